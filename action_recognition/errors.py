@@ -1,0 +1,48 @@
+"""The errors a user can cause. Each is one line: the thing, its value, what was allowed, and what to run next."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class UserError(Exception):
+    """Something the user can put right. The command line prints it without a traceback and exits with 1."""
+
+
+class ConfigError(UserError):
+    """A configuration key or value that cannot be used."""
+
+
+class DataError(UserError):
+    """A data set that is missing, inconsistent or would make training wrong."""
+
+
+class VideoError(UserError):
+    """A video that cannot be decoded, or not enough of it."""
+
+
+class ContractError(UserError):
+    """A model file without a clip contract, or one this version cannot honour."""
+
+
+class MissingLibraryError(UserError):
+    """An optional library that the command needs and that is not installed."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`" (did you mean 'x'?)"` for the closest of `known`, or an empty string."""
+    close = get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def check_choice(name: str, value: object, allowed: Iterable[object]) -> None:
+    """Raise `ConfigError` unless `value` is one of `allowed`."""
+    allowed = list(allowed)
+    if value not in allowed:
+        hint = did_you_mean(str(value), map(str, allowed))
+        raise ConfigError(f"{name}={value}: expected one of {', '.join(map(str, allowed))}{hint}")
+
+
+def check_at_least(name: str, value: float, minimum: float) -> None:
+    """Raise `ConfigError` unless `value >= minimum`."""
+    if value < minimum:
+        raise ConfigError(f"{name}={value}: expected at least {minimum}")
