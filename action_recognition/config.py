@@ -1,0 +1,308 @@
+"""Typed configuration: Hydra composes `conf/`, these dataclasses check it.
+
+`load_config` turns overrides into plain dataclasses, so the rest of the code never meets an OmegaConf object. Every
+mistake in an override becomes one `ConfigError` line.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from action_recognition.contract import SHORT_CLIP_POLICIES
+from action_recognition.errors import ConfigError, check_at_least, check_choice, did_you_mean
+
+CONF_DIR = Path(__file__).resolve().parents[1] / "conf"
+DATA_KINDS = ("demo", "hmdb51", "folder")
+
+
+@dataclass(kw_only=True)
+class AugmentConfig:
+    """Training-time augmentation; `crop_scale` is the share of the frame's area, colour values are +- factors."""
+
+    crop_scale: list[float]
+    crop_ratio: list[float]
+    flip_probability: float
+    keep_direction: list[str]
+    brightness: float
+    contrast: float
+    saturation: float
+    temporal_jitter: bool
+
+    def __post_init__(self) -> None:
+        if len(self.crop_scale) != 2 or not 0 < self.crop_scale[0] <= self.crop_scale[1] <= 1:
+            raise ConfigError(f"data.augment.crop_scale={self.crop_scale}: expected [low, high], 0 < low <= high <= 1")
+        if len(self.crop_ratio) != 2 or not 0 < self.crop_ratio[0] <= self.crop_ratio[1]:
+            raise ConfigError(f"data.augment.crop_ratio={self.crop_ratio}: expected [low, high], 0 < low <= high")
+        if not 0 <= self.flip_probability <= 1:
+            raise ConfigError(f"data.augment.flip_probability={self.flip_probability}: expected 0 to 1")
+
+
+@dataclass(kw_only=True)
+class DataConfig:
+    """A data set and how clips are cut from it."""
+
+    kind: str
+    name: str
+    dir: str
+    videos_dir: str
+    splits_dir: str | None
+    split: int
+    source_pattern: str | None
+    test_fraction: float
+    val_fraction: float
+    split_seed: int
+    frames: int
+    stride: int
+    short_side: int
+    size: int
+    short_clip: str
+    mean: list[float]
+    std: list[float]
+    batch_size: int
+    num_workers: int
+    test_clips: int
+    augment: AugmentConfig
+
+    def __post_init__(self) -> None:
+        check_choice("data.kind", self.kind, DATA_KINDS)
+        check_choice("data.split", self.split, (1, 2, 3))
+        check_choice("data.short_clip", self.short_clip, SHORT_CLIP_POLICIES)
+        for name in ("frames", "stride", "size", "batch_size", "test_clips"):
+            check_at_least(f"data.{name}", getattr(self, name), 1)
+        check_at_least("data.short_side", self.short_side, self.size)
+        check_at_least("data.num_workers", self.num_workers, -1)
+        for name in ("test_fraction", "val_fraction"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"data.{name}={getattr(self, name)}: expected at least 0 and below 1")
+        if self.source_pattern is not None:
+            try:
+                re.compile(self.source_pattern)
+            except re.error as error:
+                raise ConfigError(f"data.source_pattern={self.source_pattern}: not a regular expression: {error}") from None
+
+
+@dataclass(kw_only=True)
+class ModelConfig:
+    """A network of `action_recognition.models.networks` by name, with its keyword arguments."""
+
+    network: str
+    args: dict[str, Any]
+
+
+@dataclass(kw_only=True)
+class OptimizerConfig:
+    name: str
+    lr: float
+    weight_decay: float
+    schedule: str
+    warmup_epochs: float
+    label_smoothing: float
+
+    def __post_init__(self) -> None:
+        check_choice("optimizer.name", self.name, ("adam", "adamw", "sgd"))
+        check_choice("optimizer.schedule", self.schedule, ("cosine", "constant"))
+        if self.lr <= 0:
+            raise ConfigError(f"optimizer.lr={self.lr}: expected more than 0")
+
+
+@dataclass(kw_only=True)
+class TrainerConfig:
+    """`precision` and `memory_format` `auto` measure the model's own step once a machine and keep the faster."""
+
+    max_epochs: int
+    patience: int
+    seed: int
+    accelerator: str
+    precision: str
+    memory_format: str
+    gradient_clip: float | None
+    limit_train_batches: float | int | None
+    limit_val_batches: float | int | None
+    resume: str | None
+    run_dir: str | None
+
+    def __post_init__(self) -> None:
+        check_at_least("trainer.max_epochs", self.max_epochs, 1)
+        check_at_least("trainer.patience", self.patience, 1)
+        check_choice("trainer.accelerator", self.accelerator, ("auto", "cpu", "gpu", "cuda", "mps"))
+        check_choice("trainer.precision", self.precision, ("auto", "32-true", "bf16-mixed", "16-mixed"))
+        check_choice("trainer.memory_format", self.memory_format, ("auto", "contiguous", "channels_last_3d"))
+
+
+@dataclass(kw_only=True)
+class EvaluationConfig:
+    checkpoint: str
+    split: str
+    metrics: str
+    allow_leakage: bool
+    bootstrap: int
+
+    def __post_init__(self) -> None:
+        check_choice("evaluation.split", self.split, ("val", "test"))
+
+
+@dataclass(kw_only=True)
+class TrackingConfig:
+    tracking_uri: str
+    artifact_root: str
+    experiment: str
+    run_name: str | None
+    system_metrics: bool
+    registered_model: str
+    dvc_remote: str | None
+    dvc_allow_modified: bool
+
+
+@dataclass(kw_only=True)
+class ExportConfig:
+    checkpoint: str
+    onnx: str
+    opset: int
+    tolerance: float
+    parity_clips: int
+    engine: str
+    engine_path: str
+    compute_capability: str | None
+    precision: str
+    min_batch: int
+    opt_batch: int
+    max_batch: int
+
+    def __post_init__(self) -> None:
+        check_choice("export.engine", self.engine, ("tensorrt", "tensorrt_rtx"))
+        check_choice("export.precision", self.precision, ("fp32", "fp16"))
+        check_at_least("export.opset", self.opset, 18)
+        if not 1 <= self.min_batch <= self.opt_batch <= self.max_batch:
+            sizes = f"{self.min_batch}, {self.opt_batch}, {self.max_batch}"
+            raise ConfigError(f"export.min_batch, opt_batch, max_batch = {sizes}: expected 1 <= min <= opt <= max")
+
+
+@dataclass(kw_only=True)
+class PredictConfig:
+    backend: str
+    model: str | None
+    device: str
+    top_k: int
+    batch_size: int
+    overlap: float
+    output: str | None
+    video_dir: str | None
+
+    def __post_init__(self) -> None:
+        check_choice("predict.backend", self.backend, ("torch", "onnx", "tensorrt"))
+        check_choice("predict.device", self.device, ("auto", "cpu", "cuda"))
+        check_at_least("predict.top_k", self.top_k, 1)
+        check_at_least("predict.batch_size", self.batch_size, 1)
+        if not 0 <= self.overlap < 1:
+            raise ConfigError(f"predict.overlap={self.overlap}: expected at least 0 and below 1")
+
+
+@dataclass(kw_only=True)
+class Config:
+    """The whole configuration, one field a Hydra group."""
+
+    plots_dir: str
+    data: DataConfig
+    model: ModelConfig
+    optimizer: OptimizerConfig
+    trainer: TrainerConfig
+    evaluation: EvaluationConfig
+    tracking: TrackingConfig
+    export: ExportConfig
+    predict: PredictConfig
+    overrides: list[str] = field(default_factory=list)
+
+
+def load_config(overrides: Sequence[str] = ()) -> Config:
+    """Compose `conf/config.yaml` with Hydra overrides (`key=value`, `group=option`) and check every value.
+
+    Raises:
+        ConfigError: for a misspelt key, an unknown group option, a value of the wrong type or out of range.
+    """
+    try:
+        with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+            composed = compose("config", overrides=list(overrides))
+    except MissingConfigException as error:
+        raise ConfigError(_missing_option_line(error)) from None
+    except ConfigCompositionException as error:
+        raise ConfigError(_composition_line(error, overrides)) from None
+    except OverrideParseException as error:
+        raise ConfigError(f"override {error.override!r}: expected key=value ({_first_line(error)})") from None
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(_first_line(error)) from None
+    try:
+        checked = OmegaConf.merge(OmegaConf.structured(Config), composed)
+        config: Config = OmegaConf.to_object(checked)  # type: ignore[assignment]
+    except OmegaConfBaseException as error:
+        name = error.full_key or ""
+        raise ConfigError(f"{name}: {_first_line(error)}") from None
+    config.overrides = list(overrides)
+    return config
+
+
+def flatten(config: Config) -> dict[str, Any]:
+    """The configuration as `{"data.frames": 16, ...}`, for MLflow parameters."""
+    flat: dict[str, Any] = {}
+
+    def visit(prefix: str, value: Any) -> None:
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                visit(f"{prefix}.{key}" if prefix else key, inner)
+        else:
+            flat[prefix] = value
+
+    container = OmegaConf.to_container(OmegaConf.structured(config))
+    assert isinstance(container, dict)
+    visit("", {key: value for key, value in container.items() if key != "overrides"})
+    return flat
+
+
+def to_yaml(config: Config) -> str:
+    return OmegaConf.to_yaml(OmegaConf.structured(config))
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0]
+
+
+def _missing_option_line(error: MissingConfigException) -> str:
+    group, _, option = (error.missing_cfg_file or "").rpartition("/")
+    options = sorted(path.stem for path in (CONF_DIR / group).glob("[!_]*.yaml"))
+    return f"{group}={option}: expected one of {', '.join(options)}{did_you_mean(option, options)}"
+
+
+def _composition_line(error: ConfigCompositionException, overrides: Iterable[str]) -> str:
+    known = _known_keys()
+    for override in overrides:
+        key = override.split("=", 1)[0].lstrip("+~").split("@", 1)[0]
+        if "=" not in override:
+            return f"override {override!r}: expected key=value"
+        if key not in known and not any(name.startswith(f"{key}.") for name in known):
+            return f"{override}: no such key{did_you_mean(key, known)}; see conf/"
+    cause = error.__cause__ or error
+    return _first_line(cause)
+
+
+def _known_keys() -> set[str]:
+    """Every key that an override may name, from the groups' YAML files."""
+    known = {path.parent.name for path in CONF_DIR.glob("*/*.yaml")} | {"plots_dir"}
+    for path in CONF_DIR.glob("*/*.yaml"):
+        group = path.parent.name
+        if group == "experiment":
+            continue
+
+        def visit(prefix: str, value: Any) -> None:
+            known.add(prefix)
+            if isinstance(value, dict):
+                for key, inner in value.items():
+                    visit(f"{prefix}.{key}", inner)
+
+        visit(group, OmegaConf.to_container(OmegaConf.load(path)))
+    return known

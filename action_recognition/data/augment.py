@@ -1,0 +1,85 @@
+"""Augmentation of a whole batch on the model's device: one draw a clip, the same for all of its frames."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from action_recognition.config import AugmentConfig
+
+# ITU-R BT.601 luma, what a grey version of an RGB frame is.
+LUMA = (0.299, 0.587, 0.114)
+
+
+class ClipAugment:
+    """Random resized crop, horizontal flip, brightness, contrast and saturation.
+
+    Args:
+        size: side of the square that comes out.
+        class_names: to find the classes of `config.keep_direction`, which are never flipped.
+    """
+
+    def __init__(self, config: AugmentConfig, *, size: int, class_names: Sequence[str]) -> None:
+        self.config = config
+        self.size = size
+        self.keep_direction = torch.tensor([name in set(config.keep_direction) for name in class_names])
+
+    def __call__(self, clip_BCTHW: Tensor, label_B: Tensor, *, seed: int) -> Tensor:
+        """uint8 `[B, C, T, H, W]` to float32 `[B, C, T, size, size]`, still 0-255.
+
+        Args:
+            seed: the draw follows from it alone, so that a resumed run repeats what it would have done.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        flip_B = self._flips(label_B, generator)
+        theta_B23 = self._crops(len(clip_BCTHW), flip_B, generator)
+        clip = clip_BCTHW.float()
+        clip = self._sample(clip, theta_B23.to(clip.device))
+        return self._color(clip, generator)
+
+    def _flips(self, label_B: Tensor, generator: torch.Generator) -> Tensor:
+        flip_B = torch.rand(len(label_B), generator=generator) < self.config.flip_probability
+        return flip_B & ~self.keep_direction[label_B.cpu()]
+
+    def _crops(self, count: int, flip_B: Tensor, generator: torch.Generator) -> Tensor:
+        """`[B, 2, 3]` affine maps from the output square to a random box, as `RandomResizedCrop` draws it."""
+
+        def uniform(low: float, high: float) -> Tensor:
+            return low + (high - low) * torch.rand(count, generator=generator)
+
+        area_B = uniform(*self.config.crop_scale)
+        low, high = torch.tensor(self.config.crop_ratio).log().tolist()
+        ratio_B = uniform(low, high).exp()
+        width_B = (area_B * ratio_B).sqrt().clamp(max=1.0)
+        height_B = (area_B / ratio_B).sqrt().clamp(max=1.0)
+        x_B = uniform(-1.0, 1.0) * (1 - width_B)
+        y_B = uniform(-1.0, 1.0) * (1 - height_B)
+        zero_B = torch.zeros(count)
+        signed_width_B = torch.where(flip_B, -width_B, width_B)
+        rows = [torch.stack([signed_width_B, zero_B, x_B], dim=1), torch.stack([zero_B, height_B, y_B], dim=1)]
+        return torch.stack(rows, dim=1)
+
+    def _sample(self, clip_BCTHW: Tensor, theta_B23: Tensor) -> Tensor:
+        batch, channels, frames, height, width = clip_BCTHW.shape
+        grid = F.affine_grid(theta_B23, [batch, 1, self.size, self.size], align_corners=False)
+        # Frames ride along as channels: one box a clip, one call for the batch.
+        flat = clip_BCTHW.reshape(batch, channels * frames, height, width)
+        sampled = F.grid_sample(flat, grid, mode="bilinear", padding_mode="border", align_corners=False)
+        return sampled.view(batch, channels, frames, self.size, self.size)
+
+    def _color(self, clip_BCTHW: Tensor, generator: torch.Generator) -> Tensor:
+        def factor(strength: float) -> Tensor:
+            drawn = 1 + strength * (2 * torch.rand(len(clip_BCTHW), generator=generator) - 1)
+            return drawn.view(-1, 1, 1, 1, 1).to(clip_BCTHW.device)
+
+        brightness, contrast, saturation = map(
+            factor, (self.config.brightness, self.config.contrast, self.config.saturation)
+        )
+        clip = clip_BCTHW * brightness
+        if clip.shape[1] == len(LUMA):
+            weights = clip.new_tensor(LUMA).view(1, 3, 1, 1, 1)
+            grey = (clip * weights).sum(dim=1, keepdim=True)
+            clip = torch.lerp(grey.expand_as(clip), clip, saturation.expand_as(clip))
+        mean = clip.mean(dim=(1, 2, 3, 4), keepdim=True)
+        return (mean + (clip - mean) * contrast).clamp_(0, 255)

@@ -1,0 +1,160 @@
+"""Clips as training examples: decoded in the workers, handed on as uint8."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from action_recognition.contract import ClipContract
+from action_recognition.data.manifest import ClipRecord
+from action_recognition.data.sampling import Indices, random_clip, uniform_clips
+from action_recognition.data.video import center_crop, read_frames
+from action_recognition.errors import VideoError
+
+
+class Draw(NamedTuple):
+    """One example to make: which clip, and the seed of everything random about it."""
+
+    index: int
+    seed: int
+
+
+class ClipExample(NamedTuple):
+    """`clips_NCTHW`: uint8 views of one video. None, with a reason, where the video could not be decoded."""
+
+    clips_NCTHW: Tensor | None
+    label: int
+    index: int
+    error: str
+
+
+class ClipBatch(NamedTuple):
+    """A batch as it leaves the workers.
+
+    Attributes:
+        clip_BCTHW: uint8, RGB. Views of one video follow each other; B is videos times views.
+        label_B: int64, one a view.
+        index_B: int64, the video's place in its split.
+        errors: what was skipped: one line a video that could not be decoded.
+    """
+
+    clip_BCTHW: Tensor
+    label_B: Tensor
+    index_B: Tensor
+    errors: tuple[str, ...]
+
+
+class ClipDataset(Dataset[ClipExample]):
+    """Decodes clips of one split.
+
+    With `views=0` a draw gives one random clip of the whole resized centre square, `short_side` pixels wide, for
+    augmentation to crop from. With `views=N` it gives `N` evenly spaced clips exactly as the contract says.
+
+    Args:
+        records: the clips of a split.
+        videos_dir: what their paths are relative to.
+        views: 0 for training, else clips a video.
+        temporal_jitter: see `sampling.random_clip`.
+    """
+
+    def __init__(
+        self,
+        records: Sequence[ClipRecord],
+        videos_dir: Path,
+        contract: ClipContract,
+        *,
+        views: int = 0,
+        temporal_jitter: bool = False,
+    ) -> None:
+        self.records = list(records)
+        self.videos_dir = videos_dir
+        self.contract = contract
+        self.views = views
+        self.temporal_jitter = temporal_jitter
+        self._number = {name: number for number, name in enumerate(contract.class_names)}
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, draw: Draw | int) -> ClipExample:
+        index, seed = draw if isinstance(draw, tuple) else (draw, 0)
+        record = self.records[index]
+        label = self._number[record.label]
+        try:
+            return ClipExample(self._clips(record, seed), label, index, "")
+        except VideoError as error:
+            return ClipExample(None, label, index, str(error))
+
+    def _clips(self, record: ClipRecord, seed: int) -> Tensor:
+        indices_NT = self._indices(record.frames, seed)
+        frames_THWC = read_frames(
+            self.videos_dir / record.path, indices_NT.ravel(), short_side=self.contract.short_side
+        )
+        side = self.contract.size if self.views else self.contract.short_side
+        frames_THWC = center_crop(frames_THWC, side)
+        clips_NTHWC = frames_THWC.reshape(*indices_NT.shape, *frames_THWC.shape[1:])
+        return torch.from_numpy(np.ascontiguousarray(clips_NTHWC.transpose(0, 4, 1, 2, 3)))
+
+    def _indices(self, num_frames: int, seed: int) -> Indices:
+        contract = self.contract
+        if self.views:
+            return uniform_clips(
+                num_frames,
+                frames=contract.frames,
+                stride=contract.stride,
+                policy=contract.short_clip,
+                clips=self.views,
+            )
+        return random_clip(
+            num_frames,
+            frames=contract.frames,
+            stride=contract.stride,
+            policy=contract.short_clip,
+            generator=np.random.default_rng(seed),
+            jitter=self.temporal_jitter,
+        )[None]
+
+
+class EpochSampler(Sampler[Draw]):
+    """A new shuffle, and a new seed for each clip, every epoch.
+
+    Both follow from (seed, epoch) alone: neither the number of workers nor where a run was resumed changes what is
+    drawn. Lightning calls `set_epoch`.
+    """
+
+    def __init__(self, length: int, *, seed: int) -> None:
+        self.length = length
+        self.seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[Draw]:
+        generator = np.random.default_rng([self.seed, self.epoch])
+        order = generator.permutation(self.length)
+        seeds = generator.integers(0, 2**63 - 1, size=self.length)
+        return (Draw(int(index), int(seed)) for index, seed in zip(order, seeds, strict=True))
+
+
+def collate_clips(examples: Sequence[ClipExample]) -> ClipBatch:
+    """Stack the views of all examples; those that could not be decoded leave only their error line."""
+    good = [example for example in examples if example.clips_NCTHW is not None]
+    errors = tuple(example.error for example in examples if example.clips_NCTHW is None)
+    if not good:
+        empty = torch.empty(0, dtype=torch.int64)
+        return ClipBatch(torch.empty(0, dtype=torch.uint8), empty, empty, errors)
+    views = [len(example.clips_NCTHW) for example in good if example.clips_NCTHW is not None]
+    return ClipBatch(
+        torch.cat([example.clips_NCTHW for example in good if example.clips_NCTHW is not None]),
+        torch.tensor([example.label for example in good]).repeat_interleave(torch.tensor(views)),
+        torch.tensor([example.index for example in good]).repeat_interleave(torch.tensor(views)),
+        errors,
+    )

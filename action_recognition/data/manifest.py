@@ -1,0 +1,221 @@
+"""The manifest: one row a clip, saying where it is, what it shows, which split it is in and what decoding found.
+
+Rows come from three places. Names and folders give path, label, source and tags; split files or a cut by source
+give the split; and going through each video once gives frames, rate, size and checksum. Only the last is slow, so
+its results are kept in `manifest.csv` beside the data, or in `.cache/` where the data lies elsewhere.
+"""
+
+import csv
+import hashlib
+import io
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path
+
+from action_recognition.config import DataConfig
+from action_recognition.data.sources.folder import assign_folder_splits
+from action_recognition.data.sources.hmdb51 import class_folders, list_videos, parse_clip_name
+from action_recognition.data.splits import cut_by_source, read_official_split
+from action_recognition.data.video import probe
+from action_recognition.errors import DataError, VideoError
+from action_recognition.files import replace_file
+
+SPLITS = ("train", "val", "test", "unused")
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipRecord:
+    """One clip. `path` is relative to the manifest's `videos_dir`; `error` says why a clip cannot be used."""
+
+    path: str
+    label: str
+    split: str
+    source: str
+    visible_body: str = ""
+    camera: str = ""
+    people: str = ""
+    view: str = ""
+    quality: str = ""
+    frames: int = 0
+    fps: float = 0.0
+    width: int = 0
+    height: int = 0
+    size_bytes: int = 0
+    md5: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The clips of a data set under one split.
+
+    `class_names` is alphabetical; a label's number is its place there.
+    """
+
+    videos_dir: Path
+    records: tuple[ClipRecord, ...]
+
+    @cached_property
+    def class_names(self) -> tuple[str, ...]:
+        return tuple(sorted({record.label for record in self.records}))
+
+    @cached_property
+    def data_hash(self) -> str:
+        """16 hex digits over what each clip is, what it is called, and which split it is in."""
+        rows = sorted(f"{r.path}\t{r.label}\t{r.split}\t{r.md5}" for r in self.records)
+        return hashlib.sha256("\n".join(rows).encode()).hexdigest()[:16]
+
+    def split(self, name: str, *, min_frames: int = 1) -> list[ClipRecord]:
+        """Usable clips of one split: decodable, with at least `min_frames` frames."""
+        return [r for r in self.records if r.split == name and not r.error and r.frames >= min_frames]
+
+    def unusable(self, *, min_frames: int = 1) -> list[ClipRecord]:
+        """Clips of any used split that training has to skip, with the reason in `error`."""
+        short = f"fewer than {min_frames} frames"
+        return [
+            r if r.error else replace(r, error=f"{self.videos_dir / r.path}: {r.frames} frames, {short}")
+            for r in self.records
+            if r.split != "unused" and (r.error or r.frames < min_frames)
+        ]
+
+    def counts(self) -> Counter[str]:
+        return Counter(record.split for record in self.records)
+
+    def write(self, path: Path) -> None:
+        """Write the CSV in one step."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, fieldnames=[field.name for field in fields(ClipRecord)], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(record) for record in self.records)
+        replace_file(path, text.getvalue().encode())
+
+
+def read_records(path: Path) -> list[ClipRecord]:
+    """Read the rows of a manifest CSV.
+
+    Raises:
+        DataError: if a column is missing or a number is not one.
+    """
+    kinds = {field.name: field.type for field in fields(ClipRecord)}
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [
+                ClipRecord(**{name: kind(row[name]) for name, kind in kinds.items()})  # type: ignore[operator]
+                for row in csv.DictReader(file)
+            ]
+    except (KeyError, ValueError, TypeError) as error:
+        raise DataError(f"{path}: not a manifest ({error!r}); delete it and it is made again") from None
+
+
+def build_manifest(data: DataConfig, *, progress: Progress | None = None) -> Manifest:
+    """List the clips of a data set, assign splits, and decode what has not been decoded before.
+
+    Args:
+        progress: called with (done, total) while videos are decoded.
+
+    Raises:
+        DataError: on missing folders, a class without split file, or no clip at all.
+    """
+    videos_dir = Path(data.videos_dir)
+    listed = [
+        _named_record(video, label=folder.name, videos_dir=videos_dir)
+        for folder in class_folders(videos_dir)
+        for video in list_videos(folder)
+    ]
+    if not listed:
+        raise DataError(f"data.videos_dir={videos_dir}: no videos in its class folders")
+    listed = _assign_splits(listed, data)
+    probed = _probe_all(listed, videos_dir=videos_dir, caches=_cache_paths(data), progress=progress)
+    manifest = Manifest(videos_dir, tuple(probed))
+    if not manifest.split("train"):
+        raise DataError(f"{data.name}: no usable training clip in {videos_dir} under split {data.split}")
+    return manifest
+
+
+def _named_record(video: Path, *, label: str, videos_dir: Path) -> ClipRecord:
+    name = parse_clip_name(video.stem, label=label)
+    path = video.relative_to(videos_dir).as_posix()
+    return ClipRecord(
+        path=path, label=label, split="unused", source=name.source, size_bytes=video.stat().st_size, **name.tags
+    )
+
+
+def _assign_splits(records: Sequence[ClipRecord], data: DataConfig) -> list[ClipRecord]:
+    if data.kind == "folder":
+        assigned = assign_folder_splits(records, data)
+    else:
+        if data.splits_dir is None:
+            raise DataError(f"data={data.name}: data.splits_dir is not set; it names the folder of the split files")
+        classes = sorted({record.label for record in records})
+        official = read_official_split(Path(data.splits_dir), split=data.split, classes=classes)
+        assigned = [replace(r, split=official.get((r.label, Path(r.path).name), "unused")) for r in records]
+    return _cut_validation(assigned, data)
+
+
+def _cut_validation(records: Sequence[ClipRecord], data: DataConfig) -> list[ClipRecord]:
+    sources: dict[str, list[str]] = {}
+    for record in records:
+        if record.split == "train":
+            sources.setdefault(record.label, []).append(record.source)
+    cut = cut_by_source(sources, fraction=data.val_fraction, seed=data.split_seed, purpose="val")
+    return [
+        replace(r, split="val") if r.split == "train" and r.source in cut[r.label] else r for r in records
+    ]
+
+
+def _cache_paths(data: DataConfig) -> tuple[Path, ...]:
+    """Where earlier probes may lie; the last one is written to. Data under `data.dir` is never written into."""
+    key = hashlib.sha256(str(Path(data.videos_dir).resolve()).encode()).hexdigest()[:12]
+    return Path(data.dir) / "manifest.csv", Path(".cache/manifests") / f"{data.name}-{key}.csv"
+
+
+def _probe_all(
+    records: Sequence[ClipRecord], *, videos_dir: Path, caches: Sequence[Path], progress: Progress | None
+) -> list[ClipRecord]:
+    known = {(r.path, r.size_bytes): r for cache in caches for r in _still_true(cache, videos_dir)}
+    missing = [r for r in records if (r.path, r.size_bytes) not in known]
+    # Threads: decoding and hashing both leave the interpreter lock.
+    with ThreadPoolExecutor() as pool:
+        for done, record in enumerate(pool.map(lambda r: probed(r, videos_dir), missing), start=1):
+            known[record.path, record.size_bytes] = record
+            if progress:
+                progress(done, len(missing))
+    found = [_with_probe(record, known[record.path, record.size_bytes]) for record in records]
+    if missing:
+        Manifest(videos_dir, tuple(found)).write(caches[-1])
+    return found
+
+
+def _still_true(cache: Path, videos_dir: Path) -> list[ClipRecord]:
+    """Rows of an earlier manifest whose video has not been written since."""
+    if not cache.exists():
+        return []
+    written = cache.stat().st_mtime
+    paths = [(record, videos_dir / record.path) for record in read_records(cache) if record.md5]
+    return [record for record, path in paths if path.exists() and path.stat().st_mtime <= written]
+
+
+def _with_probe(record: ClipRecord, probe_of: ClipRecord) -> ClipRecord:
+    names = ("frames", "fps", "width", "height", "md5", "error")
+    return replace(record, **{name: getattr(probe_of, name) for name in names})
+
+
+def probed(record: ClipRecord, videos_dir: Path) -> ClipRecord:
+    """Decode and hash one clip; what stops it from being decoded goes into `error`."""
+    path = videos_dir / record.path
+    with path.open("rb") as file:
+        md5 = hashlib.file_digest(file, "md5").hexdigest()
+    try:
+        info = probe(path)
+    except VideoError as error:
+        return replace(record, md5=md5, error=str(error))
+    return replace(record, md5=md5, frames=info.frames, fps=info.fps, width=info.width, height=info.height)
+
+
+def source_groups(records: Iterable[ClipRecord]) -> set[tuple[str, str]]:
+    """The (class, source video) pairs of some clips: what must not stand on both sides of a split."""
+    return {(record.label, record.source) for record in records}

@@ -1,0 +1,174 @@
+"""`VideoActionModel`: clips in, logits out, and how it is trained."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Self
+
+import lightning as L
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchmetrics.classification import MulticlassAccuracy
+
+from action_recognition.config import AugmentConfig, ModelConfig, OptimizerConfig
+from action_recognition.contract import ClipContract
+from action_recognition.data.augment import ClipAugment
+from action_recognition.data.dataset import ClipBatch
+from action_recognition.errors import ContractError
+from action_recognition.models.networks import build_network
+from action_recognition.models.optimizers import make_optimizer
+
+MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels_last_3d": torch.channels_last_3d}
+
+
+class VideoActionModel(L.LightningModule):
+    """A network behind a clip contract.
+
+    Args:
+        contract: `ClipContract.to_dict()`; plain values, because they travel in the checkpoint.
+        model: network name and arguments, as a `ModelConfig` or its dict.
+        optimizer: as an `OptimizerConfig` or its dict; None for a model that is only run.
+        augment: as an `AugmentConfig` or its dict; None trains on centre crops.
+        memory_format: `contiguous` or `channels_last_3d`, how clips and weights lie in memory.
+        seed: of the augmentation.
+        provenance: plain facts about the training that evaluation needs (overrides, hashes of source videos).
+
+    Shape: uint8 (or float, 0-255) clips `[B, C, T, H, W]`, RGB, to float32 logits `[B, K]`. Casting and normalising
+    happen inside, so that an exported graph holds them too.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        contract: dict[str, Any],
+        model: ModelConfig | dict[str, Any],
+        optimizer: OptimizerConfig | dict[str, Any] | None = None,
+        augment: AugmentConfig | dict[str, Any] | None = None,
+        memory_format: str = "contiguous",
+        seed: int = 0,
+        provenance: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        plain = {
+            "contract": contract,
+            "model": _as_dict(model),
+            "optimizer": _as_dict(optimizer),
+            "augment": _as_dict(augment),
+            "memory_format": memory_format,
+            "seed": seed,
+            "provenance": provenance or {},
+        }
+        # Not save_hyperparameters(): the frame inspection would keep the dataclasses, which a safe load refuses.
+        self._set_hparams(plain)
+        self._hparams_initial = plain
+        self.contract = ClipContract.from_dict(contract, origin="VideoActionModel")
+        self.network: nn.Module = build_network(
+            plain["model"]["network"],
+            channels=self.contract.channels,
+            num_classes=self.contract.num_classes,
+            **plain["model"]["args"],
+        )
+        self.register_buffer("mean", torch.tensor(self.contract.mean).view(1, -1, 1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(self.contract.std).view(1, -1, 1, 1, 1), persistent=False)
+        self.memory_format = MEMORY_FORMATS[memory_format]
+        self.network.to(memory_format=self.memory_format)
+        self.optimizer_config = OptimizerConfig(**plain["optimizer"]) if plain["optimizer"] else None
+        self.augment = None
+        if plain["augment"]:
+            config = AugmentConfig(**plain["augment"])
+            self.augment = ClipAugment(config, size=self.contract.size, class_names=self.contract.class_names)
+        classes, k = self.contract.num_classes, min(5, self.contract.num_classes)
+        # micro: the share of clips, as papers report it; torchmetrics' default averages over classes.
+        self.train_top1 = MulticlassAccuracy(classes, average="micro")
+        self.val_top1 = MulticlassAccuracy(classes, average="micro")
+        self.val_top5 = MulticlassAccuracy(classes, average="micro", top_k=k)
+        self.skipped: set[str] = set()
+
+    def forward(self, clip_BCTHW: Tensor) -> Tensor:
+        normalised = (clip_BCTHW.to(self.mean.dtype) - self.mean) / self.std
+        logits_BK: Tensor = self.network(normalised.contiguous(memory_format=self.memory_format))
+        return logits_BK.float()
+
+    def on_after_batch_transfer(self, batch: ClipBatch, dataloader_idx: int) -> ClipBatch:
+        if self.trainer is None or not self.trainer.training or self.augment is None or not len(batch.label_B):
+            return batch
+        seed = int(torch.tensor([self.hparams["seed"], self.global_step, self.global_rank]).dot(_PRIMES))
+        return batch._replace(clip_BCTHW=self.augment(batch.clip_BCTHW, batch.label_B, seed=seed))
+
+    def training_step(self, batch: ClipBatch, batch_idx: int) -> Tensor | None:
+        self.skipped.update(batch.errors)
+        if not len(batch.label_B):
+            return None
+        logits_BK = self(self._cropped(batch.clip_BCTHW))
+        smoothing = self.optimizer_config.label_smoothing if self.optimizer_config else 0.0
+        loss = F.cross_entropy(logits_BK, batch.label_B, label_smoothing=smoothing)
+        self.train_top1(logits_BK, batch.label_B)
+        count = len(batch.label_B)
+        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=count)
+        self.log("train_top1", self.train_top1, on_step=False, on_epoch=True, prog_bar=True, batch_size=count)
+        return loss
+
+    def validation_step(self, batch: ClipBatch, batch_idx: int) -> None:
+        self.skipped.update(batch.errors)
+        if not len(batch.label_B):
+            return
+        logits_BK = self(batch.clip_BCTHW)
+        self.val_top1(logits_BK, batch.label_B)
+        self.val_top5(logits_BK, batch.label_B)
+        count = len(batch.label_B)
+        self.log("val_loss", F.cross_entropy(logits_BK, batch.label_B), batch_size=count)
+        self.log("val_top1", self.val_top1, prog_bar=True, batch_size=count)
+        self.log("val_top5", self.val_top5, batch_size=count)
+
+    def test_step(self, batch: ClipBatch, batch_idx: int) -> None:
+        """Lightning's own `trainer.test`; `infer` averages views and reports more."""
+        if len(batch.label_B):
+            self.val_top1(self(batch.clip_BCTHW), batch.label_B)
+            self.log("test_top1", self.val_top1, batch_size=len(batch.label_B))
+
+    def predict_step(self, batch: ClipBatch, batch_idx: int) -> Tensor:
+        """Probabilities `[B, K]`, one row a view."""
+        probability_BK: Tensor = self(batch.clip_BCTHW).softmax(dim=1)
+        return probability_BK
+
+    def configure_optimizers(self) -> Any:
+        assert self.optimizer_config is not None, "a model without optimizer settings can only be run"
+        total_steps = int(self.trainer.estimated_stepping_batches)
+        steps_per_epoch = max(1, total_steps // max(1, self.trainer.max_epochs or 1))
+        return make_optimizer(self.parameters(), self.optimizer_config, total_steps, steps_per_epoch)
+
+    def _cropped(self, clip_BCTHW: Tensor) -> Tensor:
+        """The contract's centre square, for training without augmentation; augmented clips have that size already."""
+        size, side = self.contract.size, clip_BCTHW.shape[-1]
+        first = (side - size) // 2
+        return clip_BCTHW if side == size else clip_BCTHW[..., first : first + size, first : first + size]
+
+    @classmethod
+    def from_checkpoint(cls, path: Path, *, device: str | torch.device = "cpu") -> Self:
+        """Load a checkpoint without letting it run code, ready for inference on `device`.
+
+        Raises:
+            ContractError: if it is no checkpoint of this project.
+        """
+        if not path.is_file():
+            raise ContractError(f"{path}: no such checkpoint; python commands.py train makes one")
+        try:
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+            hparams = checkpoint["hyper_parameters"]
+            model = cls(**hparams)
+            model.load_state_dict(checkpoint["state_dict"])
+        except ContractError:
+            raise
+        except Exception as error:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise ContractError(f"{path}: not a checkpoint of VideoActionModel ({reason})") from error
+        return model.to(device).eval()
+
+
+_PRIMES = torch.tensor([1_000_003, 7_919, 104_729])
+
+
+def _as_dict(value: Any) -> Any:
+    return value if value is None or isinstance(value, dict) else asdict(value)
