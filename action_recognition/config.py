@@ -53,6 +53,8 @@ class DataConfig:
     dir: str
     videos_dir: str
     splits_dir: str | None
+    archive: str | None
+    splits_archive: str | None
     split: int
     source_pattern: str | None
     test_fraction: float
@@ -85,7 +87,8 @@ class DataConfig:
             try:
                 re.compile(self.source_pattern)
             except re.error as error:
-                raise ConfigError(f"data.source_pattern={self.source_pattern}: not a regular expression: {error}") from None
+                line = f"data.source_pattern={self.source_pattern}: not a regular expression ({error})"
+                raise ConfigError(line) from None
 
 
 @dataclass(kw_only=True)

@@ -162,9 +162,7 @@ def _cut_validation(records: Sequence[ClipRecord], data: DataConfig) -> list[Cli
         if record.split == "train":
             sources.setdefault(record.label, []).append(record.source)
     cut = cut_by_source(sources, fraction=data.val_fraction, seed=data.split_seed, purpose="val")
-    return [
-        replace(r, split="val") if r.split == "train" and r.source in cut[r.label] else r for r in records
-    ]
+    return [replace(r, split="val") if r.split == "train" and r.source in cut[r.label] else r for r in records]
 
 
 def _cache_paths(data: DataConfig) -> tuple[Path, ...]:
@@ -219,3 +217,8 @@ def probed(record: ClipRecord, videos_dir: Path) -> ClipRecord:
 def source_groups(records: Iterable[ClipRecord]) -> set[tuple[str, str]]:
     """The (class, source video) pairs of some clips: what must not stand on both sides of a split."""
     return {(record.label, record.source) for record in records}
+
+
+def group_digests(records: Iterable[ClipRecord]) -> list[str]:
+    """Short hashes of (class, source video) pairs, for evaluation to recognise what a model has seen."""
+    return sorted(hashlib.sha256(f"{a}/{b}".encode()).hexdigest()[:12] for a, b in source_groups(records))

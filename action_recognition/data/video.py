@@ -16,9 +16,12 @@ from numpy.typing import NDArray
 
 from action_recognition.errors import VideoError
 
-VIDEO_SUFFIXES = frozenset(
-    ".avi .mp4 .m4v .mov .mkv .webm .mpg .mpeg .wmv .flv .3gp .ts .mts .m2ts .ogv .y4m".split()
-)
+# fmt: off
+VIDEO_SUFFIXES = frozenset({
+    ".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".mpg", ".mpeg",
+    ".wmv", ".flv", ".3gp", ".ts", ".mts", ".m2ts", ".ogv", ".y4m",
+})
+# fmt: on
 Frame = NDArray[np.uint8]
 
 

@@ -1,0 +1,151 @@
+"""The commands. Thin: each composes the config, calls one function, and says what to run next."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from action_recognition.config import Config
+
+
+class Commands:
+    """Video action recognition from data to deployment. Imports happen inside: `--help` answers at once."""
+
+    def download_data(self, *overrides: str) -> None:
+        """Get a data set into data/<name>/ with a manifest (data=demo makes the synthetic one).
+
+        data=demo renders the synthetic set. data=hmdb51 data.archive=FOLDER data.splits_archive=FOLDER copies a tree
+        of clips and the official split files into place.
+        """
+        from action_recognition.data.prepare import download_data
+
+        config, console = _start(overrides)
+        download_data(config, console=console)
+        _next(console, "train-ml-flow-dvc", "check-data")
+
+    def check_data(self, *overrides: str) -> None:
+        """Decode every clip; report corrupt, short, duplicate, leaking; exit 1 where training would be wrong."""
+        from action_recognition.data.check import check_data
+
+        config, console = _start(overrides)
+        check_data(config, console=console)
+        _next(console, "train")
+
+    def train(self, *overrides: str) -> None:
+        """Train a model; checkpoints and curves go to plots/runs/.
+
+        trainer.resume=last goes on where the last run stopped, with its settings.
+        """
+        from action_recognition.training.jobs import run_training
+
+        config, console = _start(overrides)
+        run_training(config, console=console, command="train")
+        _next(console, "infer", "export-onnx")
+
+    def train_ml_flow(self, *overrides: str) -> None:
+        """Train, and record the run in MLflow."""
+        from action_recognition.training.jobs import run_training
+
+        config, console = _start(overrides)
+        run_training(config, console=console, command="train-ml-flow", mlflow=True)
+        _next(console, "infer-ml-flow", "export-onnx")
+
+    def train_ml_flow_dvc(self, *overrides: str) -> None:
+        """Make sure that DVC has the data as pinned, then train with MLflow."""
+        from action_recognition.training.jobs import run_training
+
+        config, console = _start(overrides)
+        run_training(config, console=console, command="train-ml-flow-dvc", mlflow=True, dvc=True)
+        _next(console, "infer-ml-flow", "export-onnx")
+
+    def train_ml_flow_server_dvc(self, *overrides: str) -> None:
+        """As train-ml-flow-dvc, and log and register a model that MLflow can serve."""
+        from action_recognition.training.jobs import run_training
+
+        config, console = _start(overrides)
+        command = "train-ml-flow-server-dvc"
+        run_training(config, console=console, command=command, mlflow=True, dvc=True, servable=True)
+
+    def infer(self, *overrides: str) -> None:
+        """Evaluate a checkpoint on the test split of its data; writes plots/metrics.json."""
+        from action_recognition.evaluation.jobs import run_evaluation
+
+        config, console = _start(overrides, of_checkpoint=True)
+        run_evaluation(config, console=console)
+        _next(console, "export-onnx")
+
+    def infer_ml_flow(self, *overrides: str) -> None:
+        """As infer, and record the scores and plots in MLflow."""
+        from action_recognition.evaluation.jobs import run_evaluation
+
+        config, console = _start(overrides, of_checkpoint=True)
+        run_evaluation(config, console=console, mlflow=True)
+        _next(console, "export-onnx")
+
+    def index_to_class(self, *overrides: str) -> None:
+        """Write index_to_class.csv: which output is which action."""
+        from action_recognition.export.classes import write_index_to_class
+
+        config, console = _start(overrides, of_checkpoint=True)
+        write_index_to_class(config, console=console)
+
+    def export_onnx(self, *overrides: str) -> None:
+        """Export a checkpoint to video_action_model.onnx, compared with torch before it is put in place."""
+        from action_recognition.export.jobs import run_export_onnx
+
+        config, console = _start(overrides, of_checkpoint=True)
+        run_export_onnx(config, console=console)
+        _next(console, "infer-from-onnx VIDEO", "convert-trt")
+
+    def convert_trt(self, *overrides: str) -> None:
+        """Build video_action_model.engine from the ONNX file with TensorRT or TensorRT for RTX.
+
+        export.engine=tensorrt_rtx export.compute_capability=8.9 builds for a GeForce card without having one.
+        """
+        from action_recognition.export.jobs import run_convert_trt
+
+        config, console = _start(overrides)
+        run_convert_trt(config, console=console)
+        _next(console, "predict VIDEO predict.backend=tensorrt")
+
+    def infer_from_onnx(self, *sources_and_overrides: str) -> None:
+        """Label video files or folders of them with the ONNX model: infer-from-onnx SOURCE ... [key=value ...]"""
+        _predict(sources_and_overrides, "predict.backend=onnx")
+
+    def predict(self, *sources_and_overrides: str) -> None:
+        """Label videos on any backend: predict SOURCE ... [predict.backend=torch|onnx|tensorrt]"""
+        _predict(sources_and_overrides)
+
+    def demo(self, *overrides: str) -> None:
+        """Everything, offline, on the synthetic data: train, evaluate, export, and label a video."""
+        from action_recognition.demo import run_demo
+
+        _, console = _start(overrides)
+        run_demo(overrides, console=console)
+
+
+def _start(overrides: tuple[str, ...], *, of_checkpoint: bool = False) -> "tuple[Config, Console]":
+    from rich.console import Console
+
+    from action_recognition.config import load_config
+
+    config = load_config(overrides)
+    if of_checkpoint or config.trainer.resume:
+        from action_recognition.recall import config_of_checkpoint
+
+        config = config_of_checkpoint(config)
+    return config, Console(soft_wrap=True)
+
+
+def _next(console: "Console", *commands: str) -> None:
+    lines = "  or  ".join(f"python commands.py {command}" for command in commands)
+    console.print(f"next: {lines}", highlight=False, markup=False)
+
+
+def _predict(words: tuple[str, ...], *defaults: str) -> None:
+    from action_recognition.cli import split_arguments
+    from action_recognition.runtime.jobs import run_prediction
+
+    sources, overrides = split_arguments(words)
+    config, console = _start((*defaults, *overrides))
+    run_prediction(config, sources, console=console)

@@ -1,0 +1,128 @@
+"""Judging a checkpoint on videos that it has not seen."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+
+from action_recognition.config import Config
+from action_recognition.data.datamodule import ClipDataModule
+from action_recognition.data.load import load_manifest
+from action_recognition.data.manifest import ClipRecord, group_digests
+from action_recognition.errors import DataError
+from action_recognition.evaluation.metrics import Metrics, compute_metrics
+from action_recognition.evaluation.plots import plot_class_accuracy, plot_confusion
+from action_recognition.files import replace_file
+from action_recognition.models.device import training_device
+from action_recognition.models.module import VideoActionModel
+from action_recognition.progress import progress_bar
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """Metrics with the files that show them, and the lines of videos that could not be read."""
+
+    metrics: Metrics
+    plots: tuple[Path, ...]
+    errors: tuple[str, ...]
+
+
+def evaluate(config: Config, checkpoint: Path, *, console: Console) -> Evaluation:
+    """Run a checkpoint over a split, averaging the probabilities of `data.test_clips` clips a video.
+
+    Writes `evaluation.metrics` (flat JSON), `predictions.csv`, a confusion matrix and accuracy by class.
+
+    Raises:
+        DataError: if the split is empty, or shares source videos with what the model was trained on.
+        ContractError: if the checkpoint cannot be read.
+    """
+    device = training_device(config.trainer.accelerator)
+    model = VideoActionModel.from_checkpoint(checkpoint, device=device)
+    datamodule = ClipDataModule(config.data, load_manifest(config, console), model.contract, seed=0)
+    records = datamodule.records(config.evaluation.split)
+    check_leakage(records, model, config)
+
+    probability_NK, seen, errors = predict_split(model, datamodule, config.evaluation.split, console)
+    records = [records[index] for index in seen]
+    label_N = np.array([model.contract.class_names.index(record.label) for record in records])
+    sources = [record.source for record in records]
+    metrics = compute_metrics(probability_NK, label_N, sources, resamples=config.evaluation.bootstrap)
+
+    plots_dir = Path(config.plots_dir)
+    plots = (plots_dir / "confusion_matrix.png", plots_dir / "class_accuracy.png")
+    matrix_KK = confusion_matrix(probability_NK.argmax(axis=1), label_N, model.contract.num_classes)
+    plot_confusion(matrix_KK, model.contract.class_names, plots[0])
+    plot_class_accuracy(matrix_KK, model.contract.class_names, plots[1])
+    write_predictions(plots_dir / "predictions.csv", records, probability_NK, model.contract.class_names)
+    replace_file(Path(config.evaluation.metrics), (json.dumps(asdict(metrics), indent=2) + "\n").encode())
+    return Evaluation(metrics=metrics, plots=plots, errors=tuple(errors))
+
+
+def check_leakage(records: Sequence[ClipRecord], model: VideoActionModel, config: Config) -> None:
+    """Refuse to judge a model on source videos that it was trained on.
+
+    Raises:
+        DataError: unless `evaluation.allow_leakage` or the split is validation, which early stopping has seen anyway.
+    """
+    if config.evaluation.allow_leakage or config.evaluation.split == "val":
+        return
+    trained = set(model.hparams["provenance"].get("train_groups", ()))
+    leaking = [record for record in records if group_digests([record])[0] in trained]
+    if leaking:
+        raise DataError(
+            f"{len(leaking)} of {len(records)} test clips come from source videos that the model was trained on "
+            f"(e.g. {leaking[0].path}); evaluate on the split it was trained with (data.split=...), or say "
+            "evaluation.allow_leakage=true"
+        )
+
+
+def predict_split(
+    model: VideoActionModel, datamodule: ClipDataModule, split: str, console: Console
+) -> tuple[NDArray[np.float64], list[int], list[str]]:
+    """Mean probabilities over the views of each video of a split.
+
+    Returns:
+        `[N, K]` probabilities, the places of these N videos in the split, and a line for each video left out.
+    """
+    loader = datamodule.evaluation_dataloader(split)
+    sums: dict[int, NDArray[np.float64]] = {}
+    views: dict[int, int] = {}
+    errors: list[str] = []
+    with progress_bar(f"evaluating {split}", console=console) as progress, torch.inference_mode():
+        for done, batch in enumerate(loader, start=1):
+            errors += batch.errors
+            if len(batch.label_B):
+                probability_BK = model(batch.clip_BCTHW.to(model.device)).softmax(dim=1).double().cpu().numpy()
+                for index, row_K in zip(batch.index_B.tolist(), probability_BK, strict=True):
+                    sums[index] = sums.get(index, 0.0) + row_K
+                    views[index] = views.get(index, 0) + 1
+            progress(done, len(loader))
+    if not sums:
+        raise DataError(f"no {split} video could be read: {errors[0]}")
+    seen = sorted(sums)
+    return np.stack([sums[index] / views[index] for index in seen]), seen, errors
+
+
+def confusion_matrix(predicted_N: NDArray[np.int64], label_N: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+    """`[K, K]` counts, rows true, columns predicted."""
+    return np.bincount(label_N * classes + predicted_N, minlength=classes**2).reshape(classes, classes)
+
+
+def write_predictions(
+    path: Path, records: Sequence[ClipRecord], probability_NK: NDArray[np.float64], class_names: Sequence[str]
+) -> None:
+    """One row a video: path, true and predicted label, probability of the prediction."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("path", "source", "label", "predicted", "probability"))
+    for record, row_K in zip(records, probability_NK, strict=True):
+        best = int(row_K.argmax())
+        writer.writerow((record.path, record.source, record.label, class_names[best], f"{row_K[best]:.4f}"))
+    replace_file(path, text.getvalue().encode())

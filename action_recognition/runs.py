@@ -1,0 +1,62 @@
+"""Where runs lie, and which one is meant by `best` and `last`."""
+
+from datetime import datetime
+from pathlib import Path
+
+from action_recognition.config import Config
+from action_recognition.errors import ConfigError
+from action_recognition.files import replace_file
+
+POINTER = "last_run"
+
+
+def new_run_dir(config: Config) -> Path:
+    """`trainer.run_dir`, or a new `<plots_dir>/runs/<data>-<network>-<time>`."""
+    if config.trainer.run_dir:
+        return Path(config.trainer.run_dir)
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    base = Path(config.plots_dir) / "runs" / f"{config.data.name}-{config.model.network}-{stamp}"
+    run_dir, number = base, 2
+    while run_dir.exists():
+        run_dir, number = base.with_name(f"{base.name}-{number}"), number + 1
+    return run_dir
+
+
+def checkpoint_dir(run_dir: Path) -> Path:
+    return run_dir / "checkpoints"
+
+
+def remember_run(run_dir: Path, *, plots_dir: str) -> None:
+    """Make `run_dir` what `best` and `last` refer to."""
+    replace_file(Path(plots_dir) / POINTER, f"{run_dir}\n".encode())
+
+
+def last_run(plots_dir: str) -> Path:
+    """The run that wrote a checkpoint last.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    pointer = Path(plots_dir) / POINTER
+    if not pointer.is_file():
+        raise ConfigError(
+            f"no run in {plots_dir} yet: python commands.py train makes one; or give a checkpoint's path"
+        )
+    return Path(pointer.read_text().strip())
+
+
+def resolve_checkpoint(spec: str, *, plots_dir: str) -> Path:
+    """The file that `best`, `last` (of the last run) or a path means.
+
+    Raises:
+        ConfigError: if it does not exist.
+    """
+    path = checkpoint_dir(last_run(plots_dir)) / f"{spec}.ckpt" if spec in ("best", "last") else Path(spec)
+    if not path.is_file():
+        raise ConfigError(f"checkpoint {path}: no such file; expected best, last or a .ckpt; python commands.py train")
+    return path
+
+
+def run_dir_of(checkpoint: Path) -> Path:
+    """The run that a checkpoint in a run's `checkpoints/` folder belongs to."""
+    return checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent

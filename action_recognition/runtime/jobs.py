@@ -1,0 +1,48 @@
+"""The prediction commands."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from action_recognition.config import Config
+from action_recognition.errors import ConfigError, VideoError
+from action_recognition.runs import resolve_checkpoint
+from action_recognition.runtime.backends import load_backend
+from action_recognition.runtime.predictor import Predictor, expand_sources, predict_sources
+
+
+def run_prediction(config: Config, sources: Sequence[str], *, console: Console) -> None:
+    """Label `sources` with the backend of `predict.backend`.
+
+    Raises:
+        ConfigError: without sources, or without a model.
+        VideoError: at the end, if some video could not be read.
+    """
+    if not sources:
+        raise ConfigError("no video given; expected files or folders: python commands.py predict SOURCE ...")
+    paths = expand_sources(sources)
+    settings = config.predict
+    backend = load_backend(model_path(config), kind=settings.backend, device=settings.device)
+    predictor = Predictor(backend, batch_size=settings.batch_size, overlap=settings.overlap)
+    predictions, errors = predict_sources(
+        predictor,
+        paths,
+        top_k=settings.top_k,
+        output=Path(settings.output) if settings.output else None,
+        video_dir=Path(settings.video_dir) if settings.video_dir else None,
+        console=console,
+    )
+    if errors:
+        raise VideoError(f"{len(errors)} of {len(paths)} videos could not be read")
+
+
+def model_path(config: Config) -> Path:
+    """`predict.model`, or what the backend's export command writes."""
+    if config.predict.model:
+        return Path(config.predict.model)
+    if config.predict.backend == "onnx":
+        return Path(config.export.onnx)
+    if config.predict.backend == "tensorrt":
+        return Path(config.export.engine_path)
+    return resolve_checkpoint(config.evaluation.checkpoint, plots_dir=config.plots_dir)

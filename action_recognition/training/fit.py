@@ -1,0 +1,201 @@
+"""Training, from a configuration to a checkpoint, read from top to bottom."""
+
+import logging
+import sys
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import lightning as L
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from rich.console import Console
+
+from action_recognition.config import Config, to_yaml
+from action_recognition.contract import ClipContract
+from action_recognition.data.datamodule import ClipDataModule, make_contract
+from action_recognition.data.load import load_manifest, report_unusable
+from action_recognition.data.manifest import Manifest, group_digests
+from action_recognition.evaluation.plots import plot_history
+from action_recognition.files import replace_file
+from action_recognition.models.module import VideoActionModel
+from action_recognition.runs import checkpoint_dir, new_run_dir, resolve_checkpoint, run_dir_of
+from action_recognition.training.callbacks import History, RememberRun
+from action_recognition.training.step import StepPlan, choose_step
+
+if TYPE_CHECKING:
+    from action_recognition.training.tracking import Tracker
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainResult:
+    """What a training left behind; scores are shares of 1."""
+
+    run_dir: Path
+    best_checkpoint: Path
+    best_val_top1: float
+    epochs: int
+    skipped: int
+
+
+def train(config: Config, *, console: Console, tracker: "Tracker | None" = None) -> TrainResult:
+    """Fit a `VideoActionModel` and write checkpoints, history and curves into a run directory.
+
+    Args:
+        tracker: an open MLflow run that receives curves, checkpoints and plots.
+
+    Raises:
+        DataError: on data that cannot be trained on.
+        ConfigError: on settings that contradict each other.
+    """
+    quiet_lightning()
+    L.seed_everything(config.trainer.seed, workers=True, verbose=False)
+    manifest = load_manifest(config, console)
+    contract = make_contract(config.data, manifest)
+    report_unusable(manifest, contract, console)
+
+    resume = config.trainer.resume
+    resume_from = resolve_checkpoint(resume, plots_dir=config.plots_dir) if resume else None
+    run_dir = run_dir_of(resume_from) if resume_from else new_run_dir(config)
+    write_run_files(run_dir, config, manifest)
+
+    plan = plan_step(config, contract, console)
+    model = make_model(config, contract, plan, manifest)
+    datamodule = ClipDataModule(config.data, manifest, contract, seed=config.trainer.seed)
+    has_val = bool(manifest.split("val", min_frames=contract.min_frames))
+    checkpoints = make_checkpoints(run_dir, has_val=has_val)
+    history = History(run_dir / "history.csv", console)
+    # The checkpoint callback comes last: it saves after the history is written.
+    callbacks = [history, RememberRun(run_dir, config.plots_dir), checkpoints]
+    trainer = make_trainer(config, plan, callbacks, tracker, has_val=has_val)
+    trainer.fit(model, datamodule=datamodule, ckpt_path=str(resume_from) if resume_from else None, weights_only=True)
+
+    report_skipped(model, manifest, contract, console)
+    plot_history(history.rows, Path(config.plots_dir) / "learning_curves.png")
+    best = Path(checkpoints.best_model_path)
+    if tracker:
+        log_run_files(tracker, run_dir, Path(config.plots_dir) / "learning_curves.png")
+    return TrainResult(
+        run_dir=run_dir,
+        best_checkpoint=best,
+        best_val_top1=max((row.get("val_top1", 0.0) for row in history.rows), default=0.0),
+        epochs=len(history.rows),
+        skipped=len(manifest.unusable(min_frames=contract.min_frames)) + len(model.skipped),
+    )
+
+
+def report_skipped(model: VideoActionModel, manifest: Manifest, contract: ClipContract, console: Console) -> None:
+    """The number of clips that training did without, and those that failed only while it ran."""
+    for line in sorted(model.skipped):
+        console.print(f"skipped: {line}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+    total = len(manifest.unusable(min_frames=contract.min_frames)) + len(model.skipped)
+    if total:
+        console.print(f"{total} unreadable clips were skipped; see: python commands.py check-data", style="yellow")
+
+
+def write_run_files(run_dir: Path, config: Config, manifest: Manifest) -> None:
+    replace_file(run_dir / "config.yaml", to_yaml(config).encode())
+    manifest.write(run_dir / "manifest.csv")
+
+
+def plan_step(config: Config, contract: ClipContract, console: Console) -> StepPlan:
+    """The step plan for this machine, said aloud when it is not the plain one."""
+
+    def build(memory_format: str) -> VideoActionModel:
+        return VideoActionModel(contract.to_dict(), config.model, memory_format=memory_format)
+
+    label = f"{config.model.network}({sorted(config.model.args.items())})"
+    plan = choose_step(build, config.trainer, clip_shape=contract.clip_shape, label=label)
+    if plan.speedup > 1:
+        console.print(
+            f"training step: {plan.precision}, {plan.memory_format}, {plan.speedup:.1f}x faster here than the default",
+            highlight=False,
+        )
+    return plan
+
+
+def make_model(config: Config, contract: ClipContract, plan: StepPlan, manifest: Manifest) -> VideoActionModel:
+    provenance = {
+        "overrides": list(config.overrides),
+        "train_groups": group_digests(manifest.split("train") + manifest.split("val")),
+    }
+    return VideoActionModel(
+        contract.to_dict(),
+        config.model,
+        config.optimizer,
+        config.data.augment,
+        memory_format=plan.memory_format,
+        seed=config.trainer.seed,
+        provenance=provenance,
+    )
+
+
+def make_checkpoints(run_dir: Path, *, has_val: bool) -> ModelCheckpoint:
+    """`best.ckpt` by validation top-1 (by training loss where there is no validation), and `last.ckpt`."""
+    return ModelCheckpoint(
+        dirpath=checkpoint_dir(run_dir).absolute(),
+        filename="best",
+        monitor="val_top1" if has_val else "train_loss",
+        mode="max" if has_val else "min",
+        save_last=True,
+        enable_version_counter=False,
+    )
+
+
+def make_trainer(
+    config: Config, plan: StepPlan, callbacks: list[Callback], tracker: "Tracker | None", *, has_val: bool
+) -> L.Trainer:
+    settings = config.trainer
+    if has_val:
+        callbacks = [EarlyStopping("val_top1", mode="max", patience=settings.patience), *callbacks]
+    show_bar = sys.stderr.isatty()
+    if show_bar:
+        callbacks = [TQDMProgressBar(leave=False), *callbacks]
+    return L.Trainer(
+        max_epochs=settings.max_epochs,
+        accelerator=settings.accelerator,
+        devices=1,
+        precision=plan.precision,  # type: ignore[arg-type]
+        gradient_clip_val=settings.gradient_clip,
+        limit_train_batches=settings.limit_train_batches,
+        limit_val_batches=settings.limit_val_batches if has_val else 0,
+        num_sanity_val_steps=0,
+        callbacks=callbacks,
+        logger=tracker.lightning_logger() if tracker else False,
+        log_every_n_steps=1,
+        enable_progress_bar=show_bar,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        deterministic="warn" if settings.accelerator != "cpu" else None,
+        benchmark=None,
+    )
+
+
+def log_run_files(tracker: "Tracker", run_dir: Path, *plots: Path) -> None:
+    for path in (run_dir / "manifest.csv", run_dir / "history.csv"):
+        tracker.log_artifact(path)
+    for path in sorted(checkpoint_dir(run_dir).glob("*.ckpt")):
+        tracker.log_artifact(path, "checkpoints")
+    for path in plots:
+        tracker.log_artifact(path, "plots")
+
+
+def quiet_lightning() -> None:
+    """Keep hints that are about Lightning, not about the user's run, off the terminal."""
+    for name in ("lightning", "lightning.pytorch", "lightning.fabric", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for message in (
+        r".*does not have many workers.*",
+        r".*The number of training batches.*",
+        r".*`training_step` returned `None`.*",
+        r".*Checkpoint directory.*exists and is not empty.*",
+        r".*GPU available but not used.*",
+        r".*MPS available but not used.*",
+        r".*litlogger.*",
+        r".*LeafSpec.*",
+        r".*isinstance\(treespec.*",
+        r".*ModelCheckpoint.*will be merged.*",
+        r".*lr_scheduler.step.*before.*optimizer.step.*",
+        r".*resuming from a checkpoint.*",
+    ):
+        warnings.filterwarnings("ignore", message=message)

@@ -1,0 +1,85 @@
+"""The training commands: the same fit, with MLflow, DVC and a servable model around it as asked."""
+
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from action_recognition.config import Config
+from action_recognition.runs import resolve_checkpoint, run_dir_of
+from action_recognition.training.fit import TrainResult, train
+
+if TYPE_CHECKING:
+    from action_recognition.training.tracking import Tracker
+
+RUN_ID_FILE = "mlflow_run_id"
+
+
+def run_training(
+    config: Config,
+    *,
+    console: Console,
+    command: str,
+    mlflow: bool = False,
+    dvc: bool = False,
+    servable: bool = False,
+) -> TrainResult:
+    """Train with as much around it as asked.
+
+    Args:
+        command: the command's name, recorded with the run.
+        mlflow: track in MLflow.
+        dvc: first make sure that the data is what `data.dvc` pins, and record its hash.
+        servable: log and register a model that `mlflow models serve` can run.
+    """
+    tags = {"command": command}
+    if dvc:
+        from action_recognition.training.versioning import ensure_data
+
+        state = ensure_data(config, repo=Path.cwd())
+        tags |= {"dvc_hash": state.hash, "dvc_status": state.status}
+        console.print(f"DVC: data is {state.status}, {state.hash}", highlight=False)
+    with _tracked(config, tags) if mlflow else nullcontext() as tracker:
+        result = train(config, console=console, tracker=tracker)
+        if tracker and servable:
+            _log_servable(config, result, tracker, console)
+    console.print(
+        f"best validation top-1 {100 * result.best_val_top1:.1f} % in {result.epochs} epochs: {result.best_checkpoint}",
+        highlight=False,
+    )
+    if tracker:
+        console.print(f"see the run: {tracker.url_hint}", highlight=False)
+    return result
+
+
+def _tracked(config: Config, tags: dict[str, str]) -> "AbstractContextManager[Tracker]":
+    from action_recognition.training.tracking import open_run
+
+    return open_run(config, tags=tags, resume_run_id=_run_to_resume(config))
+
+
+def _run_to_resume(config: Config) -> str | None:
+    """The MLflow run of the run that is resumed, so that its curves go on in one place."""
+    if not config.trainer.resume:
+        return None
+    checkpoint = resolve_checkpoint(config.trainer.resume, plots_dir=config.plots_dir)
+    path = run_dir_of(checkpoint) / RUN_ID_FILE
+    return path.read_text().strip() if path.exists() else None
+
+
+def _log_servable(config: Config, result: TrainResult, tracker: "Tracker", console: Console) -> None:
+    from action_recognition.export.jobs import export_checkpoint
+    from action_recognition.serving import log_servable, save_servable
+
+    onnx = export_checkpoint(config, result.best_checkpoint, result.run_dir / "model.onnx", console=console).path
+    directory = result.run_dir / "servable"
+    save_servable(directory, onnx_path=onnx, checkpoint=result.best_checkpoint)
+    log_servable(tracker, directory, config.tracking.registered_model)
+    console.print(
+        f"next: mlflow models serve -m {Path(tracker.artifact_dir or '.') / 'model'} --host 127.0.0.1 --port 5001 "
+        "--env-manager local",
+        highlight=False,
+    )
+
+

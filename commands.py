@@ -1,0 +1,9 @@
+"""Command line: python commands.py COMMAND [key=value ...]. Each command composes the config and calls one function."""
+
+import sys
+
+from action_recognition.cli import main
+from action_recognition.commands import Commands
+
+if __name__ == "__main__":
+    sys.exit(main(Commands, sys.argv[1:]))
