@@ -44,4 +44,6 @@ $(POETRY):
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing the locked packages into .venv (about 6 GB with torch's CUDA libraries)"
 	@$(WITH_INDEX) $(POETRY) sync --no-interaction --extras tensorrt-rtx
+	@# Commands start in seconds from the first call on, also where Python is told not to write bytecode.
+	-@$(BIN)/python -m compileall -q -j 0 .venv/lib >/dev/null 2>&1
 	@touch $@

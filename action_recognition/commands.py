@@ -17,17 +17,19 @@ class Commands:
         data=demo renders the synthetic set. data=hmdb51 data.archive=FOLDER data.splits_archive=FOLDER copies a tree
         of clips and the official split files into place.
         """
+        config, console = _start(overrides)
+
         from action_recognition.data.prepare import download_data
 
-        config, console = _start(overrides)
         download_data(config, console=console)
         _next(console, "train-ml-flow-dvc", "check-data")
 
     def check_data(self, *overrides: str) -> None:
         """Decode every clip; report corrupt, short, duplicate, leaking; exit 1 where training would be wrong."""
+        config, console = _start(overrides)
+
         from action_recognition.data.check import check_data
 
-        config, console = _start(overrides)
         check_data(config, console=console)
         _next(console, "train")
 
@@ -36,64 +38,72 @@ class Commands:
 
         trainer.resume=last goes on where the last run stopped, with its settings.
         """
+        config, console = _start(overrides)
+
         from action_recognition.training.jobs import run_training
 
-        config, console = _start(overrides)
         run_training(config, console=console, command="train")
         _next(console, "infer", "export-onnx")
 
     def train_ml_flow(self, *overrides: str) -> None:
         """Train, and record the run in MLflow."""
+        config, console = _start(overrides)
+
         from action_recognition.training.jobs import run_training
 
-        config, console = _start(overrides)
         run_training(config, console=console, command="train-ml-flow", mlflow=True)
         _next(console, "infer-ml-flow", "export-onnx")
 
     def train_ml_flow_dvc(self, *overrides: str) -> None:
         """Make sure that DVC has the data as pinned, then train with MLflow."""
+        config, console = _start(overrides)
+
         from action_recognition.training.jobs import run_training
 
-        config, console = _start(overrides)
         run_training(config, console=console, command="train-ml-flow-dvc", mlflow=True, dvc=True)
         _next(console, "infer-ml-flow", "export-onnx")
 
     def train_ml_flow_server_dvc(self, *overrides: str) -> None:
         """As train-ml-flow-dvc, and log and register a model that MLflow can serve."""
+        config, console = _start(overrides)
+
         from action_recognition.training.jobs import run_training
 
-        config, console = _start(overrides)
         command = "train-ml-flow-server-dvc"
         run_training(config, console=console, command=command, mlflow=True, dvc=True, servable=True)
 
     def infer(self, *overrides: str) -> None:
         """Evaluate a checkpoint on the test split of its data; writes plots/metrics.json."""
+        config, console = _start(overrides, of_checkpoint=True)
+
         from action_recognition.evaluation.jobs import run_evaluation
 
-        config, console = _start(overrides, of_checkpoint=True)
         run_evaluation(config, console=console)
         _next(console, "export-onnx")
 
     def infer_ml_flow(self, *overrides: str) -> None:
         """As infer, and record the scores and plots in MLflow."""
+        config, console = _start(overrides, of_checkpoint=True)
+
         from action_recognition.evaluation.jobs import run_evaluation
 
-        config, console = _start(overrides, of_checkpoint=True)
         run_evaluation(config, console=console, mlflow=True)
         _next(console, "export-onnx")
 
     def index_to_class(self, *overrides: str) -> None:
         """Write index_to_class.csv: which output is which action."""
+        config, console = _start(overrides, of_checkpoint=True)
+
         from action_recognition.export.classes import write_index_to_class
 
-        config, console = _start(overrides, of_checkpoint=True)
         write_index_to_class(config, console=console)
 
     def export_onnx(self, *overrides: str) -> None:
         """Export a checkpoint to video_action_model.onnx, compared with torch before it is put in place."""
+        config, console = _start(overrides, of_checkpoint=True)
+
         from action_recognition.export.jobs import run_export_onnx
 
-        config, console = _start(overrides, of_checkpoint=True)
         run_export_onnx(config, console=console)
         _next(console, "infer-from-onnx VIDEO", "convert-trt")
 
@@ -102,9 +112,10 @@ class Commands:
 
         export.engine=tensorrt_rtx export.compute_capability=8.9 builds for a GeForce card without having one.
         """
+        config, console = _start(overrides)
+
         from action_recognition.export.jobs import run_convert_trt
 
-        config, console = _start(overrides)
         run_convert_trt(config, console=console)
         _next(console, "predict VIDEO predict.backend=tensorrt")
 

@@ -191,6 +191,7 @@ def quiet_lightning() -> None:
         r".*Checkpoint directory.*exists and is not empty.*",
         r".*GPU available but not used.*",
         r".*MPS available but not used.*",
+        r".*You have overridden `on_after_batch_transfer`.*",
         r".*litlogger.*",
         r".*LeafSpec.*",
         r".*isinstance\(treespec.*",

@@ -1,0 +1,61 @@
+from pathlib import Path
+
+import pytest
+
+from action_recognition.config import CONF_DIR, flatten, load_config
+from action_recognition.errors import ConfigError
+
+OPTIONS = sorted(path.relative_to(CONF_DIR).with_suffix("") for path in CONF_DIR.glob("*/[!_]*.yaml"))
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=str)
+def test_every_shipped_option_composes(option: Path):
+    config = load_config([f"{option.parent}={option.name}"])
+    assert config.data.frames >= 1
+
+
+def test_values_arrive_typed():
+    config = load_config(["trainer.max_epochs=3", "optimizer.lr=0.5", "data=hmdb51", "data.split=2"])
+    assert (config.trainer.max_epochs, config.optimizer.lr, config.data.split) == (3, 0.5, 2)
+    assert config.data.videos_dir == "data/hmdb51/videos"
+    assert config.overrides[0] == "trainer.max_epochs=3"
+
+
+def test_flatten_names_every_value_by_its_override_key():
+    flat = flatten(load_config(["data.augment.brightness=0.25"]))
+    assert flat["data.augment.brightness"] == 0.25
+    assert flat["model.network"] == "cnn3d"
+    assert not any(isinstance(value, dict) for value in flat.values())
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("trainer.max_epoch=3", ["trainer.max_epoch", "trainer.max_epochs"]),
+        ("trainer.max_epochs=many", ["trainer.max_epochs", "many", "Integer"]),
+        ("trainer.max_epochs=0", ["trainer.max_epochs=0", "at least 1"]),
+        ("data.split=7", ["data.split=7", "1, 2, 3"]),
+        ("data=hmdb", ["data=hmdb", "hmdb51"]),
+        ("data.augment.crop_scale=[1]", ["crop_scale"]),
+        ("data.source_pattern='('", ["source_pattern", "regular expression"]),
+        ("export.min_batch=9", ["min_batch"]),
+        ("predict.backend=torhc", ["torhc", "'torch'"]),
+        ("word", ["word", "key=value"]),
+        ("data.split=[", ["data.split=["]),
+        ("nonsense=1", ["nonsense=1", "no such key"]),
+        ("+trainer.extra=1", ["extra"]),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_it(override, words):
+    with pytest.raises(ConfigError) as caught:
+        load_config([override])
+    line = str(caught.value)
+    assert "\n" not in line
+    for word in words:
+        assert word in line
+
+
+def test_base_files_are_not_offered_as_options():
+    with pytest.raises(ConfigError) as caught:
+        load_config(["data=nowhere"])
+    assert "_clips" not in str(caught.value)
