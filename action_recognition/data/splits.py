@@ -40,7 +40,12 @@ def read_official_split(splits_dir: Path, *, split: int, classes: Sequence[str])
 
 
 def choose_groups(
-    group_sizes: Mapping[Hashable, int], *, target: int, seed: str, preferred: frozenset[Hashable] = frozenset()
+    group_sizes: Mapping[Hashable, int],
+    *,
+    target: int,
+    seed: str,
+    preferred: frozenset[Hashable] = frozenset(),
+    at_least: int = 0,
 ) -> set[Hashable]:
     """Choose whole groups whose sizes add up to `target`, or as near to it as they can without taking all.
 
@@ -51,6 +56,7 @@ def choose_groups(
         group_sizes: clips of each group.
         target: clips wanted.
         seed: any text; the choice depends on it and on the groups alone.
+        at_least: fewest clips to choose, where the groups allow it.
     """
     names = sorted(group_sizes, key=str)
     random.Random(seed).shuffle(names)
@@ -64,7 +70,7 @@ def choose_groups(
             candidate = (score + gain, (*chosen, name))
             if count + size < total and candidate[0] > best.get(count + size, (-1, ()))[0]:
                 best[count + size] = candidate
-    nearest = min(best, key=lambda count: (abs(count - target), count))
+    nearest = min(best, key=lambda count: (count < at_least, abs(count - target), count))
     return set(best[nearest][1])
 
 
@@ -84,10 +90,13 @@ def cut_by_source(
         sizes: dict[Hashable, int] = defaultdict(int)
         for source in sources[label]:
             sizes[source] += 1
-        target = round(fraction * len(sources[label]))
-        if fraction > 0 and len(sizes) > 1:
-            target = max(1, target)
-        chosen = choose_groups(sizes, target=target, seed=f"{purpose}/{seed}/{label}", preferred=frozenset(taken))
+        chosen = choose_groups(
+            sizes,
+            target=round(fraction * len(sources[label])),
+            seed=f"{purpose}/{seed}/{label}",
+            preferred=frozenset(taken),
+            at_least=1 if fraction > 0 else 0,
+        )
         cut[label] = {str(name) for name in chosen}
         taken |= chosen
     return cut

@@ -1,0 +1,120 @@
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from action_recognition.config import load_config
+from action_recognition.data.datamodule import ClipDataModule, make_contract
+from action_recognition.data.dataset import ClipDataset, ClipExample, EpochSampler, collate_clips
+from action_recognition.data.manifest import build_manifest
+from action_recognition.data.video import center_crop, iter_frames
+from action_recognition.errors import DataError
+
+
+def make_datamodule(config, **changes):
+    for key, value in changes.items():
+        setattr(config.data, key, value)
+    manifest = build_manifest(config.data)
+    return ClipDataModule(config.data, manifest, make_contract(config.data, manifest), seed=1)
+
+
+def batches(loader, epoch=0):
+    if hasattr(loader.sampler, "set_epoch"):
+        loader.sampler.set_epoch(epoch)
+    return list(loader)
+
+
+def test_batches_are_uint8_clips_of_the_contract(tiny_config):
+    datamodule = make_datamodule(tiny_config)
+    train = batches(datamodule.train_dataloader())
+    assert sum(len(batch.label_B) for batch in train) == 12
+    assert {batch.clip_BCTHW.dtype for batch in train} == {torch.uint8}
+    # Training clips keep the margin that random crops are cut from.
+    assert train[0].clip_BCTHW.shape == (4, 3, 4, 36, 36)
+    assert batches(datamodule.val_dataloader())[0].clip_BCTHW.shape[1:] == (3, 4, 32, 32)
+
+
+def test_what_is_drawn_depends_on_the_epoch_not_on_the_workers(tiny_config):
+    alone = make_datamodule(tiny_config, num_workers=0)
+    helped = ClipDataModule(tiny_config.data, alone.manifest, alone.contract, seed=1)
+    first = batches(alone.train_dataloader())
+    tiny_config.data.num_workers = 2
+    second = batches(helped.train_dataloader())
+    for a, b in zip(first, second, strict=True):
+        assert torch.equal(a.clip_BCTHW, b.clip_BCTHW)
+        assert torch.equal(a.index_B, b.index_B)
+    other = batches(alone.train_dataloader(), epoch=1)
+    assert not torch.equal(torch.cat([b.index_B for b in first]), torch.cat([b.index_B for b in other]))
+
+
+def test_every_clip_comes_once_an_epoch():
+    sampler = EpochSampler(50, seed=3)
+    for epoch in range(3):
+        sampler.set_epoch(epoch)
+        assert sorted(draw.index for draw in sampler) == list(range(50))
+
+
+def test_views_are_the_frames_that_decoding_everything_gives(tiny_config):
+    datamodule = make_datamodule(tiny_config)
+    record = datamodule.records("test")[0]
+    dataset = ClipDataset([record], datamodule.manifest.videos_dir, datamodule.contract, views=2)
+    views = dataset[0].clips_NCTHW
+    contract = datamodule.contract
+    path = datamodule.manifest.videos_dir / record.path
+    frames = np.stack(list(iter_frames(path, short_side=contract.short_side)))
+    expected = center_crop(frames, contract.size).transpose(3, 0, 1, 2)
+    assert np.array_equal(views[0].numpy(), expected[:, [0, 2, 4, 6]])
+    last = record.frames - contract.span
+    assert np.array_equal(views[1].numpy(), expected[:, [last, last + 2, last + 4, last + 6]])
+
+
+def test_views_of_a_video_stay_together(tiny_config):
+    batch = batches(make_datamodule(tiny_config).test_dataloader())[0]
+    assert batch.index_B.tolist() == [0, 0, 1, 1]
+
+
+def test_a_clip_that_breaks_later_is_skipped_and_named(tiny_config, tiny_set, tmp_path):
+    shutil.copytree(tiny_set, tmp_path / "own")
+    tiny_config.data.videos_dir, tiny_config.data.splits_dir = "own/videos", "own/splits"
+    datamodule = make_datamodule(tiny_config)
+    victim = tmp_path / "own/videos" / datamodule.records("train")[0].path
+    victim.write_bytes(b"gone")
+    train = batches(datamodule.train_dataloader())
+    errors = [line for batch in train for line in batch.errors]
+    assert len(errors) == 1
+    assert victim.name in errors[0]
+    assert sum(len(batch.label_B) for batch in train) == 11
+
+
+def test_a_batch_of_nothing_but_errors_is_empty():
+    batch = collate_clips([ClipExample(None, 0, 0, "a.avi: empty file")])
+    assert len(batch.label_B) == 0
+    assert batch.errors == ("a.avi: empty file",)
+
+
+def test_an_empty_split_is_an_error_that_names_it(tiny_config, tiny_set, tmp_path):
+    shutil.copytree(tiny_set / "splits", tmp_path / "splits")
+    for path in (tmp_path / "splits").iterdir():
+        path.write_text(path.read_text().replace(" 2 ", " 0 "))
+    datamodule = make_datamodule(tiny_config, splits_dir=str(tmp_path / "splits"))
+    with pytest.raises(DataError, match="no test clips under split 1"):
+        datamodule.test_dataloader()
+
+
+def test_real_clips_become_batches(shared_dir, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    sample = shared_dir / "hmdb51_sample"
+    config = load_config(
+        [
+            "data=hmdb51",
+            f"data.videos_dir={sample}/videos",
+            f"data.splits_dir={sample}/splits",
+            "data.split=2",
+            "data.num_workers=0",
+        ]
+    )
+    batch = next(iter(make_datamodule(config).train_dataloader()))
+    assert batch.clip_BCTHW.shape == (16, 3, 16, 128, 128)
+    assert batch.errors == ()
+    assert batch.clip_BCTHW.float().std() > 20
