@@ -59,7 +59,6 @@ def ensure_data(config: Config, *, repo: Path, progress: Message | None = None) 
 
 def _checked(pinned: "PinnedData", config: Config, tell: Message) -> DvcState:
     roots = pinned.roots(config.data)
-    allow_modified = config.tracking.dvc_allow_modified
     expected = pinned.expected(roots)
     if expected is None:  # a fresh clone: the cache does not have the list of files that belongs to the pinned hash
         tell(f"comparing {pinned.name} with {PIN_FILE}")
@@ -75,7 +74,7 @@ def _checked(pinned: "PinnedData", config: Config, tell: Message) -> DvcState:
     changes = Changes.between(expected, found) if expected is not None else None
     if changes is not None and changes.none:
         return DvcState(hash=pinned.hash, status="clean")
-    if found and allow_modified:
+    if config.tracking.dvc_allow_modified and Path(config.data.videos_dir).is_dir():
         return DvcState(hash=pinned.hash_of_workspace(), status="modified")
     if expected is None or changes is None or changes.beyond_missing:
         raise _modified(pinned, roots, expected, changes)

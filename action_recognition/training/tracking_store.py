@@ -1,0 +1,163 @@
+"""Where MLflow keeps things: tracking URIs, experiments, artifact folders, and what can be wrong with them."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.parse import urlparse
+from urllib.request import url2pathname, urlopen
+
+from mlflow import MlflowClient
+from mlflow.entities import Experiment, Run
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
+
+from action_recognition.config import TrackingConfig
+from action_recognition.errors import ConfigError
+
+UI_PORT = 8080
+SQLITE = "sqlite:///"
+SQLITE_MAGIC = b"SQLite format 3\0"
+SERVER_SCHEMES = ("http", "https", "databricks", "databricks-uc")
+DATABASE_SCHEMES = ("postgresql", "mysql", "mssql")
+
+# Its notes on every table made and every monitor started are not about the user's work.
+logging.getLogger("mlflow").setLevel(logging.WARNING)
+
+
+@contextmanager
+def open_store(tracking: TrackingConfig) -> Iterator[MlflowClient]:
+    """A client for the tracking store; what goes wrong with the store in the block becomes one `ConfigError`."""
+    uri = checked_uri(tracking.tracking_uri)
+    try:
+        yield MlflowClient(uri)
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        raise ConfigError(_unusable_line(tracking.tracking_uri, uri, error)) from error
+
+
+def run_to_resume(client: MlflowClient, run_id: str | None) -> Run | None:
+    """The run of this id, or None where there is none or it was deleted."""
+    if run_id is None:
+        return None
+    try:
+        run = client.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise
+    return run if run.info.lifecycle_stage == "active" else None
+
+
+def experiment_id(client: MlflowClient, tracking: TrackingConfig) -> str:
+    """The experiment by name, made if need be.
+
+    Raises:
+        ConfigError: if it was deleted, or if its artifact folder is gone.
+    """
+    name = tracking.experiment
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        try:
+            return str(client.create_experiment(name, artifact_location=_artifact_location(tracking)))
+        except MlflowException:
+            experiment = client.get_experiment_by_name(name)  # another process may have made it a moment ago
+            if experiment is None:
+                raise
+    if experiment.lifecycle_stage != "active":
+        raise ConfigError(
+            f"tracking.experiment={name}: it was deleted; choose another name, or: MLFLOW_TRACKING_URI="
+            f"{tracking.tracking_uri} mlflow experiments restore --experiment-id {experiment.experiment_id}"
+        )
+    _refuse_moved(experiment, tracking)
+    return str(experiment.experiment_id)
+
+
+def _refuse_moved(experiment: Experiment, tracking: TrackingConfig) -> None:
+    """MLflow keeps an experiment's artifact folder for ever, and would make it again where the project once was."""
+    wanted = _artifact_location(tracking)
+    location = local_path(experiment.artifact_location)
+    if location is None or wanted is None or experiment.artifact_location == wanted or location.is_dir():
+        return
+    raise ConfigError(
+        f"tracking.experiment={experiment.name}: its artifacts lie in {location}, which is gone (was the project "
+        f"moved?); choose another name: tracking.experiment={experiment.name}-2"
+    )
+
+
+def _artifact_location(tracking: TrackingConfig) -> str | None:
+    """None where a server decides."""
+    root = tracking.artifact_root
+    if urlparse(tracking.tracking_uri).scheme in SERVER_SCHEMES:
+        return None
+    if "://" in root:
+        return f"{root.rstrip('/')}/{tracking.experiment}"
+    return (Path(root).absolute() / tracking.experiment).as_uri()
+
+
+def checked_uri(uri: str) -> str:
+    """The tracking URI with an absolute path, after checks that MLflow makes late or with many lines.
+
+    Raises:
+        ConfigError: for a folder, a file that is no database, a server that does not answer.
+    """
+    scheme = urlparse(uri).scheme.split("+")[0]
+    if uri.startswith(SQLITE):
+        path = Path(uri.removeprefix(SQLITE).split("?")[0]).absolute()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            head = _first_bytes(path, len(SQLITE_MAGIC)) if path.exists() else b""
+        except OSError as error:
+            raise ConfigError(f"tracking.tracking_uri={uri}: {error}") from None
+        if head not in (b"", SQLITE_MAGIC):
+            raise ConfigError(f"tracking.tracking_uri={uri}: {path} is not an SQLite database")
+        return f"{SQLITE}{path.as_posix()}"
+    if scheme in ("http", "https"):
+        _check_server(uri)
+    elif scheme not in SERVER_SCHEMES + DATABASE_SCHEMES:
+        raise ConfigError(
+            f"tracking.tracking_uri={uri}: expected {SQLITE}FILE, http(s)://SERVER or a database "
+            f"({', '.join(DATABASE_SCHEMES)}); MLflow no longer takes a folder"
+        )
+    return uri
+
+
+def _first_bytes(path: Path, count: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(count)
+
+
+def _check_server(uri: str) -> None:
+    try:
+        with urlopen(f"{uri.rstrip('/')}/health", timeout=10):
+            pass
+    except HTTPError:
+        pass  # something answers; what it thinks of us, MLflow finds out
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise ConfigError(
+            f"tracking.tracking_uri={uri}: no MLflow server answers ({reason}); start one, or leave the setting out"
+        ) from None
+
+
+def _unusable_line(given: str, uri: str, error: BaseException) -> str:
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    if "out-of-date database schema" in reason:
+        return f"tracking.tracking_uri={given}: written by an older MLflow; back it up, then: mlflow db upgrade {uri}"
+    return f"tracking.tracking_uri={given}: MLflow cannot use it: {reason}"
+
+
+def url_hint(tracking: TrackingConfig, run: Run) -> str:
+    """The command that shows the run, or its address where a server keeps it."""
+    given = tracking.tracking_uri
+    if given.startswith("http"):
+        return f"{given.rstrip('/')}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+    return f"mlflow ui --backend-store-uri {given} --port {UI_PORT}"
+
+
+def local_path(uri: str) -> Path | None:
+    """The folder on this machine that an artifact URI names, or None."""
+    parts = urlparse(uri)
+    if parts.scheme == "file":
+        return Path(url2pathname(parts.path))
+    return Path(uri) if not parts.scheme else None
