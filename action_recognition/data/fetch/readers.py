@@ -18,6 +18,7 @@ from action_recognition.data.fetch.limits import UNPACK_YOURSELF, ArchiveError, 
 
 # tarfile takes a long name or a PAX header into memory whole, whatever size it claims.
 LARGEST_TAR_HEADER_BYTES = 1 << 20
+MOST_TAR_PADDING_BYTES = 16 << 20
 TAR_ERRORS = (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
 
 
@@ -140,9 +141,7 @@ class TarReader:
                     while info := archive.next():
                         yield info, archive
                         archive.members = []  # type: ignore[attr-defined]  # it would keep every entry
-                if bounded.last_block != bytes(tarfile.BLOCKSIZE):
-                    # tarfile takes a broken header for the end; the real end is a block of zeros.
-                    raise tarfile.ReadError("it breaks off, or a header is wrong")
+                bounded.finish()
         except TAR_ERRORS as error:
             raise damaged(self.path, error) from None
 
@@ -160,6 +159,15 @@ class _SmallReads:
             raise tarfile.ReadError(f"a header of {size} bytes")
         self.last_block = self.stream.read(size)
         return self.last_block
+
+    def finish(self) -> None:
+        """Make sure that tarfile stopped at the end: it takes a broken header for it, and leaves checksums unread."""
+        if self.last_block != bytes(tarfile.BLOCKSIZE):
+            raise tarfile.ReadError("it breaks off, or a header is wrong")
+        for _ in range(MOST_TAR_PADDING_BYTES // BLOCK_BYTES):
+            if not self.stream.read(BLOCK_BYTES):
+                return
+        raise tarfile.ReadError("it goes on after its end")
 
 
 class FolderReader:
