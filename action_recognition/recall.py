@@ -6,7 +6,7 @@ from action_recognition.config import Config, load_config
 from action_recognition.runs import resolve_checkpoint
 
 # What described the training run, not the model or its data.
-FORGOTTEN = ("trainer.resume", "trainer.run_dir", "tracking.", "export.", "predict.", "evaluation.", "experiment=")
+FORGOTTEN = ("trainer.resume", "trainer.run_dir", "tracking.", "export.", "predict.", "evaluation.")
 
 
 def config_of_checkpoint(config: Config) -> Config:

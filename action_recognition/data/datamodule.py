@@ -115,5 +115,7 @@ class ClipDataModule(L.LightningDataModule):
             worker_init_fn=_one_thread,
             persistent_workers=workers > 0,
             pin_memory=torch.cuda.is_available(),
+            # Or starting workers would draw from the generator that dropout draws from.
+            generator=torch.Generator().manual_seed(self.seed),
             **options,  # type: ignore[arg-type]
         )

@@ -91,11 +91,18 @@ class VideoActionModel(L.LightningModule):
         logits_BK: Tensor = self.network(normalised.contiguous(memory_format=self.memory_format))
         return logits_BK.float()
 
+    def on_train_epoch_start(self) -> None:
+        # Dropout draws from the global generator: seeded by the epoch, a resumed run draws what it would have drawn.
+        torch.manual_seed(self._draw_seed(self.current_epoch))
+
+    def _draw_seed(self, moment: int) -> int:
+        return int(torch.tensor([self.hparams["seed"], moment, self.global_rank]).dot(_PRIMES))
+
     def on_after_batch_transfer(self, batch: ClipBatch, dataloader_idx: int) -> ClipBatch:
         if self.trainer is None or not self.trainer.training or self.augment is None or not len(batch.label_B):
             return batch
-        seed = int(torch.tensor([self.hparams["seed"], self.global_step, self.global_rank]).dot(_PRIMES))
-        return batch._replace(clip_BCTHW=self.augment(batch.clip_BCTHW, batch.label_B, seed=seed))
+        clip_BCTHW = self.augment(batch.clip_BCTHW, batch.label_B, seed=self._draw_seed(self.global_step))
+        return batch._replace(clip_BCTHW=clip_BCTHW)
 
     def training_step(self, batch: ClipBatch, batch_idx: int) -> Tensor | None:
         self.skipped.update(batch.errors)

@@ -25,7 +25,7 @@ class History(Callback):
         self.rows: list[dict[str, float]] = []
         self._start = 0.0
 
-    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if self.path.exists() and trainer.current_epoch:
             self.rows = [row for row in read_history(self.path) if row["epoch"] < trainer.current_epoch]
 

@@ -63,21 +63,20 @@ def train(config: Config, *, console: Console, tracker: "Tracker | None" = None)
     model = make_model(config, contract, plan, manifest)
     datamodule = ClipDataModule(config.data, manifest, contract, seed=config.trainer.seed)
     has_val = bool(manifest.split("val", min_frames=contract.min_frames))
-    checkpoints = make_checkpoints(run_dir, has_val=has_val)
+    best, last = make_checkpoints(run_dir, has_val=has_val)
     history = History(run_dir / "history.csv", console)
-    # The checkpoint callback comes last: it saves after the history is written.
-    callbacks = [history, RememberRun(run_dir, config.plots_dir), checkpoints]
+    # Checkpoints come last: they are saved after the history is written.
+    callbacks = [history, RememberRun(run_dir, config.plots_dir), best, last]
     trainer = make_trainer(config, plan, callbacks, tracker, has_val=has_val)
     trainer.fit(model, datamodule=datamodule, ckpt_path=str(resume_from) if resume_from else None, weights_only=True)
 
     report_skipped(model, manifest, contract, console)
     plot_history(history.rows, Path(config.plots_dir) / "learning_curves.png")
-    best = Path(checkpoints.best_model_path)
     if tracker:
         log_run_files(tracker, run_dir, Path(config.plots_dir) / "learning_curves.png")
     return TrainResult(
         run_dir=run_dir,
-        best_checkpoint=best,
+        best_checkpoint=checkpoint_dir(run_dir) / "best.ckpt",
         best_val_top1=max((row.get("val_top1", 0.0) for row in history.rows), default=0.0),
         epochs=len(history.rows),
         skipped=len(manifest.unusable(min_frames=contract.min_frames)) + len(model.skipped),
@@ -130,16 +129,21 @@ def make_model(config: Config, contract: ClipContract, plan: StepPlan, manifest:
     )
 
 
-def make_checkpoints(run_dir: Path, *, has_val: bool) -> ModelCheckpoint:
+def make_checkpoints(run_dir: Path, *, has_val: bool) -> tuple[ModelCheckpoint, ModelCheckpoint]:
     """`best.ckpt` by validation top-1 (by training loss where there is no validation), and `last.ckpt`."""
-    return ModelCheckpoint(
-        dirpath=checkpoint_dir(run_dir).absolute(),
+    directory = checkpoint_dir(run_dir).absolute()
+    best = ModelCheckpoint(
+        dirpath=directory,
         filename="best",
         monitor="val_top1" if has_val else "train_loss",
         mode="max" if has_val else "min",
-        save_last=True,
         enable_version_counter=False,
     )
+    # Not `save_last`: that one is written only when the best one is.
+    last = ModelCheckpoint(
+        dirpath=directory, filename="last", enable_version_counter=False, save_on_train_epoch_end=True
+    )
+    return best, last
 
 
 def make_trainer(

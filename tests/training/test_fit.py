@@ -1,0 +1,132 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+
+from action_recognition.config import load_config
+from action_recognition.data.manifest import read_records
+from action_recognition.errors import ConfigError, DataError
+from action_recognition.evaluation.evaluate import evaluate
+from action_recognition.models.module import VideoActionModel
+from action_recognition.recall import config_of_checkpoint, merge_overrides
+from action_recognition.runs import last_run, resolve_checkpoint
+from action_recognition.training.callbacks import read_history
+from action_recognition.training.fit import train
+
+
+@pytest.fixture
+def console():
+    return Console(record=True, width=200)
+
+
+def weights(checkpoint):
+    return torch.load(checkpoint, weights_only=True)["state_dict"]
+
+
+def test_a_run_leaves_checkpoints_history_manifest_and_curves(tiny_config, console):
+    result = train(tiny_config, console=console)
+    names = {path.relative_to(result.run_dir).as_posix() for path in result.run_dir.rglob("*") if path.is_file()}
+    assert names == {"checkpoints/best.ckpt", "checkpoints/last.ckpt", "config.yaml", "history.csv", "manifest.csv"}
+    assert last_run(tiny_config.plots_dir) == result.run_dir
+    rows = read_history(result.run_dir / "history.csv")
+    assert [row["epoch"] for row in rows] == [0, 1]
+    assert all(0 < row["train_loss"] < 10 and 0 <= row["val_top1"] <= 1 for row in rows)
+    model = VideoActionModel.from_checkpoint(result.best_checkpoint)
+    assert model.contract.class_names == ("run", "walk")
+    assert model.contract.data_hash
+    assert len(read_records(result.run_dir / "manifest.csv")) == 24
+    assert "epoch   2/2" in console.export_text()
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tiny_overrides, tiny_config, console):
+    first = train(tiny_config, console=console)
+    second = train(load_config([*tiny_overrides, "trainer.run_dir=second", "data.num_workers=2"]), console=console)
+    third = train(load_config([*tiny_overrides, "trainer.run_dir=third", "trainer.seed=1"]), console=console)
+    a, b, c = (
+        weights(resolve_checkpoint(str(r.run_dir / "checkpoints/last.ckpt"), plots_dir=""))
+        for r in (first, second, third)
+    )
+    assert all(torch.equal(a[name], b[name]) for name in a)
+    assert not all(torch.equal(a[name], c[name]) for name in a)
+
+
+def test_resuming_ends_where_an_uninterrupted_run_ends(tiny_overrides, tiny_config, console):
+    settings = ["optimizer.schedule=constant", "optimizer.warmup_epochs=0", "model.args.dropout=0.5"]
+    whole = train(
+        load_config([*tiny_overrides, *settings, "trainer.max_epochs=3", "trainer.run_dir=whole"]), console=console
+    )
+    train(load_config([*tiny_overrides, *settings, "trainer.max_epochs=1", "trainer.run_dir=parts"]), console=console)
+    given = load_config([f"plots_dir={tiny_config.plots_dir}", "trainer.resume=last", "trainer.max_epochs=3"])
+    resumed = train(config_of_checkpoint(given), console=console)
+    assert resumed.run_dir.name == "parts"
+    assert [row["epoch"] for row in read_history(resumed.run_dir / "history.csv")] == [0, 1, 2]
+    a, b = (weights(r.run_dir / "checkpoints/last.ckpt") for r in (whole, resumed))
+    assert {n: float((a[n]-b[n]).abs().max()) for n in a if not torch.allclose(a[n], b[n], atol=1e-6)} == {}
+
+
+def test_unreadable_clips_are_reported_skipped_and_counted(tiny_set, tiny_overrides, tiny_config, tmp_path, console):
+    shutil.copytree(tiny_set, tmp_path / "own")
+    folder = tmp_path / "own/videos/run"
+    (folder / "Film_0_run_f_nm_np1_ri_goo_0.avi").write_bytes(b"")
+    (folder / "Film_1_run_f_nm_np1_ri_goo_0.avi").write_text("a text file")
+    overrides = [*tiny_overrides, f"data.videos_dir={tmp_path}/own/videos", "trainer.max_epochs=1"]
+    result = train(load_config(overrides), console=console)
+    text = console.export_text()
+    assert result.skipped == 2
+    assert "Film_0_run_f_nm_np1_ri_goo_0.avi: empty file" in text
+    assert "Film_1_run_f_nm_np1_ri_goo_0.avi: not a video" in text
+    assert "2 unreadable clips were skipped" in text
+
+
+def test_training_stops_early_without_progress(tiny_overrides, tiny_config, console):
+    stuck = ["optimizer.lr=1e-12", "optimizer.warmup_epochs=0", "trainer.patience=2", "trainer.max_epochs=30"]
+    assert train(load_config([*tiny_overrides, *stuck]), console=console).epochs < 10
+
+
+def test_without_validation_the_best_is_by_training_loss(tiny_overrides, tiny_config, console):
+    result = train(load_config([*tiny_overrides, "data.val_fraction=0"]), console=console)
+    assert result.best_checkpoint.is_file()
+    assert "val_top1" not in read_history(result.run_dir / "history.csv")[0]
+
+
+def test_evaluation_writes_flat_metrics_over_all_test_clips(tiny_config, console):
+    train(tiny_config, console=console)
+    checkpoint = resolve_checkpoint("best", plots_dir=tiny_config.plots_dir)
+    evaluation = evaluate(tiny_config, checkpoint, console=console)
+    saved = json.loads(Path(tiny_config.evaluation.metrics).read_text())
+    assert saved["clips"] == evaluation.metrics.clips == 8
+    assert {"top1", "top5", "mean_class_accuracy", "clips"} <= set(saved)
+    assert all(isinstance(value, int | float) for value in saved.values())
+    assert all(plot.is_file() for plot in evaluation.plots)
+    rows = (Path(tiny_config.plots_dir) / "predictions.csv").read_text().splitlines()
+    hits = sum(row.split(",")[2] == row.split(",")[3] for row in rows[1:])
+    assert hits / 8 == pytest.approx(saved["top1"])
+
+
+def test_a_model_is_not_judged_on_what_it_was_trained_on(tiny_set, tiny_overrides, tiny_config, tmp_path, console):
+    train(tiny_config, console=console)
+    shutil.copytree(tiny_set / "splits", tmp_path / "swapped")
+    for path in (tmp_path / "swapped").iterdir():
+        path.write_text(path.read_text().replace(" 1 ", " 9 ").replace(" 2 ", " 1 ").replace(" 9 ", " 2 "))
+    swapped = [*tiny_overrides, f"data.splits_dir={tmp_path}/swapped"]
+    checkpoint = resolve_checkpoint("best", plots_dir=tiny_config.plots_dir)
+    with pytest.raises(DataError, match="16 of 16 test clips come from source videos"):
+        evaluate(load_config(swapped), checkpoint, console=console)
+    allowed = load_config([*swapped, "evaluation.allow_leakage=true"])
+    assert evaluate(allowed, checkpoint, console=console).metrics.clips == 16
+
+
+def test_a_checkpoint_recalls_its_overrides():
+    trained = ["data=hmdb51", "data.split=2", "data.videos_dir=x", "trainer.max_epochs=2", "experiment=demo"]
+    assert merge_overrides(trained, ["trainer.resume=last"]) == [*trained, "trainer.resume=last"]
+    assert merge_overrides(trained, ["data.split=3"])[-1] == "data.split=3"
+    assert "data.split=2" not in merge_overrides(trained, ["data.split=3"])
+    assert merge_overrides(trained, ["data=folder"]) == ["trainer.max_epochs=2", "experiment=demo", "data=folder"]
+
+
+def test_no_run_yet_says_what_to_do(tmp_path):
+    with pytest.raises(ConfigError, match=r"no run in .*commands.py train"):
+        resolve_checkpoint("best", plots_dir=str(tmp_path))
