@@ -312,16 +312,21 @@ def test_another_archive_starts_anew(write: Callable[..., Path], tmp_path: Path)
     assert files_in(tmp_path / "videos") == {"a.avi": b"a"}
 
 
+def snapshot(folder: Path) -> dict[Path, tuple[int, int, int]]:
+    stats = {path: path.stat() for path in folder.rglob("*")}
+    return {path: (now.st_ino, now.st_size, now.st_mtime_ns) for path, now in stats.items()}
+
+
 def test_complete_does_nothing(write: Callable[..., Path], tmp_path: Path) -> None:
     archive = write("rar5", NESTED)
     first = unpack(archive, tmp_path / "videos")
     moved = archive.rename(tmp_path / "moved.rar")
     (tmp_path / "videos/wave/a.avi").unlink()
-    before = {path: path.stat() for path in sorted(tmp_path.rglob("*"))}
+    before = snapshot(tmp_path)
     second = unpack(moved, tmp_path / "videos")
     assert second.already_there
     assert second.files == first.files
-    assert {path: path.stat() for path in sorted(tmp_path.rglob("*"))} == before
+    assert snapshot(tmp_path) == before
 
 
 def test_what_is_there_is_kept(write: Callable[..., Path], tmp_path: Path) -> None:
@@ -407,11 +412,11 @@ def test_hostile_inner_archive_takes_everything_with_it(write: Callable[..., Pat
 
 @pytest.mark.parametrize("kind", ["zip", "tar.gz", "tar.xz"])
 def test_a_bomb_by_its_ratio(write: Callable[..., Path], kind: str) -> None:
-    assert_refused(write(kind, [GOOD, {"name": "zeros", "data": bytes(60 << 20)}]), "more than 100 times its size")
+    assert_refused(write(kind, [GOOD, {"name": "zeros", "data": bytes(20 << 20)}]), "more than 100 times its size")
 
 
 def test_a_bomb_inside_an_archive(write: Callable[..., Path]) -> None:
-    bomb = make_zip([{"name": "zeros", "data": bytes(60 << 20)}])
+    bomb = make_zip([{"name": "zeros", "data": bytes(20 << 20)}])
     assert_refused(write("rar5", [GOOD, {"name": "bomb.zip", "data": bomb}]), "more than 100 times its size")
 
 
@@ -464,12 +469,12 @@ def test_rar_with_claims_beyond_all_bounds(write: Callable[..., Path]) -> None:
 
 def test_rar_with_password_or_of_several_volumes(write: Callable[..., Path]) -> None:
     for flag, reason in ((0x4, "needs a password"), (0x1, "one volume of several"), (0x2, "one volume of several")):
-        assert_refused(write("rar4", [GOOD | {"flags": flag}]), f"{reason}|damaged", kind=ArchiveError)
+        assert_refused(write("rar4", [GOOD | {"flags": flag}]), reason, kind=ArchiveError)
 
 
 def test_zip_that_claims_less_than_it_holds(write: Callable[..., Path]) -> None:
-    archive = write("zip", [{"name": "zeros", "data": bytes(30 << 20)}])
-    true_size, claimed = struct.pack("<I", 30 << 20), struct.pack("<I", 100)
+    archive = write("zip", [{"name": "zeros", "data": bytes(3 << 20)}])
+    true_size, claimed = struct.pack("<I", 3 << 20), struct.pack("<I", 100)
     data = archive.read_bytes()
     assert data.count(true_size) == 2
     archive.write_bytes(data.replace(true_size, claimed))

@@ -91,7 +91,10 @@ def is_complete(destination: Path, expected: Expected, *, progress: Progress = s
 
 def shown_mirror(mirror: str) -> str:
     """The mirror without user name, password and query: they may be secrets."""
-    url = urlsplit(mirror)
+    try:
+        url = urlsplit(mirror)
+    except ValueError:
+        return "a mirror that is no URL"
     if url.scheme not in ("http", "https"):
         return mirror
     return url._replace(netloc=url.netloc.rpartition("@")[2], query="", fragment="").geturl()
@@ -114,7 +117,10 @@ def _from_mirror(client: Client, mirror: str, part: PartFile, expected: Expected
 
 
 def _transfer_any(client: Client, mirror: str, part: PartFile, expected: Expected) -> None:
-    scheme = urlsplit(mirror).scheme.lower()
+    try:
+        scheme = urlsplit(mirror).scheme.lower()
+    except ValueError as error:
+        raise MirrorError(str(error)) from None
     if scheme in ("http", "https"):
         transfer(client, mirror, part, expected)
     elif "://" in mirror and scheme != "file":

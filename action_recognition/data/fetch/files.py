@@ -51,12 +51,14 @@ def inside_path(name: str) -> PurePosixPath:
 @contextmanager
 def locked(path: Path, *, doing: str) -> Iterator[None]:
     """Hold the lock file `path`; `DataError` where another process has it. A killed holder loses it at once."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path, timeout=0)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
         raise DataError(f"{doing}: another process is at it (lock {path}); wait for it and run again") from None
+    except OSError as error:
+        raise DataError(f"{doing}: cannot write there ({error.strerror or error}); choose another folder") from None
     try:
         yield
     finally:

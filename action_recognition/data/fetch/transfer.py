@@ -246,4 +246,5 @@ def _short(error: Exception) -> str:
     while inner.args and isinstance(getattr(inner.args[0], "reason", inner.args[0]), Exception):
         inner = getattr(inner.args[0], "reason", inner.args[0])
     text = " ".join(str(inner.args[-1] if inner.args else inner).split())
+    text = re.sub(r"^HTTPS?Connection\(.*?\): ", "", text)  # the address is in the line already
     return text or type(error).__name__
