@@ -1,0 +1,159 @@
+"""What an engine file needs beside itself: the library that made it, and a sidecar that says what it is."""
+
+import importlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Self
+
+from action_recognition.contract import ClipContract
+from action_recognition.errors import ContractError, MissingLibraryError, check_choice
+
+SIDECAR_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineKind:
+    """A library that builds and runs engines. Both kinds have one Python API.
+
+    Attributes:
+        label: its name in messages.
+        modules: where it may be imported from. RTX's wheels bring the second without the first, which is a stub's.
+        extra: the project's extra that installs it.
+        packages: what pip installs.
+    """
+
+    label: str
+    modules: tuple[str, ...]
+    extra: str
+    packages: str
+
+
+ENGINE_KINDS = {
+    "tensorrt": EngineKind(label="TensorRT", modules=("tensorrt",), extra="tensorrt", packages="'tensorrt>=10.13,<12'"),
+    "tensorrt_rtx": EngineKind(
+        label="TensorRT for RTX",
+        modules=("tensorrt_rtx", "tensorrt_rtx_bindings"),
+        extra="tensorrt-rtx",
+        packages="'tensorrt-rtx-cu13-libs>=1.5,<2' 'tensorrt-rtx-cu13-bindings>=1.5,<2'",
+    ),
+}
+
+
+def load_library(engine: str) -> ModuleType:
+    """Import TensorRT or TensorRT for RTX.
+
+    Raises:
+        ConfigError: if `engine` is neither.
+        MissingLibraryError: if it is not installed, with the line that installs it.
+    """
+    check_choice("export.engine", engine, ENGINE_KINDS)
+    kind = ENGINE_KINDS[engine]
+    for module in kind.modules:
+        try:
+            return importlib.import_module(module)
+        # A wheel whose shared libraries are missing ends in OSError, or FileNotFoundError on Windows.
+        except (ImportError, OSError) as error:
+            reason = f" ({error})" if not isinstance(error, ModuleNotFoundError) else ""
+    raise MissingLibraryError(
+        f"{kind.label} is not installed{reason}; install it: .tools/bin/poetry sync --extras {kind.extra}  "
+        f"or: .venv/bin/pip install {kind.packages}"
+    )
+
+
+def make_log(library: ModuleType) -> Any:
+    """A logger for `library` that keeps errors instead of printing; `reason()` gives the first in one line."""
+
+    class Log(library.ILogger):  # type: ignore[name-defined]
+        def __init__(self) -> None:
+            library.ILogger.__init__(self)
+            self.errors: list[str] = []
+
+        def log(self, severity: Any, message: str) -> None:
+            # Most severe first: internal error 0, error 1, warning 2.
+            if int(severity) <= int(library.ILogger.ERROR):
+                self.errors.append(" ".join(message.split()))
+
+        def reason(self) -> str:
+            return self.errors[0][:400] if self.errors else "it does not say why"
+
+    return Log()
+
+
+def supported_capabilities(library: ModuleType) -> dict[str, Any]:
+    """`{"8.9": ComputeCapability.SM89, ...}`: what RTX can build for without having the GPU."""
+    members = library.ComputeCapability.__members__
+    return {f"{name[2:-1]}.{name[-1]}": value for name, value in members.items() if name.startswith("SM")}
+
+
+def gpu_capability() -> str | None:
+    """Compute capability of this machine's first GPU, such as `8.9`; None without one."""
+    import torch  # seconds, and not needed where a capability is named
+
+    if not torch.cuda.is_available():
+        return None
+    return "{}.{}".format(*torch.cuda.get_device_capability())
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineInfo:
+    """The sidecar of an engine.
+
+    Attributes:
+        contract: what the engine was trained to see.
+        engine: `tensorrt` or `tensorrt_rtx`.
+        library_version: an engine runs on the version that built it.
+        compute_capability: of the GPU that it was built for.
+        precision: `fp32` or `fp16`.
+        min_batch, opt_batch, max_batch: clips a call, by the engine's optimisation profile.
+        onnx_sha256, engine_sha256: of the file that it was made from, and of the engine itself.
+    """
+
+    contract: ClipContract
+    engine: str
+    library_version: str
+    compute_capability: str
+    precision: str
+    min_batch: int
+    opt_batch: int
+    max_batch: int
+    onnx_sha256: str
+    engine_sha256: str
+    version: int = SIDECAR_VERSION
+
+    def to_json(self) -> str:
+        values = asdict(self) | {"contract": self.contract.to_dict()}
+        return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a sidecar.
+
+        Raises:
+            ContractError: if it is missing, damaged, or of another version.
+        """
+        again = "build the engine again: python commands.py convert-trt"
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ContractError(f"{path}: missing; an engine cannot be used without it; {again}") from None
+        except ValueError as error:
+            raise ContractError(f"{path}: not JSON ({error}); {again}") from None
+        _check_keys(values, [field.name for field in fields(cls)], f"{path}: %s; {again}")
+        contract = ClipContract.from_dict(values.pop("contract"), origin=str(path))
+        check_choice(f"{path}: engine", values["engine"], ENGINE_KINDS)
+        return cls(contract=contract, **values)
+
+
+def sidecar_path(engine_path: Path) -> Path:
+    """`model.engine` has `model.engine.json` beside it."""
+    return engine_path.with_name(f"{engine_path.name}.json")
+
+
+def _check_keys(values: Any, names: Sequence[str], message: str) -> None:
+    if not isinstance(values, dict) or values.get("version") != SIDECAR_VERSION:
+        raise ContractError(message % f"not a sidecar of version {SIDECAR_VERSION}")
+    if set(values) != set(names):
+        raise ContractError(message % f"keys differ: {sorted(set(values) ^ set(names))}")

@@ -1,0 +1,123 @@
+"""float16 written into an ONNX graph: where TensorRT's strongly typed networks take their precision from.
+
+Convolutions, matrix products and what lies between them compute in float16. In float32 stay the input's cast and
+normalisation (pixel values minus a mean, over a deviation), whatever sums over many values (a mean over a whole
+clip), layers with a weight beyond float16's range, every kind of layer that is not listed here, and the one that
+makes the logits. Inputs and outputs keep their types.
+
+onnxruntime's own converter was tried: kept from touching the normalisation, it leaves the nodes out of order.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
+# Computed in float16. Their float inputs all take part in the sum or product; none is a setting that must be float32.
+HALF_OPS = WEIGHTED | {"Add", "Sub", "Mul", "Div", "Neg", "AveragePool", "Concat"}
+HALF_OPS |= {"Relu", "LeakyRelu", "PRelu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Elu", "Gelu"}
+# These move values about or pick some; they take the type that comes in.
+MOVING_OPS = {"MaxPool", "Split", "Slice", "Gather", "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze"}
+MOVING_OPS |= {"Expand", "Identity"}
+HALF_MAX = float(np.finfo(np.float16).max)
+
+
+def to_half(model: onnx.ModelProto, *, logits_in_half: bool = False) -> onnx.ModelProto:
+    """A copy of `model` with casts put in so that it computes in float16 where that is known to be harmless.
+
+    Args:
+        logits_in_half: compute the last layer in float16 too, for chips without a float32 matrix product (Turing).
+
+    Raises:
+        ValueError: if the graph branches (If, Loop, Scan).
+    """
+    inferred = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    writer = _HalfWriter(inferred.graph, logits_in_half=logits_in_half)
+    nodes = [new for node in model.graph.node for new in writer.rewrite(node)]
+    del result.graph.node[:], result.graph.initializer[:], result.graph.value_info[:]
+    result.graph.node.extend(nodes)
+    used = {name for node in nodes for name in node.input}
+    initializers = [*model.graph.initializer, *writer.half_weights]
+    result.graph.initializer.extend(weight for weight in initializers if weight.name in used)
+    onnx.checker.check_model(result, full_check=True)
+    return result
+
+
+class _HalfWriter:
+    """Goes through the nodes in order and keeps track of which tensors are float16 by then."""
+
+    def __init__(self, graph: onnx.GraphProto, *, logits_in_half: bool) -> None:
+        self.weights = {weight.name: weight for weight in graph.initializer}
+        self.half_weights: list[TensorProto] = []
+        values = (*graph.input, *graph.output, *graph.value_info)
+        self.is_float = {v.name for v in values if v.type.tensor_type.elem_type == TensorProto.FLOAT}
+        self.is_float |= {name for name, weight in self.weights.items() if weight.data_type == TensorProto.FLOAT}
+        self.half: set[str] = set()
+        self.casts: dict[str, str] = {}
+        self.outputs = {value.name for value in graph.output}
+        self.in_float32 = _before_first_weight(graph) | (set() if logits_in_half else self.outputs)
+
+    def rewrite(self, node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
+        """The node with its inputs in one type, after the casts that this takes."""
+        if any(a.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for a in node.attribute):
+            raise ValueError(f"{node.op_type} holds a graph of its own")
+        to_half = self._computes_in_half(node)
+        new = onnx.NodeProto()
+        new.CopyFrom(node)
+        for number, name in enumerate(node.input):
+            if name in self.is_float and (name in self.half) != to_half:
+                if name not in self.weights:
+                    yield from self._cast(name, to_half)
+                    new.input[number] = self.casts[name]
+                elif to_half:
+                    new.input[number] = self._half_weight(name)
+        if to_half:
+            self.half.update(name for name in node.output if name in self.is_float)
+        casts = list(self._outputs_in_float32(new))
+        yield new
+        yield from casts
+
+    def _computes_in_half(self, node: onnx.NodeProto) -> bool:
+        if self.in_float32.intersection(node.output):
+            return False
+        if node.op_type in MOVING_OPS:
+            return node.input[0] in self.half
+        weights = (self.weights[name] for name in node.input if name in self.weights and name in self.is_float)
+        return node.op_type in HALF_OPS and all(
+            np.abs(numpy_helper.to_array(weight)).max(initial=0.0) <= HALF_MAX for weight in weights
+        )
+
+    def _cast(self, name: str, to_half: bool) -> Iterator[onnx.NodeProto]:
+        """A tensor is either float16 or float32 where it is made, so that one cast at most serves all its readers."""
+        if name not in self.casts:
+            self.casts[name] = f"{name}_{'half' if to_half else 'float'}"
+            target = TensorProto.FLOAT16 if to_half else TensorProto.FLOAT
+            yield helper.make_node("Cast", [name], [self.casts[name]], name=f"cast_{self.casts[name]}", to=target)
+
+    def _outputs_in_float32(self, node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
+        """The graph's outputs keep their type: the node makes another tensor, and a cast makes the output of it."""
+        for number, name in enumerate(node.output):
+            if name in self.outputs and name in self.half:
+                node.output[number] = f"{name}_half"
+                yield helper.make_node("Cast", [node.output[number]], [name], name=f"cast_{name}", to=TensorProto.FLOAT)
+
+    def _half_weight(self, name: str) -> str:
+        half_name = f"{name}_half"
+        if half_name not in {weight.name for weight in self.half_weights}:
+            values = numpy_helper.to_array(self.weights[name]).astype(np.float16)
+            self.half_weights.append(numpy_helper.from_array(values, half_name))
+        return half_name
+
+
+def _before_first_weight(graph: onnx.GraphProto) -> set[str]:
+    """Tensors made before the first weighted layer: the input's cast and normalisation."""
+    made: set[str] = set()
+    for node in graph.node:
+        if node.op_type in WEIGHTED:
+            break
+        made.update(node.output)
+    return made

@@ -1,0 +1,174 @@
+"""Checkpoint to ONNX: one file, dynamic batch, contract inside, compared with torch before it is put in place."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+
+from action_recognition.contract import CONTRACT_KEY, ClipContract
+from action_recognition.errors import UserError
+from action_recognition.export.write import write_artifacts
+from action_recognition.models.module import VideoActionModel
+
+INPUT_NAME = "clip"
+OUTPUT_NAME = "logits"
+PRODUCER = "action-recognition"
+NOISE_CLIPS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportReport:
+    """An exported file and how far its logits are from torch's.
+
+    Attributes:
+        path: the ONNX file.
+        max_abs_difference: the largest difference of a logit.
+        relative_difference: the same, as a share of the largest logit.
+        clips: how many clips were compared.
+        bytes: size of the file.
+    """
+
+    path: Path
+    max_abs_difference: float
+    relative_difference: float
+    clips: int
+    bytes: int
+
+
+def export_onnx(
+    model: VideoActionModel, path: Path, *, clip_BCTHW: NDArray[np.uint8] | None, opset: int, tolerance: float
+) -> ExportReport:
+    """Write `model` as one ONNX file: `clip` uint8 `[batch, C, T, H, W]` to `logits` float32 `[batch, K]`.
+
+    The model itself is left alone; what is exported computes in float32 whatever it was trained in.
+
+    Args:
+        clip_BCTHW: real clips to compare on; None compares on noise, always the same.
+        opset: ONNX operator set, from 18.
+        tolerance: the largest accepted `relative_difference`.
+
+    Raises:
+        UserError: if the model cannot be expressed in ONNX, differs from torch by more than `tolerance`, or cannot
+            be written. An older file at `path` stays then.
+    """
+    plain = plain_model(model)
+    content = trace(plain, opset=opset).SerializeToString()
+    clips = noise_clips(plain.contract) if clip_BCTHW is None else clip_BCTHW
+    absolute, relative = compare(plain, content, clips)
+    if not relative <= tolerance:  # also where either of them gave NaN
+        raise UserError(
+            f"{path}: not written: its logits differ from torch's by {relative:.1e} of the largest, allowed are "
+            f"export.tolerance={tolerance:g}; try another export.opset, or allow more"
+        )
+    write_artifacts({path: content})
+    return ExportReport(
+        path=path, max_abs_difference=absolute, relative_difference=relative, clips=len(clips), bytes=len(content)
+    )
+
+
+def plain_model(model: VideoActionModel) -> VideoActionModel:
+    """A copy on the CPU, float32, contiguous, ready for inference, without optimizer, augmentation or trainer."""
+    copy = VideoActionModel(contract=model.contract.to_dict(), model=model.hparams["model"])
+    copy.load_state_dict(model.state_dict())
+    return copy.eval().requires_grad_(False)
+
+
+def noise_clips(contract: ClipContract) -> NDArray[np.uint8]:
+    """The same few clips of noise every time, `[B, C, T, H, W]`."""
+    return np.random.default_rng(0).integers(0, 256, size=(NOISE_CLIPS, *contract.clip_shape), dtype=np.uint8)
+
+
+def trace(model: VideoActionModel, *, opset: int) -> onnx.ModelProto:
+    """The checked ONNX graph of a plain model, contract and origin in its metadata.
+
+    Raises:
+        UserError: if an operation of the network does not exist in this operator set.
+    """
+    example = torch.zeros(2, *model.contract.clip_shape, dtype=torch.uint8)
+    try:
+        with _quiet():
+            program = torch.onnx.export(
+                model,
+                (example,),
+                input_names=[INPUT_NAME],
+                output_names=[OUTPUT_NAME],
+                dynamic_shapes={"clip_BCTHW": {0: torch.export.Dim("batch")}},
+                opset_version=opset,
+                dynamo=True,
+                verbose=False,
+            )
+    except (torch.onnx.OnnxExporterError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        network = model.hparams["model"]["network"]
+        raise UserError(f"export.opset={opset}: {network} cannot be exported to ONNX ({reason})") from error
+    assert program is not None
+    proto = program.model_proto
+    _describe(proto, model.contract)
+    onnx.checker.check_model(proto, full_check=True)
+    return proto
+
+
+def compare(model: VideoActionModel, content: bytes, clip_BCTHW: NDArray[np.uint8]) -> tuple[float, float]:
+    """Largest absolute difference to torch, and the same relative to torch's largest logit.
+
+    Both run the clips one by one and all together: a graph that has one batch size burnt in would fail here.
+    """
+    if clip_BCTHW.dtype != np.uint8 or clip_BCTHW.shape[1:] != model.contract.clip_shape or not len(clip_BCTHW):
+        found = f"{clip_BCTHW.dtype} {clip_BCTHW.shape}"
+        raise ValueError(f"clip_BCTHW: expected uint8 [B, {model.contract.clip_shape}] with B >= 1, got {found}")
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    together = clip_BCTHW if len(clip_BCTHW) > 1 else clip_BCTHW.repeat(2, axis=0)
+    batches = [*(clip_BCTHW[i : i + 1] for i in range(len(clip_BCTHW))), together]
+    difference = largest = 0.0
+    with torch.inference_mode():
+        for batch in batches:
+            expected_BK = model(torch.from_numpy(batch)).numpy()
+            found_BK = np.asarray(session.run([OUTPUT_NAME], {INPUT_NAME: batch})[0])
+            # np.maximum, not max: it hands NaN on.
+            difference = float(np.maximum(difference, np.abs(found_BK - expected_BK).max()))
+            largest = float(np.maximum(largest, np.abs(expected_BK).max()))
+    return difference, difference / largest if largest else difference
+
+
+def _describe(proto: onnx.ModelProto, contract: ClipContract) -> None:
+    """Add contract and origin; drop the stack traces that the exporter leaves, which name folders of this machine."""
+    for node in proto.graph.node:
+        del node.metadata_props[:]
+    for value in (*proto.graph.value_info, *proto.graph.input, *proto.graph.output, *proto.graph.initializer):
+        del value.metadata_props[:]
+    del proto.graph.metadata_props[:]
+    proto.graph.name = "video_action_model"
+    proto.producer_name, proto.producer_version = PRODUCER, _version()
+    proto.doc_string = f"uint8 RGB clips [batch, C, T, H, W], 0-255, to logits of {contract.num_classes} actions"
+    onnx.helper.set_model_props(proto, {CONTRACT_KEY: contract.to_json(), "torch": torch.__version__})
+
+
+def _version() -> str:
+    try:
+        return version("action-recognition")
+    except PackageNotFoundError:  # run from a checkout without an installed package
+        return ""
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter prints its steps and logs which libraries it did not find; a user can use neither."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

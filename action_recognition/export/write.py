@@ -1,0 +1,27 @@
+"""Putting exported files in place: all of them or none, and a full disk is one line."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+from action_recognition.errors import UserError
+from action_recognition.files import replacing
+
+
+def write_artifacts(contents: Mapping[Path, bytes]) -> None:
+    """Write every file beside its place, then rename them one after the other, the last one first.
+
+    Raises:
+        UserError: if a file cannot be written, on a full disk for one; what was there before is untouched.
+    """
+    path = next(iter(contents))
+    try:
+        with ExitStack() as stack:
+            for path, content in contents.items():
+                stack.enter_context(replacing(path)).write_bytes(content)
+    except OSError as error:
+        total = sum(map(len, contents.values()))
+        raise UserError(
+            f"{path}: could not be written ({error.strerror or error}); {total / 1e6:.1f} MB are needed; "
+            "free some space or choose another path with export.onnx=PATH or export.engine_path=PATH"
+        ) from None

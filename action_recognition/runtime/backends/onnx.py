@@ -1,0 +1,70 @@
+"""ONNX files, run by ONNX Runtime. Needs no torch."""
+
+import os
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from action_recognition.contract import CONTRACT_KEY, ClipContract
+from action_recognition.errors import ContractError, UserError
+
+SILENT = 4  # of ONNX Runtime's log levels: only what ends the process
+CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
+
+
+class OnnxBackend:
+    """An exported file, on CUDA where asked for and to be had, else on all cores this process may use.
+
+    Raises:
+        ContractError: if `path` is no ONNX file, or not one that `export-onnx` of this version made.
+        UserError: if `device` is `cuda` and ONNX Runtime cannot use a GPU.
+    """
+
+    def __init__(self, path: Path, *, device: str) -> None:
+        self._session = _open_session(path, device)
+        # ONNX Runtime only warns where there is no CUDA, and runs on the CPU.
+        self.device = "cuda" if CUDA in self._session.get_providers() else "cpu"
+        if device == "cuda" and self.device == "cpu":
+            raise UserError(
+                "predict.device=cuda: ONNX Runtime cannot use a GPU here (no GPU or driver, or CUDA libraries "
+                "missing); use predict.device=cpu or auto"
+            )
+        text = self._session.get_modelmeta().custom_metadata_map.get(CONTRACT_KEY)
+        self.contract = ClipContract.from_json(text, origin=str(path))
+        self._input, self._output = self._session.get_inputs()[0], self._session.get_outputs()[0]
+        found = (self._input.type, tuple(self._input.shape[1:]), self._output.shape[-1])
+        if found != ("tensor(uint8)", self.contract.clip_shape, self.contract.num_classes):
+            raise ContractError(
+                f"{path}: input and output {found} contradict the clip contract inside; "
+                "export it again: python commands.py export-onnx"
+            )
+
+    def __call__(self, clip_BCTHW: NDArray[np.uint8]) -> NDArray[np.float32]:
+        (logits_BK,) = self._session.run([self._output.name], {self._input.name: clip_BCTHW})
+        return np.asarray(logits_BK, dtype=np.float32)
+
+
+def available_cores() -> int:
+    """Cores this process may use, which in a container can be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _open_session(path: Path, device: str) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = available_cores()
+    options.log_severity_level = SILENT
+    onnxruntime.set_default_logger_severity(SILENT)
+    providers = [CPU]
+    if device != "cpu" and CUDA in onnxruntime.get_available_providers():
+        providers = [CUDA, CPU]
+        with redirect_stdout(StringIO()):  # it prints what it does not find
+            onnxruntime.preload_dlls()
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=providers)
+    except Exception as error:  # the binding has a class of its own for every status
+        reason = str(error).strip().splitlines()[0]
+        raise ContractError(f"{path}: not a file that ONNX Runtime can run ({reason})") from None
