@@ -1,0 +1,65 @@
+"""The code that an MLflow model server runs. MLflow copies this file into the model ("models from code").
+
+In: one row a video, its bytes in the column `video` (base64 in JSON). Out: one row a video, `label` and
+`probabilities`, a mapping from class name to probability in descending order.
+"""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from mlflow.exceptions import MlflowException
+from mlflow.models import set_model
+from mlflow.pyfunc import PythonModel, PythonModelContext
+
+from action_recognition.errors import UserError
+from action_recognition.runtime.backends import load_backend
+from action_recognition.runtime.predictor import Prediction, Predictor
+
+
+class VideoClassifier(PythonModel):
+    """The runtime's predictor behind MLflow's interface."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        settings = context.model_config
+        backend = load_backend(Path(context.artifacts["model"]), kind=settings["backend"], device=settings["device"])
+        self._predictor = Predictor(backend, batch_size=settings["batch_size"], overlap=settings["overlap"])
+
+    def predict(  # MLflow gives the context again, and fixes the names
+        self,
+        context: PythonModelContext,  # noqa: ARG002
+        model_input: pd.DataFrame,
+        params: dict[str, Any] | None = None,
+    ) -> pd.DataFrame:
+        """Label videos.
+
+        Args:
+            model_input: bytes of video files in the column `video`.
+            params: `top_k`, how many classes to answer with; 0 means all.
+
+        Raises:
+            MlflowException: for bytes that are no video; a client sees status 400 and one line.
+        """
+        top_k = int((params or {}).get("top_k", 0))
+        if top_k < 0:
+            raise MlflowException.invalid_parameter_value(f"top_k={top_k}: expected 0 (all classes) or more")
+        predictions = [self._predict_bytes(row, video) for row, video in enumerate(model_input["video"])]
+        top = [dict(prediction.top(top_k or len(prediction.class_names))) for prediction in predictions]
+        return pd.DataFrame({"label": [prediction.label for prediction in predictions], "probabilities": top})
+
+    def _predict_bytes(self, row: int, video: object) -> Prediction:
+        if not isinstance(video, bytes):
+            raise MlflowException.invalid_parameter_value(
+                f"row {row}: expected a video file's bytes, got {type(video).__name__}"
+            )
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "video"
+            path.write_bytes(video)
+            try:
+                return self._predictor.predict(path)
+            except UserError as error:
+                raise MlflowException.invalid_parameter_value(str(error).replace(str(path), f"row {row}")) from None
+
+
+set_model(VideoClassifier())

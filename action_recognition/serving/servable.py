@@ -1,0 +1,125 @@
+"""Packing a trained model with the code that runs it, and putting it where MLflow finds it."""
+
+import logging
+import shutil
+import warnings
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import mlflow.pyfunc
+from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+from mlflow.types.schema import Map
+
+import action_recognition
+from action_recognition.errors import ConfigError
+from action_recognition.runtime.backends import load_backend
+from action_recognition.training.tracking import Tracker
+
+ARTIFACT_FOLDER = "model"
+ALIAS = "champion"  # "latest" is reserved by MLflow for the newest version
+CODE = Path(__file__).with_name("pyfunc_model.py")
+PACKAGES = ("mlflow", "numpy", "pandas", "opencv-python-headless", "rich")
+PACKAGES_OF_KIND = {  # onnxruntime comes in one of two distributions
+    "onnx": ("onnxruntime-gpu", "onnxruntime"),
+    "torch": ("torch", "lightning", "torchmetrics", "hydra-core"),
+}
+
+logging.getLogger("mlflow").setLevel(logging.WARNING)
+
+
+def save_servable(
+    directory: Path,
+    *,
+    onnx_path: Path | None,
+    checkpoint: Path,
+    batch_size: int = 8,
+    overlap: float = 0.0,
+    device: str = "auto",
+) -> Path:
+    """Write an MLflow model to `directory`; what was there is replaced once the new one is whole.
+
+    Args:
+        onnx_path: the exported model, preferred because a server needs little else to run it.
+        checkpoint: taken where there is no ONNX file.
+        batch_size: windows of a video that go through the model at once.
+        overlap: share of a window that the next one repeats.
+        device: `auto`, `cpu` or `cuda`.
+
+    Raises:
+        ContractError: if the model file carries no clip contract.
+    """
+    kind, model_path = ("onnx", onnx_path) if onnx_path is not None else ("torch", checkpoint)
+    contract = load_backend(model_path, kind=kind, device="cpu").contract
+    partial = directory.with_name(f".{directory.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # hints about type annotations and examples; the signature is explicit
+            mlflow.pyfunc.save_model(
+                path=str(partial),
+                python_model=str(CODE),
+                artifacts={"model": str(model_path.resolve())},
+                code_paths=[str(Path(action_recognition.__file__).parent)],
+                signature=make_signature(),
+                pip_requirements=_requirements(kind),
+                model_config={"backend": kind, "device": device, "batch_size": batch_size, "overlap": overlap},
+                metadata={"clip_contract": contract.to_dict()},
+            )
+        shutil.rmtree(directory, ignore_errors=True)
+        partial.rename(directory)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return directory
+
+
+def make_signature() -> ModelSignature:
+    """What a server takes and gives: bytes of a video; its label and a probability for each class."""
+    return ModelSignature(
+        inputs=Schema([ColSpec(DataType.binary, "video")]),
+        outputs=Schema([ColSpec(DataType.string, "label"), ColSpec(Map(DataType.double), "probabilities")]),
+        params=ParamSchema([ParamSpec("top_k", DataType.long, 0)]),
+    )
+
+
+def log_servable(tracker: Tracker, directory: Path, registered_model: str | None) -> str:
+    """Copy a servable model to the run's artifacts and register it.
+
+    `pyfunc.log_model` would put it elsewhere: in MLflow 3 a model is no longer a run's artifact.
+
+    Args:
+        registered_model: name in the registry, where the alias `champion` moves to this version; None for none.
+
+    Returns:
+        A URI to load it by: `models:/<name>@champion`, or `runs:/<run>/model` if it was not registered.
+
+    Raises:
+        ConfigError: if the registry does not take the name.
+    """
+    tracker.log_artifact(directory, ARTIFACT_FOLDER)
+    if not registered_model:
+        return f"runs:/{tracker.run_id}/{ARTIFACT_FOLDER}"
+    client = tracker.client
+    try:
+        if not client.search_registered_models(f"name = '{registered_model}'"):
+            client.create_registered_model(registered_model)
+        source = f"{tracker.artifact_uri.rstrip('/')}/{ARTIFACT_FOLDER}"
+        made = client.create_model_version(registered_model, source, run_id=tracker.run_id)
+        client.set_registered_model_alias(registered_model, ALIAS, made.version)
+    except MlflowException as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ConfigError(
+            f"tracking.registered_model={registered_model}: MLflow cannot register it: {reason}"
+        ) from None
+    return f"models:/{registered_model}@{ALIAS}"
+
+
+def _requirements(kind: str) -> list[str]:
+    """What the copied code imports, as installed here; MLflow's own guess would run the model to find out."""
+    pinned = []
+    for name in (*PACKAGES, *PACKAGES_OF_KIND[kind]):
+        with suppress(PackageNotFoundError):
+            pinned.append(f"{name}=={version(name)}")
+    return pinned
