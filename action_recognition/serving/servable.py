@@ -3,11 +3,13 @@
 import logging
 import shutil
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import mlflow.pyfunc
+from mlflow.environment_variables import MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
@@ -56,8 +58,7 @@ def save_servable(
     partial = directory.with_name(f".{directory.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # hints about type annotations and examples; the signature is explicit
+        with _quietly():
             mlflow.pyfunc.save_model(
                 path=str(partial),
                 python_model=str(CODE),
@@ -114,6 +115,20 @@ def log_servable(tracker: Tracker, directory: Path, registered_model: str | None
             f"tracking.registered_model={registered_model}: MLflow cannot register it: {reason}"
         ) from None
     return f"models:/{registered_model}@{ALIAS}"
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without hints about type annotations and examples (the signature is explicit) and a bar for copying one file."""
+    bar = MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        shown = bar.get_raw()
+        bar.set(False)
+        try:
+            yield
+        finally:
+            bar.unset() if shown is None else bar.set(shown)
 
 
 def _requirements(kind: str) -> list[str]:

@@ -189,6 +189,11 @@ def test_other_mistakes_of_a_client_are_a_400(client: "TestClient", question: di
     assert client.post("/invocations", json=question).status_code == 400
 
 
+def test_packing_is_quiet(checkpoint: Path, onnx_path: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    save_servable(tmp_path / "servable", onnx_path=onnx_path, checkpoint=checkpoint)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_model_file_without_contract_is_refused_and_the_old_servable_stays(
     checkpoint: Path, onnx_path: Path, tmp_path: Path
 ) -> None:
