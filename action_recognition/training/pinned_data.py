@@ -158,12 +158,9 @@ def open_pinned_data(directory: Path) -> Iterator[PinnedData]:
 
 
 def _quiet_dvc() -> None:
-    """DVC's warnings repeat what our own line says; its progress bars stay."""
+    """DVC's warnings repeat what our own line says; at level ERROR its progress bars stay."""
     for name in ("dvc", "dvc_data", "dvc_objects"):
-        logger = logging.getLogger(name)
-        logger.propagate = False
-        if not logger.handlers:
-            logger.addHandler(logging.NullHandler())
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def _starts(path: str, root: str) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from dvc.repo import Repo
+from support import ROOT
 
 from action_recognition.config import load_config
 from action_recognition.errors import ConfigError, DataError
@@ -98,7 +99,7 @@ def test_clean_without_cache_and_remote(repo: Path) -> None:
 
 
 def test_files_that_dvcignore_names_are_no_change(repo: Path) -> None:
-    shutil.copy(Path(__file__).parents[2] / ".dvcignore", repo / ".dvcignore")
+    shutil.copy(ROOT / ".dvcignore", repo / ".dvcignore")
     write(repo, {"data/demo/videos/run/.9.partial-123.avi": "half", "data/demo/videos.partial/x.avi": "half"})
     assert run(repo).status == "clean"
 
@@ -128,7 +129,7 @@ def test_missing_is_pulled_from_a_remote(repo: Path, tmp_path: Path, lost: str, 
 
 @pytest.mark.parametrize("remote", [None, "empty"])
 def test_missing_everywhere_names_the_commands_and_deletes_nothing(
-    repo: Path, tmp_path: Path, remote: str | None, capfd: pytest.CaptureFixture[str]
+    repo: Path, tmp_path: Path, remote: str | None
 ) -> None:
     if remote:
         add_remote(repo, remote, tmp_path / "store", default=True)
@@ -140,7 +141,26 @@ def test_missing_everywhere_names_the_commands_and_deletes_nothing(
     assert (f"DVC remote {remote}" if remote else "no DVC remote is set") in str(error.value)
     assert "\n" not in str(error.value)
     assert contents(repo) == {"data/mine/x.avi": "not pinned"}
-    assert capfd.readouterr() == ("", "")
+
+
+def test_nothing_but_our_own_line_is_printed(repo: Path, tmp_path: Path) -> None:
+    """In a process of its own: DVC's log handlers keep the streams that they found when it was imported."""
+    add_remote(repo, "empty", tmp_path / "store", default=True)
+    empty_cache(repo)
+    shutil.rmtree(repo / "data")
+    code = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
+        "from pathlib import Path\n"
+        "from action_recognition.config import load_config\n"
+        "from action_recognition.errors import DataError\n"
+        "from action_recognition.training.versioning import ensure_data\n"
+        "try:\n    ensure_data(load_config(), repo=Path.cwd())\n"
+        "except DataError as error:\n    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=repo, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("data.videos_dir=data/demo/videos: missing")
+    assert done.stdout.count("\n") == 1
 
 
 def test_one_file_lost_from_data_and_cache_deletes_nothing(repo: Path) -> None:
