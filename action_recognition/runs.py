@@ -8,6 +8,7 @@ from action_recognition.errors import ConfigError
 from action_recognition.files import replace_file
 
 POINTER = "last_run"
+TRACKING = "mlflow_run_id"
 
 
 def new_run_dir(config: Config) -> Path:
@@ -39,9 +40,7 @@ def last_run(plots_dir: str) -> Path:
     """
     pointer = Path(plots_dir) / POINTER
     if not pointer.is_file():
-        raise ConfigError(
-            f"no run in {plots_dir} yet: python commands.py train makes one; or give a checkpoint's path"
-        )
+        raise ConfigError(f"no run in {plots_dir} yet: python commands.py train makes one; or give a checkpoint's path")
     return Path(pointer.read_text().strip())
 
 
@@ -60,3 +59,14 @@ def resolve_checkpoint(spec: str, *, plots_dir: str) -> Path:
 def run_dir_of(checkpoint: Path) -> Path:
     """The run that a checkpoint in a run's `checkpoints/` folder belongs to."""
     return checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
+
+
+def remember_tracking(run_dir: Path, run_id: str) -> None:
+    """Note which MLflow run records this run, for a resume to go on in it."""
+    replace_file(run_dir / TRACKING, f"{run_id}\n".encode())
+
+
+def tracking_of(run_dir: Path) -> str | None:
+    """The MLflow run that records a run, if one does."""
+    path = run_dir / TRACKING
+    return path.read_text().strip() if path.is_file() else None

@@ -1,12 +1,12 @@
 """Small models for the tests of export and runtime: random weights, but nothing in them is zero or one."""
 
 import functools
-import resource
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 import torch
 
 from action_recognition.contract import ClipContract
@@ -72,6 +72,7 @@ def _exported() -> tuple[bytes, ExportReport]:
 @contextmanager
 def file_size_limit(limit: int) -> Iterator[None]:
     """What a full disk does to a writer, without one: writing past `limit` bytes fails."""
+    resource = pytest.importorskip("resource")  # not on Windows
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
     try:

@@ -108,11 +108,14 @@ def trace(model: VideoActionModel, *, opset: int) -> onnx.ModelProto:
                 verbose=False,
             )
     except (torch.onnx.OnnxExporterError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = str(error.__cause__ or error).strip().splitlines()[0]
         network = model.hparams["model"]["network"]
         raise UserError(f"export.opset={opset}: {network} cannot be exported to ONNX ({reason})") from error
     assert program is not None
     proto = program.model_proto
+    written = next(entry.version for entry in proto.opset_import if not entry.domain)
+    if written != opset:  # it gives another one rather than an error
+        raise UserError(f"export.opset={opset}: torch cannot write it for this network, but {written} it can")
     _describe(proto, model.contract)
     onnx.checker.check_model(proto, full_check=True)
     return proto

@@ -85,30 +85,31 @@ class Painter:
         """Draw into frame number `number`, in place."""
         window = self.prediction.windows[self.window_of_frame[min(number, len(self.window_of_frame) - 1)]]
         best = int(window.probabilities.argmax())
-        text = f"{_ascii(self.prediction.class_names[best])}  {window.probabilities[best]:.0%}"
-        self._draw_label(frame_HWC, text, label_color(best))
+        label = _ascii(self.prediction.class_names[best])
+        self._draw_label(frame_HWC, label, f"  {window.probabilities[best]:.0%}", label_color(best))
         self._draw_timeline(frame_HWC, number)
 
-    def _draw_label(self, frame_HWC: Frame, text: str, color: Color) -> None:
+    def _draw_label(self, frame_HWC: Frame, label: str, share: str, color: Color) -> None:
         scale = min(self.height, self.width) / 360
-        margin = max(6, round(12 * scale))
-        chip = max(6, round(14 * scale))
-        (text_width, text_height), _ = cv2.getTextSize(text, FONT, scale, 1)
+        margin, chip = max(6, round(12 * scale)), max(6, round(14 * scale))
         room = self.width - 4 * margin - chip
-        if text_width > room:
-            scale *= room / text_width
-            (text_width, text_height), _ = cv2.getTextSize(text, FONT, scale, 1)
+        if _text_size(label + share, scale)[0] > room:
+            scale *= 0.75
+        while _text_size(label + share, scale)[0] > room and len(label) > 3:
+            label = label.rstrip(".")[:-1] + "..."
+        text_width, text_height = _text_size(label + share, scale)
         bottom = text_height + 2 * margin
         panel = frame_HWC[:bottom, : text_width + 3 * margin + chip]
         panel[:] = panel // 3  # dark enough for white text on any picture
         cv2.rectangle(frame_HWC, (margin, margin), (margin + chip, bottom - margin), color, thickness=-1)
-        cv2.putText(frame_HWC, text, (2 * margin + chip, bottom - margin), FONT, scale, WHITE, 1, cv2.LINE_AA)
+        place = (2 * margin + chip, bottom - margin)
+        cv2.putText(frame_HWC, label + share, place, FONT, scale, WHITE, 1, cv2.LINE_AA)
 
     def _draw_timeline(self, frame_HWC: Frame, number: int) -> None:
         frame_HWC[-self.strip :] = self.timeline_W3
         cursor = min(self.width - 1, round((number + 0.5) * self.width / self.prediction.frames))
-        left = max(0, cursor - 1)
-        frame_HWC[-self.strip - 2 :, left : cursor + 2] = WHITE
+        half_width = max(1, self.width // 600)
+        frame_HWC[-self.strip - 2 :, max(0, cursor - half_width) : cursor + half_width + 1] = WHITE
 
 
 def nearest_windows(prediction: Prediction) -> NDArray[np.int64]:
@@ -132,6 +133,11 @@ def _canvas(frame_HWC: Frame) -> Frame:
     if size == (width, height):
         return frame_HWC.copy()
     return np.asarray(cv2.resize(frame_HWC, size, interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+
+
+def _text_size(text: str, scale: float) -> tuple[int, int]:
+    (width, height), _ = cv2.getTextSize(text, FONT, scale, 1)
+    return width, height
 
 
 def _ascii(text: str) -> str:

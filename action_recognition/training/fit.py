@@ -19,7 +19,7 @@ from action_recognition.data.manifest import Manifest, group_digests
 from action_recognition.evaluation.plots import plot_history
 from action_recognition.files import replace_file
 from action_recognition.models.module import VideoActionModel
-from action_recognition.runs import checkpoint_dir, new_run_dir, resolve_checkpoint, run_dir_of
+from action_recognition.runs import checkpoint_dir, new_run_dir, remember_tracking, resolve_checkpoint, run_dir_of
 from action_recognition.training.callbacks import History, RememberRun
 from action_recognition.training.step import StepPlan, choose_step
 
@@ -58,6 +58,8 @@ def train(config: Config, *, console: Console, tracker: "Tracker | None" = None)
     resume_from = resolve_checkpoint(resume, plots_dir=config.plots_dir) if resume else None
     run_dir = run_dir_of(resume_from) if resume_from else new_run_dir(config)
     write_run_files(run_dir, config, manifest)
+    if tracker:
+        remember_tracking(run_dir, tracker.run_id)
 
     plan = plan_step(config, contract, console)
     model = make_model(config, contract, plan, manifest)

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from action_recognition.config import Config
-from action_recognition.runs import resolve_checkpoint, run_dir_of
+from action_recognition.runs import resolve_checkpoint, run_dir_of, tracking_of
 from action_recognition.training.fit import TrainResult, train
 
 if TYPE_CHECKING:
     from action_recognition.training.tracking import Tracker
-
-RUN_ID_FILE = "mlflow_run_id"
 
 
 def run_training(
@@ -37,7 +35,7 @@ def run_training(
     if dvc:
         from action_recognition.training.versioning import ensure_data
 
-        state = ensure_data(config, repo=Path.cwd())
+        state = ensure_data(config, repo=Path.cwd(), progress=console.print)
         tags |= {"dvc_hash": state.hash, "dvc_status": state.status}
         console.print(f"DVC: data is {state.status}, {state.hash}", highlight=False)
     with _tracked(config, tags) if mlflow else nullcontext() as tracker:
@@ -64,8 +62,7 @@ def _run_to_resume(config: Config) -> str | None:
     if not config.trainer.resume:
         return None
     checkpoint = resolve_checkpoint(config.trainer.resume, plots_dir=config.plots_dir)
-    path = run_dir_of(checkpoint) / RUN_ID_FILE
-    return path.read_text().strip() if path.exists() else None
+    return tracking_of(run_dir_of(checkpoint))
 
 
 def _log_servable(config: Config, result: TrainResult, tracker: "Tracker", console: Console) -> None:
@@ -81,5 +78,3 @@ def _log_servable(config: Config, result: TrainResult, tracker: "Tracker", conso
         "--env-manager local",
         highlight=False,
     )
-
-

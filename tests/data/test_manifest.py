@@ -126,7 +126,7 @@ def test_no_training_clip_is_an_error(own_set):
 
 
 def test_own_videos_are_split_by_the_pattern_given(own_set):
-    root, _ = own_set
+    _root, _ = own_set
     overrides = ["data=folder", "data.videos_dir=own/videos", r"data.source_pattern='^Film_(\d+)_'"]
     manifest = build_manifest(load_config(overrides).data)
     assert {r.source for r in manifest.records} == set("012345")

@@ -41,9 +41,7 @@ def test_uniform_clips_run_from_first_to_last_frame():
     assert clips[-1, -1] == 19
 
 
-@pytest.mark.parametrize(
-    ("policy", "expected"), [("repeat_last", [0, 1, 2, 2, 2, 2]), ("wrap", [0, 1, 2, 0, 1, 2])]
-)
+@pytest.mark.parametrize(("policy", "expected"), [("repeat_last", [0, 1, 2, 2, 2, 2]), ("wrap", [0, 1, 2, 0, 1, 2])])
 def test_short_clip_policies(policy, expected):
     assert apply_short_clip_policy(np.arange(6), num_frames=3, policy=policy).tolist() == expected
 

@@ -30,7 +30,7 @@ def test_another_seed_chooses_other_groups():
 
 
 def test_preferred_groups_are_taken_where_the_total_is_the_same():
-    groups = {name: 2 for name in "abcdef"}
+    groups = dict.fromkeys("abcdef", 2)
     assert choose_groups(groups, target=4, seed="s", preferred=frozenset("cf")) == {"c", "f"}
 
 

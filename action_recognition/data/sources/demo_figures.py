@@ -4,8 +4,8 @@ Lengths are in body heights, angles in radians. Points are complex numbers `x + 
 faces and y up, so one pose serves both facing directions. A limb's angle is 0 hanging down, positive to the front.
 """
 
-from collections.abc import Callable
 from cmath import exp
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import cos, pi, radians, sin
 
@@ -75,12 +75,12 @@ def _mix(phase: float, *values: float) -> float:
 
 
 def seat_pose(phase: float) -> Pose:
-    """From standing (0) to sitting on a seat behind (1)."""
+    """From standing (0) to sitting on a low seat behind (1)."""
     effort = sin(pi * phase)
-    thigh, bend = radians(4 + 82 * phase), radians(6 + 80 * phase + 22 * effort)
-    arm = radians(5 + 40 * phase + 40 * effort)
+    thigh, bend = radians(4 + 96 * phase), radians(6 + 122 * phase + 8 * effort)
+    arm = radians(5 + 50 * phase + 20 * effort)
     return Pose(
-        lean=radians(3 + 34 * effort),
+        lean=radians(3 + 12 * phase + 14 * effort),
         arms=((arm, radians(15 + 30 * phase)), (arm + 0.15, radians(20 + 30 * phase))),
         legs=((thigh, bend), (thigh + 0.12, bend + 0.05)),
         anchor="foot",
@@ -100,16 +100,16 @@ def throw_pose(phase: float) -> Pose:
 
 
 def roll_pose(phase: float) -> Pose:
-    """A whole turn in a tuck, from upright (0) to upright (1), half a body height to the front."""
-    tuck = sin(pi * phase) ** 0.5 if 0 < phase < 1 else 0.0
-    leg = (radians(5 + 85 * tuck), radians(5 + 75 * tuck))
-    arm = (radians(165 - 75 * tuck), radians(5 + 20 * tuck))
+    """Head over heels in a tuck, from upright (0) to a crouch (1), most of a body height to the front."""
+    tuck = min(1.0, 2.5 * phase)
+    leg = (radians(5 + 90 * tuck), radians(5 + 90 * tuck))
+    arm = (radians(160 - 75 * tuck), radians(5 + 20 * tuck))
     return Pose(
-        lean=radians(30 * tuck),
+        lean=radians(32 * tuck),
         arms=(arm, (arm[0] - 0.2, arm[1])),
         legs=(leg, (leg[0] + 0.15, leg[1])),
         anchor="centre",
-        at=complex(0.9 * (phase - 0.5), 0.65 - 0.22 * tuck),
+        at=complex(0.9 * (phase - 0.5), 0.66 - 0.34 * phase),
         turn=2 * pi * phase,
     )
 

@@ -12,7 +12,6 @@ from itertools import islice
 from pathlib import Path
 
 import cv2
-import numpy as np
 from numpy.random import PCG64, Generator, SeedSequence
 
 from action_recognition.data.sources.demo_scene import (
@@ -172,10 +171,9 @@ def _split_labels(sources: list[Source], *, seed: int, clips_per_class: int) -> 
         first = split * len(order) // len(SPLITS)
         turned = order[first:] + order[:first]
         test_clips = max(1, round(TEST_SHARE * clips_per_class))
-        tested, left = set(), test_clips
-        while left > 0:
+        tested: set[int] = set()
+        while sum(sizes[number] for number in tested) < test_clips:
             tested.add(turned[len(tested)])
-            left = test_clips - sum(sizes[number] for number in tested)
         test = islice((key for key in keys if key[0] in tested), test_clips)
         train = islice((key for key in keys if key[0] not in tested), max(1, round(TRAIN_SHARE * clips_per_class)))
         by_split.append(dict.fromkeys(train, 1) | dict.fromkeys(test, 2))

@@ -24,6 +24,7 @@ from action_recognition.data.sources.demo_figures import (
     draw_person,
     idle_pose,
     joints_of,
+    seat_pose,
     shaded,
     throw_pose,
 )
@@ -145,7 +146,7 @@ def motion_phase(action: Action, rng: Generator, *, frames: int) -> NDArray[np.f
 
 
 def make_scene(rng: Generator) -> Scene:
-    base = _color(rng, *((45, 100) if rng.random() < 0.5 else (140, 205)))
+    base = _color(rng, 35, 90)
     ground = rng.uniform(83, 88)
     return Scene(
         person=_person(rng, base),
@@ -174,11 +175,11 @@ def make_clip(action: Action, rng: Generator) -> Clip:
         shake_T2=_shake(rng, frames) if rng.random() < 0.5 else np.zeros((frames, 2)),
         flicker_T=_flicker(rng, frames),
         facing=facing,
-        height=rng.uniform(48, 62),
+        height=rng.uniform(54, 66),
         x=WIDTH / 2 + offset[action.pair],
         travel=travel if action.pair == "gait" else 0.0,
-        ball_reach=rng.uniform(0.9, 1.3),
-        ball_rise=rng.uniform(-0.1, 0.25),
+        ball_reach=rng.uniform(0.8, 1.1),
+        ball_rise=rng.uniform(0, 0.3),
         bystander_x=WIDTH / 2 + rng.choice([-1, 1]) * rng.uniform(36, 54) if rng.random() < 0.25 else None,
         blobs=tuple(_blob(rng) for _ in range(int(rng.choice([0, 0, 1, 2])))),
         noise_seed=int(rng.integers(2**32)),
@@ -191,17 +192,15 @@ def render_frames(scene: Scene, clip: Clip) -> Iterator[Image]:
     noise_rng = np.random.Generator(np.random.PCG64(clip.noise_seed))
     noise_THW = noise_rng.integers(0, 2 * amplitude + 1, size=(clip.frames, HEIGHT, WIDTH), dtype=np.uint8)
     levels = np.arange(256) * scene.light_percent // 100 - amplitude
-    still = None if clip.shake_T2.any() else _shifted_background(scene.background, 0, 0)
     for index, noise_HW in enumerate(noise_THW):
-        shake = clip.shake_T2[index]
-        frame = _shifted_background(scene.background, *shake.tolist()) if still is None else still.copy()
-        _draw_figures(frame, scene, clip, index)
-        lit = cv2.LUT(frame, np.clip(levels + clip.flicker_T[index], 0, 255).astype(np.uint8))
+        lit = cv2.LUT(draw_frame(scene, clip, index), np.clip(levels + clip.flicker_T[index], 0, 255).astype(np.uint8))
         yield np.asarray(cv2.add(lit, cv2.merge([noise_HW, noise_HW, noise_HW])), dtype=np.uint8)
 
 
-def _draw_figures(frame: Image, scene: Scene, clip: Clip, index: int) -> None:
+def draw_frame(scene: Scene, clip: Clip, index: int) -> Image:
+    """Frame `index` as it is before light and noise."""
     shake_x, shake_y = clip.shake_T2[index].tolist()
+    frame = _shifted_background(scene.background, shake_x, shake_y)
     phase = float(clip.phase_T[index])
     moved = clip.facing * clip.travel * (index / (clip.frames - 1) - 0.5)
     view = View(x=clip.x + moved - shake_x, y=scene.ground - shake_y, height=clip.height, facing=clip.facing)
@@ -216,7 +215,8 @@ def _draw_figures(frame: Image, scene: Scene, clip: Clip, index: int) -> None:
     joints = joints_of(scene.person, POSES[clip.pair](phase))
     draw_person(frame, scene.person, joints, view)
     if clip.pair == "throw":
-        view.disc(frame, _ball_place(scene.person, clip, phase, joints.arms[0][1]), 0.075, scene.ball_color)
+        view.disc(frame, _ball_place(scene.person, clip, phase, joints.arms[0][1]), 0.09, scene.ball_color)
+    return frame
 
 
 def _ball_place(person: Person, clip: Clip, phase: float, hand: complex) -> complex:
@@ -225,15 +225,14 @@ def _ball_place(person: Person, clip: Clip, phase: float, hand: complex) -> comp
         return hand
     flown = 2 * (phase - 0.5)
     release = joints_of(person, throw_pose(0.5)).arms[0][1]
-    return release + clip.ball_reach * flown * complex(1, clip.ball_rise - 0.25 * flown)
+    return release + clip.ball_reach * flown * complex(0.8, 0.3 + clip.ball_rise)
 
 
 def _draw_seat(frame: Image, scene: Scene, view: View) -> None:
-    """A seat where the hip comes down: behind the feet by a thigh's length, as high as the shin is long."""
-    person = scene.person
-    top = person.shin - person.limb_width
-    hip = -person.thigh * 0.97
-    view.line(frame, complex(hip - 0.12, top - 0.03), complex(hip + 0.13, top - 0.03), scene.seat_color, 0.07)
+    """A low seat where the hip comes down."""
+    seated = joints_of(scene.person, seat_pose(1.0))
+    hip, top = seated.hip.real, seated.hip.imag - scene.person.torso_width / 2
+    view.line(frame, complex(hip - 0.12, top - 0.03), complex(hip + 0.13, top - 0.03), scene.seat_color, 0.06)
     for leg in (hip - 0.11, hip + 0.11):
         view.line(frame, complex(leg, top), complex(leg, 0), shaded(scene.seat_color, 75), 0.04)
     if scene.seat_back:
@@ -245,10 +244,10 @@ def _shifted_background(background: Image, shift_x: float, shift_y: float) -> Im
     one = 1 << FIXED_POINT_BITS
     left, part_x = divmod(round((MARGIN + shift_x) * one), one)
     top, part_y = divmod(round((MARGIN + shift_y) * one), one)
-    window = background[top : top + HEIGHT + 1, left : left + WIDTH + 1].astype(np.uint16)
-    across = window[:, :-1] * np.uint16(one - part_x) + window[:, 1:] * np.uint16(part_x)
-    mixed = across[:-1] * np.uint16(one - part_y) + across[1:] * np.uint16(part_y)
-    return (mixed >> np.uint16(2 * FIXED_POINT_BITS)).astype(np.uint8)
+    window: NDArray[np.uint16] = background[top : top + HEIGHT + 1, left : left + WIDTH + 1].astype(np.uint16)
+    across: NDArray[np.uint16] = window[:, :-1] * (one - part_x) + window[:, 1:] * part_x
+    mixed: NDArray[np.uint16] = across[:-1] * (one - part_y) + across[1:] * part_y
+    return (mixed >> 2 * FIXED_POINT_BITS).astype(np.uint8)
 
 
 def _background(rng: Generator, base: Color, *, horizon: int) -> Image:
@@ -294,7 +293,7 @@ def _person(rng: Generator, background: Color) -> Person:
 def _shake(rng: Generator, frames: int) -> NDArray[np.float64]:
     """A hand-held camera: two slow swings and a pan, within `MARGIN`."""
     time = np.arange(frames)[:, None]
-    period, amplitude = rng.uniform(10, 30, size=(2, 2)), rng.uniform(0.8, 2.5, size=(2, 2))
+    period, amplitude = rng.uniform(10, 30, size=(2, 2)), rng.uniform(0.5, 1.5, size=(2, 2))
     start, pan = rng.uniform(0, 2 * pi, size=(2, 2)), rng.uniform(-4, 4, size=2)
     swings = [amplitude[n] * np.sin(2 * pi * time / period[n] + start[n]) for n in range(2)]
     shake_T2: NDArray[np.float64] = swings[0] + swings[1] + pan * (time / (frames - 1) - 0.5)
@@ -323,12 +322,14 @@ def _color(rng: Generator, low: int, high: int) -> Color:
 
 
 def _near(rng: Generator, color: Color, distance: int) -> Color:
-    blue, green, red = (int(np.clip(c + d, 0, 255)) for c, d in zip(color, rng.integers(-distance, distance, size=3)))
+    blue, green, red = (
+        int(np.clip(c + d, 0, 255)) for c, d in zip(color, rng.integers(-distance, distance, size=3), strict=True)
+    )
     return blue, green, red
 
 
 def _contrasting(rng: Generator, palette: tuple[Color, ...], background: Color) -> Color:
     """A colour of the palette that can be seen before `background`, varied a little."""
-    far = [c for c in palette if sum(abs(a - b) for a, b in zip(c, background)) > 190]
-    chosen = far or [max(palette, key=lambda c: sum(abs(a - b) for a, b in zip(c, background)))]
+    far = [c for c in palette if sum(abs(a - b) for a, b in zip(c, background, strict=True)) > 200]
+    chosen = far or [max(palette, key=lambda c: sum(abs(a - b) for a, b in zip(c, background, strict=True)))]
     return _near(rng, chosen[int(rng.integers(len(chosen)))], 15)
