@@ -1,7 +1,6 @@
 """Downloading, against a real HTTP server on loopback that can misbehave in the ways mirrors do."""
 
 import hashlib
-import json
 import os
 import random
 import signal
@@ -11,14 +10,13 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
+import mirror_server
 import pytest
 from filelock import FileLock
+from mirror_server import DATA, Server
 
 import action_recognition
 from action_recognition.data.fetch import DownloadError, Retry, fetch, fetch_tree, unpack
@@ -26,105 +24,8 @@ from action_recognition.data.fetch.files import UnsafeNameError, inside_path
 from action_recognition.errors import ConfigError, DataError
 
 QUICK = Retry(tries=3, first_wait_seconds=0.01, longest_wait_seconds=0.05)
-DATA = random.Random(0).randbytes(600_000)
 OTHER = random.Random(1).randbytes(600_000)
 SHA256 = hashlib.sha256(DATA).hexdigest()
-
-
-@dataclass
-class Route:
-    """What the server answers at one path. `drops`: after how many bytes it hangs up, one entry a request."""
-
-    body: bytes = b""
-    statuses: list[int] = field(default_factory=list)
-    drops: list[int] = field(default_factory=list)
-    headers: dict[str, str] = field(default_factory=dict)
-    honours_range: bool = True
-    honours_if_range: bool = True
-    says_length: bool = True
-    pause_seconds: float = 0.0
-
-
-@dataclass
-class Seen:
-    path: str
-    range: str | None
-    if_range: str | None
-
-
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-    # A client that was killed is the point of a test, not news.
-    handle_error = lambda self, request, address: None  # noqa: E731
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.routes: dict[str, Route] = {}
-        self.seen: list[Seen] = []
-        self.url = f"http://127.0.0.1:{self.server_port}"
-
-    def add(self, path: str, body: bytes = DATA, **options: object) -> str:
-        self.routes[path] = Route(body, **options)  # type: ignore[arg-type]
-        return self.url + path
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        wanted, if_range = self.headers["Range"], self.headers["If-Range"]
-        self.server.seen.append(Seen(self.path, wanted, if_range))
-        # The path alone first, then with the query: pages of a listing differ in that only.
-        route = self.server.routes.get(self.path) or self.server.routes.get(unquote(urlsplit(self.path).path))
-        status = route.statuses.pop(0) if route and route.statuses else 200 if route else 404
-        if route is None or status != 200:
-            self.send_response(status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-            return
-        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and route.honours_range else 0
-        if route.honours_if_range and if_range and if_range not in route.headers.values():
-            start = 0
-        if start > len(route.body):
-            self.send_response(416)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-            return
-        self._send(route, start, partial=bool(wanted and route.honours_range and (start or not if_range)))
-
-    def _send(self, route: Route, start: int, *, partial: bool) -> None:
-        body = route.body[start:]
-        self.send_response(206 if partial else 200)
-        if route.says_length:
-            self.send_header("Content-Length", str(len(body)))
-        if partial:
-            self.send_header("Content-Range", f"bytes {start}-{len(route.body) - 1}/{len(route.body)}")
-        for name, value in route.headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        drop = route.drops.pop(0) if route.drops else len(body)
-        for at in range(0, min(drop, len(body)), 16384):
-            self.wfile.write(body[at : min(at + 16384, drop)])
-            if route.pause_seconds:
-                time.sleep(route.pause_seconds)
-        if drop < len(body) or not route.says_length:
-            self.wfile.flush()
-            self.connection.shutdown(socket.SHUT_RDWR)
-            self.close_connection = True
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server() as running:
-        thread = Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield running
-        running.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -369,6 +270,20 @@ def test_two_processes_at_once(server: Server, target: Path) -> None:
         fetch([server.add("/a.rar")], target)
 
 
+def test_md5_where_that_is_all_there_is(server: Server, target: Path) -> None:
+    mirrors = [server.add("/wrong.rar", OTHER), server.add("/right.rar")]
+    fetch(mirrors, target, md5=hashlib.md5(DATA).hexdigest(), retry=QUICK)
+    assert_only(target)
+
+
+def test_what_a_killed_run_left_beside_a_complete_file_is_removed(server: Server, target: Path) -> None:
+    fetch([server.add("/a.rar")], target)
+    for left in (".part.lock", ".part.json"):
+        target.with_name(target.name + left).touch()
+    fetch([], target)
+    assert_only(target)
+
+
 def test_a_checksum_that_is_none(target: Path) -> None:
     with pytest.raises(ConfigError, match="sha256=123: expected 64 hexadecimal digits"):
         fetch(["http://127.0.0.1/a"], target, sha256="123")
@@ -399,24 +314,8 @@ TREE = {
 }
 
 
-def add_tree(server: Server, tree: dict[str, bytes] = TREE, *, page_size: int = 2, entry: dict | None = None) -> str:
-    """The hub's listing in pages and its files, the avi as large files; `entry` is listed besides."""
-    entries: list[dict] = [{"type": "directory", "path": "videos", "size": 0, "oid": "0" * 40}]
-    for path, body in tree.items():
-        git = hashlib.sha1(b"blob %d\0" % len(body) + body).hexdigest()
-        lfs = {"oid": hashlib.sha256(body).hexdigest(), "size": len(body), "pointerSize": 134}
-        entries.append(
-            {"type": "file", "path": path, "size": len(body), "oid": git} | ({"lfs": lfs} if ".avi" in path else {})
-        )
-        server.add(f"/datasets/{REPO}/resolve/main/{path}", body, headers={"ETag": f'"{git}"'})
-    entries += [entry] if entry else []
-    first = f"/api/datasets/{REPO}/tree/main?recursive=true"
-    for at in range(0, len(entries), page_size):
-        here = first if at == 0 else f"{first}&cursor={at}"
-        more = {"Link": f'<{server.url}{first}&cursor={at + page_size}>; rel="next"'}
-        body = json.dumps(entries[at : at + page_size]).encode()
-        server.add(here, body, headers=more if at + page_size < len(entries) else {})
-    return server.url
+def add_tree(server: Server, *, entry: dict | None = None) -> str:
+    return mirror_server.add_tree(server, REPO, TREE, entry=entry)
 
 
 def files_in(folder: Path) -> dict[str, bytes]:

@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,7 +18,7 @@ from action_recognition.data.fetch.transfer import PATIENT, Client, Expected, Mi
 from action_recognition.errors import ConfigError, DataError
 
 LOCAL_COPY_HINT = "or get the file another way and run: download-data data.archive=PATH"
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_HEX_DIGITS = {"sha256": 64, "md5": 32}
 
 
 class DownloadError(DataError):
@@ -35,25 +36,31 @@ def fetch(
     *,
     size: int | None = None,
     sha256: str | None = None,
+    md5: str | None = None,
     progress: Progress = silent,
     retry: Retry = PATIENT,
     hint: str = LOCAL_COPY_HINT,
 ) -> Path:
     """Bring `destination` from the first of `mirrors` (http/https/file URLs or paths) that delivers it right.
 
-    `size` in bytes and hexadecimal `sha256` are checked where given. What an interrupted run left in
-    `<name>.part` is continued; a `destination` that is there and right is left as it is.
+    `size` in bytes and hexadecimal `sha256` are checked where given; `md5`, which is all that some old data sets
+    publish, tells a broken file but no forged one. What an interrupted run left in `<name>.part` is continued; a
+    `destination` that is there and right is left as it is.
 
     Raises:
         DownloadError: every mirror failed; `failures` says how each did.
         DataError: `destination` is there and is another file, the disk is full, or another process downloads it.
-        ConfigError: `sha256` is not 64 hexadecimal digits.
+        ConfigError: `sha256` or `md5` is not 64 or 32 hexadecimal digits.
     """
-    expected = Expected(size, _checked_sha256(sha256))
+    digest_name, digest = ("md5", md5) if sha256 is None and md5 is not None else ("sha256", sha256)
+    expected = Expected(size, _checked_digest(digest_name, digest), digest_name)
     destination = Path(destination)
-    if is_complete(destination, expected, progress=progress):
-        return destination
     lock_path = destination.with_name(destination.name + ".part.lock")
+    if is_complete(destination, expected, progress=progress):
+        with suppress(OSError):  # left by a run that was killed between its last two steps
+            PartFile(destination).note_path.unlink(missing_ok=True)
+            lock_path.unlink(missing_ok=True)
+        return destination
     with locked(lock_path, doing=f"downloading {destination}"), requests.Session() as session:
         return fetch_unlocked(Client(session, retry, progress), mirrors, destination, expected, hint=hint)
 
@@ -171,13 +178,13 @@ def _what_is_wrong(path: Path, expected: Expected, progress: Progress) -> str:
 def _new_digest(expected: Expected, size_bytes: int) -> Any:
     if expected.digest_name == "git-sha1":
         return hashlib.sha1(b"blob %d\0" % size_bytes, usedforsecurity=False)
-    return hashlib.sha256()
+    return hashlib.md5(usedforsecurity=False) if expected.digest_name == "md5" else hashlib.sha256()
 
 
-def _checked_sha256(sha256: str | None) -> str | None:
-    if sha256 is None:
+def _checked_digest(name: str, digest: str | None) -> str | None:
+    if digest is None:
         return None
-    lowered = sha256.strip().lower()
-    if not _SHA256.fullmatch(lowered):
-        raise ConfigError(f"sha256={sha256}: expected 64 hexadecimal digits; see the archive entry of the data config")
+    lowered, digits = digest.strip().lower(), _HEX_DIGITS[name]
+    if not re.fullmatch(f"[0-9a-f]{{{digits}}}", lowered):
+        raise ConfigError(f"{name}={digest}: expected {digits} hexadecimal digits; see data.mirrors in conf/data/")
     return lowered
