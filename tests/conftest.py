@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+# As action_recognition itself does, but the tests import OpenCV first.
+os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
 
 import pytest
 from support import ROOT, TINY_MODEL, moving_square, write_video

@@ -1,14 +1,9 @@
 """Decoding videos with OpenCV: sequential, because seeking is inexact and headers lie about the number of frames."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-# FFmpeg's own chatter about a broken file would come beside our one line about it.
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
 
 import cv2
 import numpy as np

@@ -25,7 +25,7 @@ def run_prediction(config: Config, sources: Sequence[str], *, console: Console) 
     settings = config.predict
     backend = load_backend(model_path(config), kind=settings.backend, device=settings.device)
     predictor = Predictor(backend, batch_size=settings.batch_size, overlap=settings.overlap)
-    predictions, errors = predict_sources(
+    _, errors = predict_sources(
         predictor,
         paths,
         top_k=settings.top_k,
