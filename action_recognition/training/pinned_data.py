@@ -95,10 +95,13 @@ class PinnedData:
         if name is None:
             return "no DVC remote is set"
         tell(f"fetching {', '.join(self.shown(roots))} from DVC remote {name}")
-        try:
-            self._repo.fetch(self._targets(roots), remote=remote)
-        except Exception as error:  # the remotes' own libraries raise what they like
-            return f"DVC remote {name}: {first_line(error)}"
+        with _failures_of_dvc() as failures:
+            try:
+                self._repo.fetch(self._targets(roots), remote=remote)
+            except Exception as error:  # the remotes' own libraries raise what they like
+                failures.insert(0, first_line(error))
+        if failures:
+            return f"DVC remote {name}: {failures[-1]}"
         return "" if self.expected(roots) is not None else f"DVC remote {name} does not have it"
 
     def checkout(self, roots: list[str]) -> None:
@@ -161,6 +164,33 @@ def _quiet_dvc() -> None:
     """DVC's warnings repeat what our own line says; at level ERROR its progress bars stay."""
     for name in ("dvc", "dvc_data", "dvc_objects"):
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+@contextmanager
+def _failures_of_dvc() -> Iterator[list[str]]:
+    """Why a remote could not be read, one line each.
+
+    DVC 3.67 only logs a refused connection or password and goes on as if the remote were empty.
+    """
+    failures: list[str] = []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            error = record.exc_info[1] if record.exc_info else None
+            if error is not None and not isinstance(error, FileNotFoundError):
+                failures.append(first_line(error))
+
+    logger, listener = logging.getLogger("dvc_data.index"), Listener()
+    level, propagate = logger.level, logger.propagate
+    logger.addHandler(listener)
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False  # our own line says it
+    try:
+        yield failures
+    finally:
+        logger.removeHandler(listener)
+        logger.setLevel(level)
+        logger.propagate = propagate
 
 
 def _starts(path: str, root: str) -> bool:

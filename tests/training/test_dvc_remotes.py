@@ -25,9 +25,18 @@ OVERRIDES = ["data=hmdb51", "data.name=tiny", "data.dir=data/tiny"]
 
 @dataclass(kw_only=True)
 class Remote:
-    """A remote that is up: its URL, what a user keeps in `.dvc/config.local`, and how to take it down."""
+    """A remote that is up.
+
+    Attributes:
+        url: what `.dvc/config` gets.
+        secrets: what a user keeps in `.dvc/config.local`.
+        stop: takes it down.
+        says_when_down, says_when_refused: what an error has to hold.
+    """
 
     url: str
+    says_when_down: str = "does not have it"
+    says_when_refused: str = ""
     secrets: dict[str, str] = field(default_factory=dict)
     stop: Callable[[], None] = lambda: None
 
@@ -65,7 +74,13 @@ def ssh_remote(place: Path) -> Iterator[Remote]:
     stop = once(lambda: asyncio.run_coroutine_threadsafe(close(), loop).result(20))
     try:
         url = f"ssh://me@127.0.0.1:{server.get_port()}/store"
-        yield Remote(url=url, secrets={"keyfile": str(place / "id")}, stop=stop)
+        yield Remote(
+            url=url,
+            secrets={"keyfile": str(place / "id")},
+            stop=stop,
+            says_when_down="Connect call failed",
+            says_when_refused="Permission denied for user me",
+        )
     finally:
         stop()
         loop.call_soon_threadsafe(loop.stop)
@@ -94,7 +109,13 @@ def webdav_remote(place: Path) -> Iterator[Remote]:
     stop = once(server.stop)
     try:
         url = f"webdav://127.0.0.1:{server.bind_addr[1]}/store"
-        yield Remote(url=url, secrets={"user": "me", "password": PASSWORD}, stop=stop)
+        yield Remote(
+            url=url,
+            secrets={"user": "me", "password": PASSWORD},
+            stop=stop,
+            says_when_down="Connection refused",
+            says_when_refused="401",
+        )
     finally:
         stop()
         thread.join(20)
@@ -212,6 +233,7 @@ def test_a_remote_that_is_down_is_one_line_and_touches_nothing(
     (copy / "data/mine/x.avi").write_text("not pinned")
     with pytest.raises(DataError, match=r"data\.videos_dir=data/tiny/videos: missing.*DVC remote shared") as error:
         ensure_data(load_config(OVERRIDES), repo=copy)
+    assert remote.says_when_down in str(error.value)
     assert "\n" not in str(error.value)
     assert contents(copy / "data") == {"mine/x.avi": b"not pinned"}
 
@@ -228,4 +250,5 @@ def test_a_wrong_key_or_password_is_one_line(
     monkeypatch.chdir(copy)
     with pytest.raises(DataError, match="DVC remote shared") as error:
         ensure_data(load_config(OVERRIDES), repo=copy)
+    assert remote.says_when_refused in str(error.value)
     assert "\n" not in str(error.value)
