@@ -175,6 +175,12 @@ def frame_rate(path: Path) -> float:
         return float(capture.get(cv2.CAP_PROP_FPS))
 
 
+def header_frame_count(path: Path) -> int:
+    """Frames by the header, 0 or less where it does not say; decoding often finds fewer."""
+    with _opened(path) as capture:
+        return int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+
+
 def _converted(frame_BGR: NDArray, short_side: int | None) -> Frame:
     """Resize first: fewer pixels to convert."""
     if short_side is not None:

@@ -8,10 +8,11 @@ from action_recognition.data.video import VIDEO_SUFFIXES
 from action_recognition.errors import DataError
 
 # <source>_<action>_<visible body>_<camera>_<people>_<view>_<quality>_<n>; the source may itself hold underscores.
-NAME = re.compile(
-    r"^(?P<source>.+)_(?P<label>[a-z0-9_]+?)_(?P<visible_body>[hulf])_(?P<camera>cm|nm)_np(?P<people>\d+)_"
-    r"(?P<view>fr|ba|le|ri)_(?P<quality>goo|med|bad)_(?P<number>\d+)$"
+TAGS_PATTERN = (
+    r"(?P<visible_body>[hulf])_(?P<camera>cm|nm)_np(?P<people>\d+)_"
+    r"(?P<view>fr|ba|le|ri)_(?P<quality>goo|med|bad)_(?P<number>\d+)"
 )
+NAME = re.compile(rf"^(?P<source>.+)_(?P<label>[a-z0-9_]+?)_{TAGS_PATTERN}$")
 TAGS = ("visible_body", "camera", "people", "view", "quality")
 
 
