@@ -35,13 +35,19 @@ class VideoInfo:
         return self.frames / self.fps if self.fps > 0 else 0.0
 
 
+def resized_size(width: int, height: int, short_side: int) -> tuple[int, int]:
+    """Width and height of a frame after `resize_short_side`."""
+    scale = short_side / min(height, width)
+    return max(short_side, round(width * scale)), max(short_side, round(height * scale))
+
+
 def resize_short_side(frame_HWC: Frame, short_side: int) -> Frame:
     """Scale so that the shorter side is `short_side` pixels, keeping the aspect ratio to the nearest pixel."""
     height, width = frame_HWC.shape[:2]
     scale = short_side / min(height, width)
     if scale == 1:
         return frame_HWC
-    size = (max(short_side, round(width * scale)), max(short_side, round(height * scale)))
+    size = resized_size(width, height, short_side)
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(frame_HWC, size, interpolation=interpolation), dtype=np.uint8)
 
