@@ -19,7 +19,7 @@ from action_recognition.contract import SHORT_CLIP_POLICIES
 from action_recognition.errors import ConfigError, check_at_least, check_choice, did_you_mean
 
 CONF_DIR = Path(__file__).resolve().parents[1] / "conf"
-DATA_KINDS = ("demo", "hmdb51", "folder")
+DATA_KINDS = ("demo", "hmdb51", "ucf101", "folder")
 
 
 @dataclass(kw_only=True)
@@ -45,6 +45,54 @@ class AugmentConfig:
 
 
 @dataclass(kw_only=True)
+class MirrorConfig:
+    """Where an archive is to be had: a URL, a path, or `hf://datasets/OWNER/REPO/PATTERN` for files of the hub.
+
+    `size` in bytes and the checksums are checked where known; what the hub's listing promises always is.
+    """
+
+    url: str
+    size: int | None = None
+    sha256: str | None = None
+    md5: str | None = None
+
+
+@dataclass(kw_only=True)
+class MirrorsConfig:
+    """Lists of `MirrorConfig`, to be tried in turn; a plain text is a URL of which nothing else is known."""
+
+    videos: list[Any]
+    splits: list[Any]
+
+    def __post_init__(self) -> None:
+        self.videos = [_mirror(given) for given in self.videos]
+        self.splits = [_mirror(given) for given in self.splits]
+
+
+def _mirror(given: Any) -> MirrorConfig:
+    entry = {"url": given} if isinstance(given, str) else given
+    try:
+        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(MirrorConfig), entry))  # type: ignore[return-value]
+    except (OmegaConfBaseException, ValueError) as error:
+        line = f"data.mirrors: {given}: expected a URL, or url with size, sha256, md5 ({_first_line(error)})"
+        raise ConfigError(line) from None
+
+
+@dataclass(kw_only=True)
+class FullSetConfig:
+    """What the whole data set holds; `train` and `test` are the clips of splits 1, 2 and 3."""
+
+    classes: int
+    clips: int
+    train: list[int]
+    test: list[int]
+
+    def __post_init__(self) -> None:
+        if len(self.train) != 3 or len(self.test) != 3:
+            raise ConfigError(f"data.full_set: train={self.train}, test={self.test}: expected three counts each")
+
+
+@dataclass(kw_only=True)
 class DataConfig:
     """A data set and how clips are cut from it."""
 
@@ -55,6 +103,10 @@ class DataConfig:
     splits_dir: str | None
     archive: str | None
     splits_archive: str | None
+    mirrors: MirrorsConfig
+    hub: str
+    keep_downloads: bool
+    full_set: FullSetConfig | None
     split: int
     source_pattern: str | None
     test_fraction: float

@@ -47,7 +47,7 @@ PATIENT = Retry()
 
 @dataclass(frozen=True)
 class Expected:
-    """What the finished file must be. `digest` is hexadecimal; `digest_name` sha256, md5 or git's blob hash `git-sha1`."""
+    """What the finished file must be. `digest` is hexadecimal; `digest_name` sha256, md5 or git's hash `git-sha1`."""
 
     size_bytes: int | None = None
     digest: str | None = None
