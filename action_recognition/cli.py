@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import fire
 from fire.decorators import SetParseFns
 
-from action_recognition.errors import UserError, did_you_mean
+from action_recognition.errors import ReportedError, UserError, did_you_mean
 
 OVERRIDE = re.compile(r"^[+~]{0,2}[A-Za-z_][\w./@]*=")
 
@@ -74,6 +74,8 @@ def _run(commands: type, name: str, arguments: Sequence[str]) -> int:
         # The words reach the command as they are: Hydra, not Fire, knows what a value means.
         function = getattr(commands(), name.replace("-", "_"))
         fire.Fire(SetParseFns(default=str)(_positional(function)), command=list(arguments), name=f"commands.py {name}")
+    except ReportedError:
+        return 1
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -35,7 +35,7 @@ def run_demo(overrides: Sequence[str], *, console: Console) -> None:
     _say(console, "download-data data=demo")
     download_data(config, console=console)
 
-    _say(console, "train-ml-flow data.frames=1 data.stride=1", "the control: the same network on single frames")
+    _say(console, "train-ml-flow data.frames=1 data.stride=1", "(control)")
     scores["one frame"] = _train_and_judge([*base, *SINGLE_FRAME], console, dvc=False)
     _say(console, "train-ml-flow-dvc experiment=demo")
     scores[f"{config.data.frames} frames"] = _train_and_judge(base, console, dvc=True)

@@ -24,6 +24,10 @@ class ContractError(UserError):
     """A model file without a clip contract, or one this version cannot honour."""
 
 
+class ReportedError(UserError):
+    """Work that failed and has said why already; the command line only exits with 1."""
+
+
 class MissingLibraryError(UserError):
     """An optional library that the command needs and that is not installed."""
 

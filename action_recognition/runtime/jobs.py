@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from action_recognition.config import Config
-from action_recognition.errors import ConfigError, VideoError
+from action_recognition.errors import ConfigError, ReportedError, VideoError
 from action_recognition.runs import resolve_checkpoint
 from action_recognition.runtime.backends import load_backend
 from action_recognition.runtime.predictor import Predictor, expand_sources, predict_sources
@@ -17,7 +17,7 @@ def run_prediction(config: Config, sources: Sequence[str], *, console: Console) 
 
     Raises:
         ConfigError: without sources, or without a model.
-        VideoError: at the end, if some video could not be read.
+        VideoError: at the end, if some video could not be read; each was named when it was met.
     """
     if not sources:
         raise ConfigError("no video given; expected files or folders: python commands.py predict SOURCE ...")
@@ -33,6 +33,8 @@ def run_prediction(config: Config, sources: Sequence[str], *, console: Console) 
         video_dir=Path(settings.video_dir) if settings.video_dir else None,
         console=console,
     )
+    if errors and len(paths) == 1:
+        raise ReportedError(errors[0])
     if errors:
         raise VideoError(f"{len(errors)} of {len(paths)} videos could not be read")
 
