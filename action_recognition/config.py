@@ -19,7 +19,7 @@ from action_recognition.contract import SHORT_CLIP_POLICIES
 from action_recognition.errors import ConfigError, check_at_least, check_choice, did_you_mean
 
 CONF_DIR = Path(__file__).resolve().parents[1] / "conf"
-DATA_KINDS = ("demo", "hmdb51", "ucf101", "folder")
+DATA_KINDS = ("demo", "hmdb51", "ucf101", "folder", "shards")
 
 
 @dataclass(kw_only=True)
@@ -93,6 +93,23 @@ class FullSetConfig:
 
 
 @dataclass(kw_only=True)
+class ShardsConfig:
+    """`export-shards` writes to `dir`; `data=shards` reads from `url`, shuffling `buffer` clips at a time."""
+
+    dir: str
+    max_megabytes: float
+    jpeg_quality: int
+    url: str | None
+    buffer: int
+
+    def __post_init__(self) -> None:
+        check_choice("data.shards.jpeg_quality", self.jpeg_quality, range(1, 101))
+        check_at_least("data.shards.buffer", self.buffer, 1)
+        if self.max_megabytes <= 0:
+            raise ConfigError(f"data.shards.max_megabytes={self.max_megabytes}: expected more than 0")
+
+
+@dataclass(kw_only=True)
 class DataConfig:
     """A data set and how clips are cut from it."""
 
@@ -122,6 +139,7 @@ class DataConfig:
     batch_size: int
     num_workers: int
     test_clips: int
+    shards: ShardsConfig
     augment: AugmentConfig
 
     def __post_init__(self) -> None:
