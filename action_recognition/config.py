@@ -103,7 +103,8 @@ class ShardsConfig:
     buffer: int
 
     def __post_init__(self) -> None:
-        check_choice("data.shards.jpeg_quality", self.jpeg_quality, range(1, 101))
+        if not 1 <= self.jpeg_quality <= 100:
+            raise ConfigError(f"data.shards.jpeg_quality={self.jpeg_quality}: expected 1 to 100")
         check_at_least("data.shards.buffer", self.buffer, 1)
         if self.max_megabytes <= 0:
             raise ConfigError(f"data.shards.max_megabytes={self.max_megabytes}: expected more than 0")
