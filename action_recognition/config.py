@@ -111,6 +111,23 @@ class ShardsConfig:
 
 
 @dataclass(kw_only=True)
+class CacheConfig:
+    """Where `cache-data` keeps decoded clips, and how; `auto` is raw unless that is larger than `max_gigabytes`."""
+
+    dir: str | None
+    codec: str
+    quality: int
+    max_gigabytes: float
+    prune: bool
+
+    def __post_init__(self) -> None:
+        check_choice("data.cache.codec", self.codec, ("auto", "raw", "jpeg"))
+        check_at_least("data.cache.max_gigabytes", self.max_gigabytes, 0)
+        if not 1 <= self.quality <= 100:
+            raise ConfigError(f"data.cache.quality={self.quality}: expected 1 to 100")
+
+
+@dataclass(kw_only=True)
 class DataConfig:
     """A data set and how clips are cut from it."""
 
@@ -140,6 +157,7 @@ class DataConfig:
     batch_size: int
     num_workers: int
     test_clips: int
+    cache: CacheConfig
     shards: ShardsConfig
     augment: AugmentConfig
 
