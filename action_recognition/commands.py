@@ -33,6 +33,18 @@ class Commands:
         check_data(config, console=console)
         _next(console, "train")
 
+    def cache_data(self, *overrides: str) -> None:
+        """Decode every clip once into the clip store, which training and evaluation then read instead.
+
+        data.cache.codec=raw|jpeg chooses how, data.cache.prune=true removes what is not used any more.
+        """
+        config, console = _start(overrides)
+
+        from action_recognition.data.store.jobs import cache_data
+
+        cache_data(config, console=console)
+        _next(console, "train")
+
     def train(self, *overrides: str) -> None:
         """Train a model; checkpoints and curves go to plots/runs/.
 

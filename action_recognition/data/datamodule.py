@@ -12,6 +12,7 @@ from action_recognition.config import DataConfig
 from action_recognition.contract import ClipContract
 from action_recognition.data.dataset import ClipBatch, ClipDataset, EpochSampler, collate_clips
 from action_recognition.data.manifest import ClipRecord, Manifest
+from action_recognition.data.store.jobs import open_store
 from action_recognition.errors import DataError
 
 MAX_WORKERS = 8
@@ -52,7 +53,7 @@ class ClipDataModule(L.LightningDataModule):
 
     Training batches hold one random clip a video, `short_side` pixels square, for the model to augment; validation
     one centre clip; test `test_clips` clips a video, next to each other in the batch. Videos that the manifest marks
-    unusable are left out.
+    unusable are left out. Clips that the store of `data.cache` holds are read from there.
 
     Args:
         contract: how clips are cut; its `class_names` number the labels.
@@ -65,6 +66,7 @@ class ClipDataModule(L.LightningDataModule):
         self.manifest = manifest
         self.contract = contract
         self.seed = seed
+        self.store = open_store(data, short_side=contract.short_side)
 
     def records(self, split: str) -> list[ClipRecord]:
         """Usable clips of a split.
@@ -104,7 +106,9 @@ class ClipDataModule(L.LightningDataModule):
     def _dataset(self, split: str, *, views: int) -> ClipDataset:
         jitter = self.data.augment.temporal_jitter
         videos_dir = Path(self.manifest.videos_dir)
-        return ClipDataset(self.records(split), videos_dir, self.contract, views=views, temporal_jitter=jitter)
+        return ClipDataset(
+            self.records(split), videos_dir, self.contract, views=views, temporal_jitter=jitter, store=self.store
+        )
 
     def _loader(self, dataset: ClipDataset, **options: object) -> DataLoader[ClipBatch]:
         workers = min(worker_count(self.data.num_workers), len(dataset))

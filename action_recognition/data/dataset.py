@@ -1,4 +1,4 @@
-"""Clips as training examples: decoded in the workers, handed on as uint8."""
+"""Clips as training examples: decoded, or copied from the clip store, in the workers; handed on as uint8."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -6,12 +6,15 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from action_recognition.contract import ClipContract
+from action_recognition.data.buffers import BatchBuffers
 from action_recognition.data.manifest import ClipRecord
 from action_recognition.data.sampling import Indices, random_clip, uniform_clips
+from action_recognition.data.store.reader import ClipStore
 from action_recognition.data.video import center_crop, read_frames
 from action_recognition.errors import VideoError
 
@@ -36,7 +39,8 @@ class ClipBatch(NamedTuple):
     """A batch as it leaves the workers.
 
     Attributes:
-        clip_BCTHW: uint8, RGB. Views of one video follow each other; B is videos times views.
+        clip_BCTHW: uint8, RGB. Views of one video follow each other; B is videos times views. In memory channels
+            come last, as frames are decoded: the model's device turns them round faster.
         label_B: int64, one a view.
         index_B: int64, the video's place in its split.
         errors: what was skipped: one line a video that could not be decoded.
@@ -49,7 +53,7 @@ class ClipBatch(NamedTuple):
 
 
 class ClipDataset(Dataset[ClipExample]):
-    """Decodes clips of one split.
+    """Clips of one split, decoded unless a store holds them.
 
     With `views=0` a draw gives one random clip of the whole resized centre square, `short_side` pixels wide, for
     augmentation to crop from. With `views=N` it gives `N` evenly spaced clips exactly as the contract says.
@@ -59,6 +63,7 @@ class ClipDataset(Dataset[ClipExample]):
         videos_dir: what their paths are relative to.
         views: 0 for training, else clips a video.
         temporal_jitter: see `sampling.random_clip`.
+        store: clips decoded before, at the contract's short side.
     """
 
     def __init__(
@@ -69,35 +74,58 @@ class ClipDataset(Dataset[ClipExample]):
         *,
         views: int = 0,
         temporal_jitter: bool = False,
+        store: ClipStore | None = None,
     ) -> None:
         self.records = list(records)
         self.videos_dir = videos_dir
         self.contract = contract
         self.views = views
         self.temporal_jitter = temporal_jitter
+        self.store = store
+        self._buffers = BatchBuffers()
         self._number = {name: number for number, name in enumerate(contract.class_names)}
 
     def __len__(self) -> int:
         return len(self.records)
 
     def __getitem__(self, draw: Draw | int) -> ClipExample:
-        index, seed = draw if isinstance(draw, tuple) else (draw, 0)
-        record = self.records[index]
-        label = self._number[record.label]
-        try:
-            return ClipExample(self._clips(record, seed), label, index, "")
-        except VideoError as error:
-            return ClipExample(None, label, index, str(error))
+        batch = self.__getitems__([draw])
+        index = draw[0] if isinstance(draw, tuple) else draw
+        clips_NCTHW = None if batch.errors else batch.clip_BCTHW
+        return ClipExample(clips_NCTHW, self._number[self.records[index].label], index, "".join(batch.errors))
 
-    def _clips(self, record: ClipRecord, seed: int) -> Tensor:
-        indices_NT = self._indices(record.frames, seed)
-        frames_THWC = read_frames(
-            self.videos_dir / record.path, indices_NT.ravel(), short_side=self.contract.short_side
-        )
+    def __getitems__(self, draws: Sequence[Draw | int]) -> ClipBatch:
+        """A whole batch, each frame copied once, to its place in it. `DataLoader` calls this where it finds it."""
+        views = max(1, self.views)
         side = self.contract.size if self.views else self.contract.short_side
-        frames_THWC = center_crop(frames_THWC, side)
-        clips_NTHWC = frames_THWC.reshape(*indices_NT.shape, *frames_THWC.shape[1:])
-        return torch.from_numpy(np.ascontiguousarray(clips_NTHWC.transpose(0, 4, 1, 2, 3)))
+        clip_BTHWC = self._buffers.take(len(draws) * views, self.contract.frames, side, side, self.contract.channels)
+        array_BTHWC = clip_BTHWC.numpy()
+        made: list[int] = []
+        errors: list[str] = []
+        for draw in draws:
+            index, seed = draw if isinstance(draw, tuple) else (draw, 0)
+            first = len(made) * views
+            try:
+                self._read(self.records[index], seed, array_BTHWC[first : first + views])
+                made.append(index)
+            except VideoError as error:
+                errors.append(str(error))
+        index_B = torch.tensor(made, dtype=torch.int64).repeat_interleave(views)
+        labels = [self._number[self.records[index].label] for index in made]
+        label_B = torch.tensor(labels, dtype=torch.int64).repeat_interleave(views)
+        clip_BCTHW = clip_BTHWC[: len(made) * views].permute(0, 4, 1, 2, 3)
+        return ClipBatch(clip_BCTHW, label_B, index_B, tuple(errors))
+
+    def _read(self, record: ClipRecord, seed: int, out_NTHWC: NDArray[np.uint8]) -> None:
+        indices_L = self._indices(record.frames, seed).ravel()
+        out_LHWC = out_NTHWC.reshape(-1, *out_NTHWC.shape[2:])
+        entry = self.store.entry(record.md5, frames=record.frames) if self.store else None
+        if entry:
+            entry.read_square(indices_L, out_LHWC)
+        else:
+            path = self.videos_dir / record.path
+            frames_LHWC = read_frames(path, indices_L, short_side=self.contract.short_side)
+            np.copyto(out_LHWC, center_crop(frames_LHWC, out_LHWC.shape[1]))
 
     def _indices(self, num_frames: int, seed: int) -> Indices:
         contract = self.contract
@@ -144,8 +172,10 @@ class EpochSampler(Sampler[Draw]):
         return (Draw(int(index), int(seed)) for index, seed in zip(order, seeds, strict=True))
 
 
-def collate_clips(examples: Sequence[ClipExample]) -> ClipBatch:
+def collate_clips(examples: Sequence[ClipExample] | ClipBatch) -> ClipBatch:
     """Stack the views of all examples; those that could not be decoded leave only their error line."""
+    if isinstance(examples, ClipBatch):
+        return examples
     good = [example for example in examples if example.clips_NCTHW is not None]
     errors = tuple(example.error for example in examples if example.clips_NCTHW is None)
     if not good:

@@ -1,0 +1,47 @@
+"""Memory for batches: pages that were touched before, because new ones cost more than the copy into them."""
+
+import math
+from weakref import ReferenceType, ref
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import get_worker_info
+
+PAGE_BYTES = 4096
+# The batch being made, the one in use, and two on their way to a device.
+MAX_BUFFERS = 4
+Bytes = NDArray[np.uint8]
+
+
+class BatchBuffers:
+    """Gives out uint8 tensors to be written to. Memory is used again once no tensor or array refers to it."""
+
+    def __init__(self) -> None:
+        # Each with the array that its tensor was made from, which lives as long as the tensor's storage.
+        self._buffers: list[tuple[Bytes, ReferenceType[Bytes]]] = []
+
+    def take(self, *shape: int) -> Tensor:
+        """An uninitialised contiguous uint8 tensor. In a worker it lies in shared memory: it will not be copied."""
+        size_bytes = math.prod(shape)
+        if get_worker_info() is not None:
+            storage = torch.UntypedStorage._new_shared(size_bytes)
+            return torch.empty(0, dtype=torch.uint8).set_(storage).view(shape)
+        buffer = self._free_buffer(size_bytes + PAGE_BYTES)
+        # At the beginning of a page: see `store.entry.DATA_OFFSET`.
+        start = -buffer.ctypes.data % PAGE_BYTES
+        array = buffer[start : start + size_bytes].reshape(shape)
+        self._buffers = [(buffer, ref(array)), *self._buffers[: MAX_BUFFERS - 1]]
+        return torch.from_numpy(array)
+
+    def _free_buffer(self, size_bytes: int) -> Bytes:
+        """One that nobody uses, taken out of the list, or a new one."""
+        for place, (buffer, user) in enumerate(self._buffers):
+            if user() is None and buffer.nbytes >= size_bytes:
+                del self._buffers[place]
+                return buffer
+        return np.empty(size_bytes, dtype=np.uint8)
+
+    def __reduce__(self) -> tuple[type["BatchBuffers"], tuple[()]]:
+        return BatchBuffers, ()

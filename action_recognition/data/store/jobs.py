@@ -1,0 +1,98 @@
+"""`cache-data`, and the store as training and evaluation find it."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from action_recognition.config import Config, DataConfig
+from action_recognition.data.load import load_manifest
+from action_recognition.data.manifest import ClipRecord
+from action_recognition.data.store.build import build_store, choose_format, distinct, unused_files
+from action_recognition.data.store.entry import CODECS, StoreFormat
+from action_recognition.data.store.reader import ClipStore
+from action_recognition.errors import ConfigError
+from action_recognition.progress import progress_bar
+
+
+def cache_data(config: Config, *, console: Console) -> None:
+    """Decode every clip of the data set once, whatever its split, into `data.cache.dir`.
+
+    Raises:
+        ConfigError: if `data.cache.dir` is null.
+        DataError: if the store cannot be written.
+    """
+    settings, short_side = config.data.cache, config.data.short_side
+    if settings.dir is None:
+        raise ConfigError("data.cache.dir=null: the store needs a folder, for example data.cache.dir=store/mine")
+    root = Path(settings.dir)
+    manifest = load_manifest(config, console)
+    records = distinct(manifest.records)
+    chosen, reason = choose_format(
+        records,
+        root,
+        codec=settings.codec,
+        short_side=short_side,
+        quality=settings.quality,
+        max_bytes=settings.max_gigabytes * 1e9,
+    )
+    console.print(f"{root}: {len(records)} clips as {reason}", highlight=False, markup=False)
+    began = time.monotonic()
+    with progress_bar("decoding", console=console) as progress:
+        report = build_store(
+            records,
+            Path(manifest.videos_dir),
+            root,
+            chosen,
+            progress=progress,
+            on_wait=lambda: console.print(f"{root}: another cache-data writes here; waiting for it", markup=False),
+        )
+    for line in report.failed:
+        console.print(f"left out: {line}", style="yellow", highlight=False, markup=False)
+    console.print(
+        f"{root}: {report.built} clips built ({report.size_bytes / 1e6:.1f} MB in {time.monotonic() - began:.1f} s), "
+        f"{report.reused} reused",
+        highlight=False,
+        markup=False,
+    )
+    _report_unused(unused_files(records, root, chosen), prune=settings.prune, console=console)
+
+
+def open_store(data: DataConfig, *, short_side: int) -> ClipStore | None:
+    """The store that `data.cache` names; None where there is none. With the codec `auto`, raw goes first."""
+    settings = data.cache
+    if settings.dir is None or not Path(settings.dir).is_dir():
+        return None
+    codecs = CODECS if settings.codec == "auto" else (settings.codec,)
+    formats = [StoreFormat(codec=codec, short_side=short_side, quality=settings.quality) for codec in codecs]
+    return ClipStore(Path(settings.dir), formats)
+
+
+def report_store(store: ClipStore | None, records: Sequence[ClipRecord], console: Console) -> None:
+    """One line that says how many of these clips are read from the store, and as what; none where there is none."""
+    if store is None:
+        return
+    found = [store.find(record.md5, frames=record.frames) for record in records]
+    held = Counter(entry[1].codec for entry in found if entry)
+    codecs = " and ".join(held) or "none"
+    console.print(
+        f"clip store {store.root}: holds {held.total()} of {len(records)} clips ({codecs}); "
+        + ("nothing is decoded" if held.total() == len(records) else "the others are decoded: cache-data adds them"),
+        highlight=False,
+        markup=False,
+    )
+
+
+def _report_unused(paths: Sequence[Path], *, prune: bool, console: Console) -> None:
+    if not paths:
+        return
+    megabytes = sum(path.stat().st_size for path in paths) / 1e6
+    about = f"{len(paths)} entries ({megabytes:.1f} MB) of other videos, sizes or codecs"
+    if not prune:
+        console.print(f"{about} can go: python commands.py cache-data data.cache.prune=true", highlight=False)
+        return
+    for path in paths:
+        path.unlink(missing_ok=True)
+    console.print(f"{about} removed", highlight=False)
