@@ -16,9 +16,11 @@ from functools import cached_property
 from pathlib import Path
 
 from action_recognition.config import DataConfig
+from action_recognition.data.sources import OFFICIAL_SOURCES, hmdb51
 from action_recognition.data.sources.folder import assign_folder_splits
-from action_recognition.data.sources.hmdb51 import class_folders, list_videos, parse_clip_name
-from action_recognition.data.splits import cut_by_source, read_official_split
+from action_recognition.data.sources.layout import class_folders, list_videos
+from action_recognition.data.sources.official import OfficialSource
+from action_recognition.data.splits import cut_by_source
 from action_recognition.data.video import probe
 from action_recognition.errors import DataError, VideoError
 from action_recognition.files import replace_file
@@ -85,13 +87,16 @@ class Manifest:
     def counts(self) -> Counter[str]:
         return Counter(record.split for record in self.records)
 
-    def write(self, path: Path) -> None:
-        """Write the CSV in one step."""
+    def to_csv(self) -> bytes:
         text = io.StringIO()
         writer = csv.DictWriter(text, fieldnames=[field.name for field in fields(ClipRecord)], lineterminator="\n")
         writer.writeheader()
         writer.writerows(asdict(record) for record in self.records)
-        replace_file(path, text.getvalue().encode())
+        return text.getvalue().encode()
+
+    def write(self, path: Path) -> None:
+        """Write the CSV in one step."""
+        replace_file(path, self.to_csv())
 
 
 def read_records(path: Path) -> list[ClipRecord]:
@@ -100,15 +105,19 @@ def read_records(path: Path) -> list[ClipRecord]:
     Raises:
         DataError: if a column is missing or a number is not one.
     """
+    return parse_records(path.read_bytes(), origin=str(path))
+
+
+def parse_records(content: bytes, *, origin: str) -> list[ClipRecord]:
+    """Like `read_records`, from the content of a file that lies at `origin`."""
     kinds = {field.name: field.type for field in fields(ClipRecord)}
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return [
-                ClipRecord(**{name: kind(row[name]) for name, kind in kinds.items()})  # type: ignore[operator]
-                for row in csv.DictReader(file)
-            ]
+        return [
+            ClipRecord(**{name: kind(row[name]) for name, kind in kinds.items()})  # type: ignore[operator]
+            for row in csv.DictReader(io.StringIO(content.decode(), newline=""))
+        ]
     except (KeyError, ValueError, TypeError) as error:
-        raise DataError(f"{path}: not a manifest ({error!r}); delete it and it is made again") from None
+        raise DataError(f"{origin}: not a manifest ({error!r}); delete it and it is made again") from None
 
 
 def build_manifest(data: DataConfig, *, progress: Progress | None = None) -> Manifest:
@@ -121,14 +130,15 @@ def build_manifest(data: DataConfig, *, progress: Progress | None = None) -> Man
         DataError: on missing folders, a class without split file, or no clip at all.
     """
     videos_dir = Path(data.videos_dir)
+    official = OFFICIAL_SOURCES.get(data.kind)
     listed = [
-        _named_record(video, label=folder.name, videos_dir=videos_dir)
+        _named_record(video, label=folder.name, videos_dir=videos_dir, source=official or hmdb51)
         for folder in class_folders(videos_dir)
         for video in list_videos(folder)
     ]
     if not listed:
         raise DataError(f"data.videos_dir={videos_dir}: no videos in its class folders")
-    listed = _assign_splits(listed, data)
+    listed = _cut_validation(_assign_splits(listed, data, official), data)
     probed = _probe_all(listed, videos_dir=videos_dir, caches=_cache_paths(data), progress=progress)
     manifest = Manifest(videos_dir, tuple(probed))
     if not manifest.split("train"):
@@ -136,24 +146,24 @@ def build_manifest(data: DataConfig, *, progress: Progress | None = None) -> Man
     return manifest
 
 
-def _named_record(video: Path, *, label: str, videos_dir: Path) -> ClipRecord:
-    name = parse_clip_name(video.stem, label=label)
+def _named_record(video: Path, *, label: str, videos_dir: Path, source: OfficialSource) -> ClipRecord:
+    name = source.parse_clip_name(video.stem, label=label)
     path = video.relative_to(videos_dir).as_posix()
     return ClipRecord(
         path=path, label=label, split="unused", source=name.source, size_bytes=video.stat().st_size, **name.tags
     )
 
 
-def _assign_splits(records: Sequence[ClipRecord], data: DataConfig) -> list[ClipRecord]:
-    if data.kind == "folder":
-        assigned = assign_folder_splits(records, data)
-    else:
-        if data.splits_dir is None:
-            raise DataError(f"data={data.name}: data.splits_dir is not set; it names the folder of the split files")
-        classes = sorted({record.label for record in records})
-        official = read_official_split(Path(data.splits_dir), split=data.split, classes=classes)
-        assigned = [replace(r, split=official.get((r.label, Path(r.path).name), "unused")) for r in records]
-    return _cut_validation(assigned, data)
+def _assign_splits(
+    records: Sequence[ClipRecord], data: DataConfig, official: OfficialSource | None
+) -> Sequence[ClipRecord]:
+    if official is None:
+        return assign_folder_splits(records, data)
+    if data.splits_dir is None:
+        raise DataError(f"data={data.name}: data.splits_dir is not set; it names the folder of the split files")
+    classes = sorted({record.label for record in records})
+    split = official.read_split(Path(data.splits_dir), split=data.split, classes=classes)
+    return [replace(r, split=split.get((r.label, Path(r.path).name), "unused")) for r in records]
 
 
 def _cut_validation(records: Sequence[ClipRecord], data: DataConfig) -> list[ClipRecord]:

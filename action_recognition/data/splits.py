@@ -1,42 +1,8 @@
-"""Which clips train, validate and test: official lists, and cuts that keep a source video on one side."""
+"""Cutting off clips for validation and test so that a source video stays on one side."""
 
 import random
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
-from pathlib import Path
-
-from action_recognition.errors import DataError, did_you_mean
-
-# HMDB51's own encoding in testTrainMulti_7030_splits.
-OFFICIAL_LABELS = {"0": "unused", "1": "train", "2": "test"}
-
-
-def read_official_split(splits_dir: Path, *, split: int, classes: Sequence[str]) -> dict[tuple[str, str], str]:
-    """`{(class, file name): "train" | "test" | "unused"}` from `<class>_test_split<split>.txt`.
-
-    Raises:
-        DataError: when the folder, or the file of one of `classes`, is missing, or a line has another form.
-    """
-    known = sorted(path.name.rsplit("_test_split", 1)[0] for path in splits_dir.glob(f"*_test_split{split}.txt"))
-    if not known:
-        raise DataError(
-            f"data.splits_dir={splits_dir}: no *_test_split{split}.txt files there; "
-            "they come with HMDB51 as test_train_splits.rar"
-        )
-    assigned: dict[tuple[str, str], str] = {}
-    for label in classes:
-        if label not in known:
-            raise DataError(f"class folder {label!r} has no split file in {splits_dir}{did_you_mean(label, known)}")
-        path = splits_dir / f"{label}_test_split{split}.txt"
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-            if not line.strip():
-                continue
-            # File names hold no blanks, but be sure to split at the last one only.
-            name, _, code = line.strip().rpartition(" ")
-            if not name or code not in OFFICIAL_LABELS:
-                raise DataError(f"{path}:{number}: {line!r} is not '<file name> <0|1|2>'")
-            assigned[label, name.strip()] = OFFICIAL_LABELS[code]
-    return assigned
 
 
 def choose_groups(

@@ -1,27 +1,22 @@
-"""HMDB51's layout: `<class>/<source>_<class>_<tags>_<n>.avi`, and official split files."""
+"""HMDB51's layout: `<class>/<source>_<class>_<tags>_<n>.avi`, and `<class>_test_split<1|2|3>.txt`."""
 
+import json
 import re
-from dataclasses import dataclass
-from pathlib import Path
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 
-from action_recognition.data.video import VIDEO_SUFFIXES
-from action_recognition.errors import DataError
+from action_recognition.data.sources.official import SPLIT_NUMBERS, ClipName, MissingListError, Split, find_files
+from action_recognition.errors import DataError, did_you_mean
 
 # <source>_<action>_<visible body>_<camera>_<people>_<view>_<quality>_<n>; the source may itself hold underscores.
-TAGS_PATTERN = (
-    r"(?P<visible_body>[hulf])_(?P<camera>cm|nm)_np(?P<people>\d+)_"
-    r"(?P<view>fr|ba|le|ri)_(?P<quality>goo|med|bad)_(?P<number>\d+)"
+NAME = re.compile(
+    r"^(?P<source>.+)_(?P<label>[a-z0-9_]+?)_(?P<visible_body>[hulf])_(?P<camera>cm|nm)_np(?P<people>\d+)_"
+    r"(?P<view>fr|ba|le|ri)_(?P<quality>goo|med|bad)_(?P<number>\d+)$"
 )
-NAME = re.compile(rf"^(?P<source>.+)_(?P<label>[a-z0-9_]+?)_{TAGS_PATTERN}$")
 TAGS = ("visible_body", "camera", "people", "view", "quality")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClipName:
-    """What an HMDB51 file name tells about its clip."""
-
-    source: str
-    tags: dict[str, str]
+# The encoding in testTrainMulti_7030_splits.
+SPLIT_CODES = {"0": "unused", "1": "train", "2": "test"}
 
 
 def parse_clip_name(stem: str, *, label: str) -> ClipName:
@@ -35,20 +30,57 @@ def parse_clip_name(stem: str, *, label: str) -> ClipName:
     return ClipName(source=stem[:position], tags={tag: match[tag] for tag in TAGS})
 
 
-def class_folders(videos_dir: Path) -> list[Path]:
-    """Folders of clips, one a class, in alphabetical order.
+def read_split(splits_dir: Path, *, split: int, classes: Sequence[str] | None = None) -> Split:
+    """`{(class, file name): "train" | "test" | "unused"}` from `<class>_test_split<split>.txt`.
 
     Raises:
-        DataError: if there is none.
+        MissingListError: when there are no files of this split.
+        DataError: when the file of one of `classes` is missing, or a line has another form.
     """
-    if not videos_dir.is_dir():
-        raise DataError(f"data.videos_dir={videos_dir}: no such directory; python commands.py download-data brings it")
-    folders = sorted(path for path in videos_dir.iterdir() if path.is_dir() and not path.name.startswith("."))
-    if not folders:
-        raise DataError(f"data.videos_dir={videos_dir}: expected one folder of videos per class, found no folder")
-    return folders
+    known = sorted(path.name.rsplit("_test_split", 1)[0] for path in splits_dir.glob(f"*_test_split{split}.txt"))
+    if not known:
+        raise MissingListError(
+            f"data.splits_dir={splits_dir}: no *_test_split{split}.txt files there; "
+            "python commands.py download-data brings them"
+        )
+    assigned: Split = {}
+    for label in known if classes is None else classes:
+        if label not in known:
+            raise DataError(f"class folder {label!r} has no split file in {splits_dir}{did_you_mean(label, known)}")
+        path = splits_dir / f"{label}_test_split{split}.txt"
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+            if not line.strip():
+                continue
+            # File names hold no blanks, but be sure to split at the last one only.
+            name, _, code = line.strip().rpartition(" ")
+            if not name or code not in SPLIT_CODES:
+                raise DataError(f"{path}:{number}: {line!r} is not '<file name> <0|1|2>'")
+            assigned[label, name.strip()] = SPLIT_CODES[code]
+    return assigned
 
 
-def list_videos(folder: Path) -> list[Path]:
-    """Video files directly in `folder`, by suffix, in alphabetical order."""
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file())
+def find_lists(folder: Path) -> dict[str, bytes]:
+    """The split files below `folder`, or what the hub's `metadata_split<n>.jsonl` say, in the same form."""
+    lists = find_files(folder, [f"*_test_split{split}.txt" for split in SPLIT_NUMBERS])
+    if lists:
+        return lists
+    for name, content in find_files(folder, [f"metadata_split{split}.jsonl" for split in SPLIT_NUMBERS]).items():
+        lists |= _from_metadata(name, content, split=name.removeprefix("metadata_split")[0])
+    return lists
+
+
+def _from_metadata(name: str, content: bytes, *, split: str) -> dict[str, bytes]:
+    """Each line an object with `video_path`, `label` and `subset`, the code of the split files."""
+    lines: dict[str, list[str]] = defaultdict(list)
+    for number, line in enumerate(content.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line)
+            label, code = str(entry["label"]), str(entry["subset"])
+            lines[f"{label}_test_split{split}.txt"].append(f"{PurePosixPath(entry['video_path']).name} {code} \n")
+        except (ValueError, KeyError, TypeError):
+            raise DataError(f"{name}:{number}: {line[:80]!r} has no video_path, label and subset") from None
+        if "/" in label or "\\" in label:
+            raise DataError(f"{name}:{number}: label {label!r} is no class name")
+    return {name: "".join(sorted(entries)).encode() for name, entries in lines.items()}
