@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -320,7 +321,7 @@ def load_config(overrides: Sequence[str] = ()) -> Config:
     """
     try:
         with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-            composed = compose("config", overrides=list(overrides))
+            composed = compose("config", overrides=[_quoted(override) for override in overrides])
     except MissingConfigException as error:
         raise ConfigError(_missing_option_line(error)) from None
     except ConfigCompositionException as error:
@@ -337,6 +338,21 @@ def load_config(overrides: Sequence[str] = ()) -> Config:
         raise ConfigError(f"{name}: {_first_line(error)}") from None
     config.overrides = list(overrides)
     return config
+
+
+def _quoted(override: str) -> str:
+    """Quote a value that Hydra's grammar cannot read, so that paths and patterns may hold parentheses as they are."""
+    try:
+        (parsed,) = OverridesParser.create().parse_overrides([override])
+        readable = not parsed.is_sweep_override()
+    except OverrideParseException:
+        readable = False
+    key, separator, value = override.partition("=")
+    if readable or not separator:
+        return override
+    # In Hydra's quoted strings a backslash escapes quotes, and itself only before one.
+    escaped = re.sub(r"(\\*)('|$)", lambda match: 2 * match[1] + ("\\'" if match[2] else ""), value)
+    return f"{key}='{escaped}'"
 
 
 def flatten(config: Config) -> dict[str, Any]:

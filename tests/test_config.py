@@ -41,7 +41,7 @@ def test_flatten_names_every_value_by_its_override_key():
         ("export.min_batch=9", ["min_batch"]),
         ("predict.backend=torhc", ["torhc", "'torch'"]),
         ("word", ["word", "key=value"]),
-        ("data.split=[", ["data.split=["]),
+        ("data.split=[", ["data.split", "'['"]),
         ("nonsense=1", ["nonsense=1", "no such key"]),
         ("+trainer.extra=1", ["extra"]),
     ],
@@ -53,6 +53,11 @@ def test_a_mistake_is_one_line_that_names_it(override, words):
     assert "\n" not in line
     for word in words:
         assert word in line
+
+
+@pytest.mark.parametrize("value", [r"^(.+)_\d+$", "it's (mine)", "#20 [a] & b!", "{x", "a=b,c", "C:\\clips (1)\\"])
+def test_values_need_no_quotes_beyond_the_shells(value):
+    assert load_config([f"data.videos_dir={value}"]).data.videos_dir == value
 
 
 def test_base_files_are_not_offered_as_options():

@@ -1,0 +1,174 @@
+"""The way a user goes, command after command."""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support import ROOT, TINY_MODEL, write_video
+
+SCORES = {"top1", "top5", "mean_class_accuracy", "clips"}
+
+
+def test_from_training_to_a_labelled_video(run_cli, tiny_overrides, tiny_set, tmp_path):
+    plots = [word for word in tiny_overrides if word.startswith(("plots_dir", "export.onnx", "tracking"))]
+    trained = run_cli("train-ml-flow", *tiny_overrides)
+    assert trained.code == 0, trained.err
+    assert "next: python commands.py infer" in trained.out
+
+    # What the checkpoint was trained with is recalled; only where things lie is said again.
+    judged = run_cli("infer-ml-flow", *plots)
+    assert judged.code == 0, judged.err
+    metrics = json.loads((tmp_path / "plots/metrics.json").read_text())
+    assert SCORES <= set(metrics)
+    assert metrics["clips"] == 8
+
+    assert run_cli("index-to-class", *plots).code == 0
+    with (tmp_path / "index_to_class.csv").open() as file:
+        assert list(csv.reader(file)) == [["index", "class"], ["0", "run"], ["1", "walk"]]
+
+    exported = run_cli("export-onnx", *plots)
+    assert exported.code == 0, exported.err
+    assert "8 real clips" in exported.out
+
+    video = next((tiny_set / "videos/walk").iterdir())
+    answers = {}
+    for command, backend in (("infer-from-onnx", []), ("predict", [])):
+        output = tmp_path / f"{command}.json"
+        labelled = run_cli(command, str(video), *backend, *plots, f"predict.output={output}")
+        assert labelled.code == 0, labelled.err
+        (answers[command],) = json.loads(output.read_text())["predictions"]
+    assert answers["infer-from-onnx"]["label"] == answers["predict"]["label"]
+    for a, b in zip(answers["infer-from-onnx"]["top"], answers["predict"]["top"], strict=True):
+        assert a["probability"] == pytest.approx(b["probability"], abs=1e-4)
+
+
+def test_the_runs_are_in_mlflow(run_cli, tiny_overrides, tmp_path):
+    import mlflow
+
+    assert run_cli("train-ml-flow", *tiny_overrides, "tracking.run_name=first").code == 0
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/plots/mlflow.db")
+    experiment = client.get_experiment_by_name("hmdb51")
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.info.run_name == "first"
+    assert run.info.status == "FINISHED"
+    assert run.data.params["data.frames"] == "4"
+    assert run.data.params["optimizer.lr"] == "0.002"
+    assert len(client.get_metric_history(run.info.run_id, "val_top1")) == 2
+    folders = {path.path for path in client.list_artifacts(run.info.run_id)}
+    assert {"checkpoints", "plots", "history.csv", "manifest.csv"} <= folders
+
+
+def test_real_clips_are_learned_judged_and_real_videos_labelled(run_cli, shared_dir, tmp_path):
+    sample = shared_dir / "hmdb51_sample"
+    trained = run_cli(
+        "train",
+        "data=hmdb51",
+        f"data.videos_dir={sample}/videos",
+        f"data.splits_dir={sample}/splits",
+        "data.split=2",
+        "data.test_clips=1",
+        "data.batch_size=32",
+        "trainer=debug",
+        "trainer.memory_format=contiguous",
+        *TINY_MODEL,
+    )
+    assert trained.code == 0, trained.err
+    judged = run_cli("infer")
+    assert judged.code == 0, judged.err
+    assert "237 test clips" in judged.out
+    assert run_cli("export-onnx").code == 0
+    labelled = run_cli("infer-from-onnx", str(shared_dir / "videos"), "predict.output=labels.json")
+    assert labelled.code == 0, labelled.err
+    predictions = json.loads((tmp_path / "labels.json").read_text())["predictions"]
+    assert len(predictions) == 9
+    classes = {path.name for path in (sample / "videos").iterdir()}
+    for prediction in predictions:
+        assert prediction["label"] in classes
+        assert len(prediction["top"]) == 5
+        assert prediction["windows"][-1]["end_seconds"] == pytest.approx(prediction["duration_seconds"], abs=0.05)
+
+
+@pytest.fixture
+def bad_videos(tmp_path) -> Path:
+    folder = tmp_path / "bad"
+    folder.mkdir()
+    good = write_video(folder / "good.avi", np.random.default_rng(0).integers(0, 256, (12, 48, 64, 3), dtype=np.uint8))
+    (folder / "truncated.avi").write_bytes(good.read_bytes()[:4000])
+    (folder / "empty.avi").write_bytes(b"")
+    (folder / "text.avi").write_text("only text")
+    write_video(folder / "one.avi", np.zeros((1, 48, 64, 3), dtype=np.uint8))
+    return folder
+
+
+def test_each_bad_video_is_one_line_and_a_non_zero_exit(run_cli, tiny_overrides, bad_videos, tmp_path):
+    assert run_cli("train", *tiny_overrides).code == 0
+    reasons = {"truncated": "truncated", "empty": "empty file", "text": "not a video", "one": "1 frame"}
+    for name, reason in reasons.items():
+        result = run_cli("predict", f"{bad_videos}/{name}.avi", f"plots_dir={tmp_path}/plots")
+        assert result.code == 1
+        assert len(result.err.strip().splitlines()) == 1, result.err
+        assert f"{name}.avi" in result.err
+        assert reason in result.err
+    together = run_cli("predict", str(bad_videos), f"plots_dir={tmp_path}/plots", "predict.output=out.json")
+    assert together.code == 1
+    assert len(together.err.strip().splitlines()) == 5
+    saved = json.loads((tmp_path / "out.json").read_text())
+    assert len(saved["predictions"]) == 1
+    assert {Path(error["source"]).stem for error in saved["errors"]} == set(reasons)
+
+
+def test_an_unknown_class_folder_is_one_line(run_cli, tiny_set, tiny_overrides, tmp_path):
+    shutil.copytree(tiny_set, tmp_path / "own")
+    shutil.copytree(tmp_path / "own/videos/run", tmp_path / "own/videos/runn")
+    result = run_cli("train", *tiny_overrides, f"data.videos_dir={tmp_path}/own/videos")
+    assert result.code == 1
+    assert "'runn'" in result.err
+    assert "did you mean 'run'" in result.err
+    assert not (tmp_path / "plots").exists()
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory) -> Path:
+    """A fresh clone of what is committed, as a newcomer has it."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    path = tmp_path_factory.mktemp("clone") / "project"
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(path)], check=True)
+    return path
+
+
+def run_in(clone: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        words, cwd=clone, capture_output=True, text=True, timeout=280, env=os.environ | {"PATH": path, "COLUMNS": "120"}
+    )
+
+
+@pytest.mark.timeout(600)
+def test_demo_and_pipeline_run_in_a_fresh_clone_and_leave_it_clean(clone):
+    """The demo's whole way with a model too small to learn: what it scores is for `make demo` to show."""
+    small = ["trainer.max_epochs=1", "model.args.widths=[4,4,4]", "data.test_clips=1", "evaluation.bootstrap=50"]
+    demo = run_in(clone, "python", "commands.py", "demo", *small)
+    assert demo.returncode == 0, demo.stdout[-2000:] + demo.stderr[-2000:]
+    assert "one frame" in demo.stdout
+    assert "16 frames" in demo.stdout
+    (labelled,) = (clone / "plots/labelled").iterdir()
+    assert labelled.stat().st_size > 10_000
+    # The renderer's bytes are pinned: a changed one has to come with a new data.dvc.
+    assert "DVC: data is clean" in demo.stdout
+    assert run_in(clone, "git", "status", "--porcelain").stdout == ""
+
+    recipe = clone / "conf/experiment/demo.yaml"
+    recipe.write_text(
+        recipe.read_text().replace("max_epochs: 12", "max_epochs: 1").replace("dropout: 0.1", "widths: [4,4,4]")
+    )
+    repro = run_in(clone, "dvc", "repro")
+    assert repro.returncode == 0, repro.stdout[-2000:] + repro.stderr[-2000:]
+    shown = run_in(clone, "dvc", "metrics", "show")
+    assert "mean_class_accuracy" in shown.stdout
