@@ -1,0 +1,27 @@
+"""The README's picture: evenly spaced frames of labelled videos, one video a row.
+
+python docs/make_picture.py docs/labelled.png plots/labelled/*.mp4
+"""
+
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from action_recognition.data.video import probe, read_frames
+
+COLUMNS = 5
+
+
+def main(picture: Path, *videos: Path) -> None:
+    rows = []
+    for video in videos:
+        last = probe(video).frames - 1
+        frames_THWC = read_frames(video, np.linspace(0.1 * last, 0.9 * last, COLUMNS).astype(np.int64), short_side=150)
+        rows.append(np.concatenate(list(frames_THWC), axis=1))
+    cv2.imwrite(str(picture), cv2.cvtColor(np.concatenate(rows), cv2.COLOR_RGB2BGR))
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))
