@@ -1,6 +1,6 @@
 """The README's picture: evenly spaced frames of labelled videos, one video a row.
 
-python docs/make_picture.py docs/labelled.png plots/labelled/*.mp4
+python docs/make_picture.py docs/labelled.jpg plots/labelled/*.mp4
 """
 
 import sys
