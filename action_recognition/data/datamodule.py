@@ -2,17 +2,21 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import cv2
 import lightning as L
 import torch
+import torch.distributed as dist
 from torch.utils.data import DataLoader
 
 from action_recognition.config import DataConfig
 from action_recognition.contract import ClipContract
 from action_recognition.data.dataset import ClipBatch, ClipDataset, EpochSampler, collate_clips
 from action_recognition.data.manifest import ClipRecord, Manifest
-from action_recognition.data.store.jobs import open_store
+from action_recognition.data.shards.batches import ShardBatches, lane_workers
+from action_recognition.data.shards.reader import ShardReader
+from action_recognition.data.source import open_source
 from action_recognition.errors import DataError
 
 MAX_WORKERS = 8
@@ -53,7 +57,7 @@ class ClipDataModule(L.LightningDataModule):
 
     Training batches hold one random clip a video, `short_side` pixels square, for the model to augment; validation
     one centre clip; test `test_clips` clips a video, next to each other in the batch. Videos that the manifest marks
-    unusable are left out. Clips that the store of `data.cache` holds are read from there.
+    unusable are left out. Frames come from where `open_source` finds them.
 
     Args:
         contract: how clips are cut; its `class_names` number the labels.
@@ -66,7 +70,7 @@ class ClipDataModule(L.LightningDataModule):
         self.manifest = manifest
         self.contract = contract
         self.seed = seed
-        self.store = open_store(data, short_side=contract.short_side)
+        self.source = open_source(data, manifest, short_side=contract.short_side)
 
     def records(self, split: str) -> list[ClipRecord]:
         """Usable clips of a split.
@@ -86,11 +90,7 @@ class ClipDataModule(L.LightningDataModule):
         return records
 
     def train_dataloader(self) -> DataLoader[ClipBatch]:
-        dataset = self._dataset("train", views=0)
-        sampler = EpochSampler(len(dataset), seed=self.seed)
-        # A last batch of one clip has no variance for batch norm to work with.
-        drop_last = len(dataset) > self.data.batch_size and len(dataset) % self.data.batch_size == 1
-        return self._loader(dataset, sampler=sampler, batch_size=self.data.batch_size, drop_last=drop_last)
+        return self._loader(self._dataset("train", views=0), batch_size=self.data.batch_size, shuffle=True)
 
     def val_dataloader(self) -> DataLoader[ClipBatch]:
         return self._loader(self._dataset("val", views=1), batch_size=self.data.batch_size)
@@ -107,13 +107,18 @@ class ClipDataModule(L.LightningDataModule):
         jitter = self.data.augment.temporal_jitter
         videos_dir = Path(self.manifest.videos_dir)
         return ClipDataset(
-            self.records(split), videos_dir, self.contract, views=views, temporal_jitter=jitter, store=self.store
+            self.records(split), videos_dir, self.contract, views=views, temporal_jitter=jitter, store=self.source
         )
 
-    def _loader(self, dataset: ClipDataset, **options: object) -> DataLoader[ClipBatch]:
+    def _loader(self, dataset: ClipDataset, *, batch_size: int, shuffle: bool = False) -> DataLoader[ClipBatch]:
         workers = min(worker_count(self.data.num_workers), len(dataset))
+        if isinstance(self.source, ShardReader):
+            workers = lane_workers(workers)
+            order = self._shard_order(self.source, dataset, batch_size, shuffle, workers)
+        else:
+            order = self._order(dataset, batch_size, shuffle)
         return DataLoader(
-            dataset,
+            dataset,  # type: ignore[arg-type]  # its __getitems__ makes the batch
             num_workers=workers,
             collate_fn=collate_clips,
             worker_init_fn=_one_thread,
@@ -121,5 +126,31 @@ class ClipDataModule(L.LightningDataModule):
             pin_memory=torch.cuda.is_available(),
             # Or starting workers would draw from the generator that dropout draws from.
             generator=torch.Generator().manual_seed(self.seed),
-            **options,  # type: ignore[arg-type]
+            **order,
         )
+
+    def _order(self, dataset: ClipDataset, batch_size: int, shuffle: bool) -> dict[str, Any]:
+        """What makes the batches of clips that can be read in any order."""
+        if not shuffle:
+            return {"batch_size": batch_size}
+        # A last batch of one clip has no variance for batch norm to work with.
+        drop_last = len(dataset) > batch_size and len(dataset) % batch_size == 1
+        sampler = EpochSampler(len(dataset), seed=self.seed)
+        return {"batch_size": batch_size, "sampler": sampler, "drop_last": drop_last}
+
+    def _shard_order(
+        self, reader: ShardReader, dataset: ClipDataset, batch_size: int, shuffle: bool, workers: int
+    ) -> dict[str, Any]:
+        """The same for clips that had better be read where they lie next to each other."""
+        distributed = dist.is_available() and dist.is_initialized()
+        batches = ShardBatches(
+            [reader.place(record) for record in dataset.records],
+            batch_size=batch_size,
+            shuffle=shuffle,
+            buffer=self.data.shards.buffer,
+            seed=self.seed,
+            rank=dist.get_rank() if distributed else 0,
+            world=dist.get_world_size() if distributed else 1,
+        )
+        reader.keep(batches.clips_ahead(workers))
+        return {"batch_sampler": batches}

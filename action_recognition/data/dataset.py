@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -14,8 +14,7 @@ from action_recognition.contract import ClipContract
 from action_recognition.data.buffers import BatchBuffers
 from action_recognition.data.manifest import ClipRecord
 from action_recognition.data.sampling import Indices, random_clip, uniform_clips
-from action_recognition.data.store.reader import ClipStore
-from action_recognition.data.video import center_crop, read_frames
+from action_recognition.data.video import Frame, center_crop, read_frames
 from action_recognition.errors import VideoError
 
 
@@ -52,6 +51,18 @@ class ClipBatch(NamedTuple):
     errors: tuple[str, ...]
 
 
+class SourceEntry(Protocol):
+    """A clip whose frames can be had by number, cut to their centre squares."""
+
+    def read_square(self, indices: Indices, out_TSSC: Frame) -> None: ...
+
+
+class ClipSource(Protocol):
+    """Clips by the MD5 of their video, such as a `ClipStore`; None for one that is not there and has to be decoded."""
+
+    def entry(self, md5: str, *, frames: int | None = None) -> SourceEntry | None: ...
+
+
 class ClipDataset(Dataset[ClipExample]):
     """Clips of one split, decoded unless a store holds them.
 
@@ -74,7 +85,7 @@ class ClipDataset(Dataset[ClipExample]):
         *,
         views: int = 0,
         temporal_jitter: bool = False,
-        store: ClipStore | None = None,
+        store: ClipSource | None = None,
     ) -> None:
         self.records = list(records)
         self.videos_dir = videos_dir

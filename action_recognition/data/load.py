@@ -5,13 +5,17 @@ from rich.console import Console
 from action_recognition.config import Config
 from action_recognition.contract import ClipContract
 from action_recognition.data.manifest import SPLITS, Manifest, build_manifest
+from action_recognition.data.shards.shard_set import read_shard_manifest
 from action_recognition.progress import progress_bar
 
 
 def load_manifest(config: Config, console: Console) -> Manifest:
-    """`build_manifest` behind a progress bar, with a line that says what was found."""
-    with progress_bar("reading videos", console=console) as progress:
-        manifest = build_manifest(config.data, progress=progress)
+    """The manifest of videos or shards; behind a progress bar, with a line that says what was found."""
+    if config.data.kind == "shards":
+        manifest: Manifest = read_shard_manifest(config.data)
+    else:
+        with progress_bar("reading videos", console=console) as progress:
+            manifest = build_manifest(config.data, progress=progress)
     counts = manifest.counts()
     found = ", ".join(f"{counts[name]} {name}" for name in SPLITS if counts[name])
     console.print(

@@ -9,6 +9,7 @@ from rich.console import Console
 from action_recognition.config import Config
 from action_recognition.data.dataset import ClipDataset, collate_clips
 from action_recognition.data.load import load_manifest
+from action_recognition.data.source import open_source
 from action_recognition.errors import DataError
 from action_recognition.export.onnx import ExportReport, export_onnx
 from action_recognition.models.module import VideoActionModel
@@ -50,7 +51,8 @@ def real_clips(config: Config, model: VideoActionModel, console: Console) -> NDA
     if not usable or config.export.parity_clips < 1:
         return None
     spread = np.linspace(0, len(usable) - 1, min(config.export.parity_clips, len(usable))).astype(int)
-    dataset = ClipDataset([usable[i] for i in spread], manifest.videos_dir, contract, views=1)
+    source = open_source(config.data, manifest, short_side=contract.short_side)
+    dataset = ClipDataset([usable[i] for i in spread], manifest.videos_dir, contract, views=1, store=source)
     batch = collate_clips([dataset[index] for index in range(len(dataset))])
     return batch.clip_BCTHW.numpy() if len(batch.label_B) else None
 

@@ -16,7 +16,7 @@ from action_recognition.contract import ClipContract
 from action_recognition.data.datamodule import ClipDataModule, make_contract
 from action_recognition.data.load import load_manifest, report_unusable
 from action_recognition.data.manifest import Manifest, group_digests
-from action_recognition.data.store.jobs import report_store
+from action_recognition.data.source import report_source
 from action_recognition.evaluation.plots import plot_history
 from action_recognition.files import replace_file
 from action_recognition.models.module import VideoActionModel
@@ -65,7 +65,7 @@ def train(config: Config, *, console: Console, tracker: "Tracker | None" = None)
     plan = plan_step(config, contract, console)
     model = make_model(config, contract, plan, manifest)
     datamodule = ClipDataModule(config.data, manifest, contract, seed=config.trainer.seed)
-    report_store(datamodule.store, manifest.split("train") + manifest.split("val"), console)
+    report_source(datamodule.source, manifest.split("train") + manifest.split("val"), console)
     has_val = bool(manifest.split("val", min_frames=contract.min_frames))
     best, last = make_checkpoints(run_dir, has_val=has_val)
     history = History(run_dir / "history.csv", console)
