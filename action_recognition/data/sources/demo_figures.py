@@ -100,16 +100,16 @@ def throw_pose(phase: float) -> Pose:
 
 
 def roll_pose(phase: float) -> Pose:
-    """Head over heels in a tuck, from upright (0) to a crouch (1), most of a body height to the front."""
+    """A dive roll: head over heels from a leap (0) to a crouch (1), most of a body height to the front."""
     tuck = min(1.0, 2.5 * phase)
     leg = (radians(5 + 90 * tuck), radians(5 + 90 * tuck))
-    arm = (radians(160 - 75 * tuck), radians(5 + 20 * tuck))
+    arm = (radians(140 - 55 * tuck), radians(5 + 20 * tuck))
     return Pose(
         lean=radians(32 * tuck),
         arms=(arm, (arm[0] - 0.2, arm[1])),
         legs=(leg, (leg[0] + 0.15, leg[1])),
         anchor="centre",
-        at=complex(0.9 * (phase - 0.5), 0.66 - 0.34 * phase),
+        at=complex(0.9 * (phase - 0.5), 0.8 - 0.5 * phase),
         turn=2 * pi * phase,
     )
 

@@ -56,19 +56,15 @@ ACTIONS = (
 )
 PAIRS = ("seat", "throw", "roll", "gait")
 
+# Bright: figures stand before backgrounds of dusk, and a motion always moves light over dark.
 _SHIRTS: tuple[Color, ...] = (
-    (40, 40, 210), (200, 90, 30), (60, 170, 50), (30, 190, 230), (180, 60, 170), (235, 235, 235), (40, 40, 45),
-    (30, 120, 240),
+    (70, 70, 240), (240, 150, 70), (90, 210, 110), (40, 200, 240), (220, 110, 220), (240, 240, 240), (50, 140, 250),
+    (225, 215, 80), (190, 150, 255), (150, 240, 200),
 )  # fmt: skip
 _TROUSERS: tuple[Color, ...] = (
-    (110, 60, 30),
-    (40, 40, 40),
-    (60, 110, 150),
-    (200, 200, 195),
-    (40, 80, 50),
-    (90, 30, 90),
-)
-_SKINS: tuple[Color, ...] = ((180, 205, 240), (140, 175, 225), (95, 140, 200), (60, 95, 150), (45, 65, 100))
+    (200, 150, 120), (170, 190, 210), (215, 215, 210), (130, 200, 160), (110, 160, 210), (210, 150, 190),
+)  # fmt: skip
+_SKINS: tuple[Color, ...] = ((180, 205, 240), (140, 175, 225), (95, 140, 200), (75, 115, 175))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -330,6 +326,6 @@ def _near(rng: Generator, color: Color, distance: int) -> Color:
 
 def _contrasting(rng: Generator, palette: tuple[Color, ...], background: Color) -> Color:
     """A colour of the palette that can be seen before `background`, varied a little."""
-    far = [c for c in palette if sum(abs(a - b) for a, b in zip(c, background, strict=True)) > 200]
+    far = [c for c in palette if sum(abs(a - b) for a, b in zip(c, background, strict=True)) > 160]
     chosen = far or [max(palette, key=lambda c: sum(abs(a - b) for a, b in zip(c, background, strict=True)))]
     return _near(rng, chosen[int(rng.integers(len(chosen)))], 15)
