@@ -1,0 +1,134 @@
+"""`check-data`: what would make training wrong, found before it does."""
+
+from itertools import groupby
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from action_recognition.config import Config, DataConfig
+from action_recognition.data.check.duplicates import MAX_PAIRS, find_exact_duplicates, find_near_duplicates
+from action_recognition.data.check.findings import (
+    KINDS,
+    Finding,
+    HeaderHabit,
+    Listing,
+    find_frame_mismatches,
+    find_leaking,
+    find_mislabelled,
+    find_short,
+    find_unlisted,
+    find_unreadable,
+)
+from action_recognition.data.check.overview import Checked, length_text, measure_leakage, remark_lines
+from action_recognition.data.check.report import write_report
+from action_recognition.data.check.sketches import sketch_clips
+from action_recognition.data.datamodule import make_contract
+from action_recognition.data.load import load_manifest
+from action_recognition.data.manifest import SPLITS, Manifest
+from action_recognition.data.sources import OFFICIAL_SOURCES
+from action_recognition.errors import DataError
+from action_recognition.progress import progress_bar
+
+SHOWN = 10  # findings of a kind on the terminal
+
+
+def check_data(config: Config, *, console: Console) -> Checked:
+    """Decode every clip, show what is wrong with any, and write the report.
+
+    Raises:
+        DataError: when a finding makes training or its scores wrong.
+    """
+    checked = examine(config, console=console)
+    console.print(class_table(checked.manifest))
+    for kind, group in groupby(checked.findings, key=lambda finding: finding.kind):
+        _show(kind, list(group), console)
+    for line in checked.remarks:
+        console.print(f"remark: {line}", markup=False, highlight=False)
+    for leakage in checked.leakage:
+        console.print(f"leakage: {leakage}", markup=False, highlight=False)
+    html, markdown = write_report(checked, Path(config.plots_dir))
+    console.print(f"{html}, {markdown}", markup=False, highlight=False)
+    faults = checked.faults
+    if faults:
+        counts = ", ".join(f"{n} {kind}" for kind in KINDS if (n := sum(f.kind == kind for f in faults)))
+        raise DataError(
+            f"{config.data.name}: {counts}: training or its scores would be wrong (first: {faults[0].path}); "
+            f"see {html}, remove or replace these clips, then: python commands.py check-data"
+        )
+    found = f"{len(checked.findings)} findings that do not" if checked.findings else "no findings"
+    console.print(f"{config.data.name}: nothing that makes training wrong, {found}", markup=False, highlight=False)
+    return checked
+
+
+def examine(config: Config, *, console: Console) -> Checked:
+    """All findings, in the order of `KINDS`, with nothing shown but progress."""
+    data = config.data
+    manifest = load_manifest(config, console)
+    contract = make_contract(data, manifest)
+    listing = read_listing(data)
+    readable = [record for record in manifest.records if not record.error]
+    with progress_bar("decoding clips", console=console) as progress:
+        sketches, errors = sketch_clips(readable, data, progress=progress)
+    readable = [record for record in readable if record.md5 in sketches]
+    header_frames = {record.path: sketches[record.md5].header_frames for record in readable}
+
+    habit = HeaderHabit.of(readable, header_frames)
+    cut = find_frame_mismatches(readable, header_frames, habit)
+    whole = [record for record in readable if record.path not in {finding.path for finding in cut}]
+    exact = find_exact_duplicates(readable)
+    near, unseen = find_near_duplicates(readable, sketches, videos_dir=manifest.videos_dir)
+    known = {finding.path for finding in exact}
+    findings = [
+        *find_unreadable(manifest),
+        *(Finding(kind="unreadable", path=path, detail=line) for path, line in errors.items()),
+        *cut,
+        *find_mislabelled(manifest.records, listing),
+        *find_leaking(manifest),
+        *exact,
+        *(finding for finding in near if finding.path not in known),
+        *find_short(whole, contract),
+        *find_unlisted(manifest.records, listing),
+    ]
+    remarks = remark_lines(manifest, contract, listing, header_frames=header_frames, habit=habit)
+    if unseen:
+        remarks += (f"near duplicates: only the {MAX_PAIRS:,} most alike pairs were compared, {unseen:,} were not",)
+    return Checked(
+        name=data.name,
+        split=data.split if listing else None,
+        manifest=manifest,
+        contract=contract,
+        findings=tuple(sorted(findings, key=lambda finding: (list(KINDS).index(finding.kind), finding.path))),
+        remarks=remarks,
+        leakage=measure_leakage(manifest),
+    )
+
+
+def read_listing(data: DataConfig) -> Listing:
+    """What the split files say of all classes, whether their folders are here or not; empty without split files."""
+    official = OFFICIAL_SOURCES.get(data.kind)
+    if official is None or data.splits_dir is None:
+        return {}
+    return official.read_split(Path(data.splits_dir), split=data.split)
+
+
+def class_table(manifest: Manifest) -> Table:
+    """Clips of each class in each split, and their lengths."""
+    table = Table(title=str(manifest.videos_dir), title_justify="left")
+    table.add_column("class")
+    for column in (*SPLITS, "sources", "frames"):
+        table.add_column(column, justify="right")
+    for label in manifest.class_names:
+        records = [record for record in manifest.records if record.label == label]
+        counts = [str(sum(record.split == split for record in records)) for split in SPLITS]
+        table.add_row(label, *counts, str(len({r.source for r in records})), length_text(records))
+    return table
+
+
+def _show(kind: str, findings: list[Finding], console: Console) -> None:
+    style = "bold red" if KINDS[kind].fault else "bold"
+    console.print(f"{kind} ({len(findings)}): {KINDS[kind].meaning}", style=style, markup=False, highlight=False)
+    for finding in findings[:SHOWN]:
+        console.print(f"  {finding.path}: {finding.detail}", markup=False, highlight=False)
+    if len(findings) > SHOWN:
+        console.print(f"  and {len(findings) - SHOWN} more", highlight=False)

@@ -1,0 +1,177 @@
+"""What a data set is like as a whole: leakage, remarks, and the numbers behind the report's tables."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from action_recognition.contract import ClipContract
+from action_recognition.data.check.findings import Finding, HeaderHabit, Listing
+from action_recognition.data.manifest import ClipRecord, Manifest, source_groups
+from action_recognition.data.video import VIDEO_SUFFIXES
+
+IMBALANCED = 3  # times as many training clips in the largest class as in the smallest
+FEW = 5  # things to name one by one
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leakage:
+    """Of `clips` in `split`, how many come from a source video that is also in train (for test: in train or val).
+
+    `leaking` counts sources of the same class, which the official splits keep apart; `film_known` sources that give
+    training clips of another class only, which they do not.
+    """
+
+    split: str
+    clips: int
+    leaking: int
+    film_known: int
+
+    @property
+    def share(self) -> float:
+        return self.leaking / self.clips if self.clips else 0.0
+
+    def __str__(self) -> str:
+        return (
+            f"{self.leaking} of {self.clips} {self.split} clips ({100 * self.share:.1f} %) have their source video in "
+            f"train under the same class, {self.film_known} under another class"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """Everything that check-data found out. `remarks` are lines about the set, `findings` are about single clips."""
+
+    name: str
+    split: int | None
+    manifest: Manifest
+    contract: ClipContract
+    findings: tuple[Finding, ...]
+    remarks: tuple[str, ...]
+    leakage: tuple[Leakage, ...]
+
+    @property
+    def faults(self) -> list[Finding]:
+        return [finding for finding in self.findings if finding.is_fault]
+
+
+def measure_leakage(manifest: Manifest) -> tuple[Leakage, ...]:
+    """Leakage of val and test, where they have clips."""
+    records = {split: manifest.split(split) for split in ("train", "val", "test")}
+    measured = []
+    for split, seen in (("val", records["train"]), ("test", records["train"] + records["val"])):
+        clips = records[split]
+        groups, films = source_groups(seen), {record.source for record in seen}
+        leaking = [record for record in clips if (record.label, record.source) in groups]
+        known = [r for r in clips if r.source in films and (r.label, r.source) not in groups]
+        if clips:
+            measured.append(Leakage(split=split, clips=len(clips), leaking=len(leaking), film_known=len(known)))
+    return tuple(measured)
+
+
+def remark_lines(
+    manifest: Manifest,
+    contract: ClipContract,
+    listing: Listing,
+    *,
+    header_frames: Mapping[str, int],
+    habit: HeaderHabit,
+) -> tuple[str, ...]:
+    """What a reader should know about the set, a line each; nothing here makes training wrong."""
+    readable = [record for record in manifest.records if not record.error]
+    lines = (
+        _subset_line(manifest.records, listing),
+        _header_line(readable, header_frames, habit),
+        _length_line(readable, contract),
+        _imbalance_line(manifest),
+        *(_empty_line(manifest, split) for split in ("train", "test")),
+        _unknown_files_line(manifest.videos_dir),
+    )
+    return tuple(line for line in lines if line)
+
+
+def _subset_line(records: Sequence[ClipRecord], listing: Listing) -> str:
+    here = {(record.label, Path(record.path).name) for record in records}
+    missing = sorted(key for key in listing if key not in here)
+    if not missing:
+        return ""
+    if len(missing) <= FEW:
+        return f"{len(missing)} clips of the split files are not here: {', '.join(name for _, name in missing)}"
+    classes = {label for label, _ in listing}
+    present = {label for label, _ in here} & classes
+    found = len(listing) - len(missing)
+    return (
+        f"a subset: {found:,} of the {len(listing):,} clips that the split files name are here, "
+        f"{len(present)} of {len(classes)} classes"
+    )
+
+
+def _header_line(records: Sequence[ClipRecord], header_frames: Mapping[str, int], habit: HeaderHabit) -> str:
+    other = sum(header_frames.get(r.path, 0) not in (0, r.frames) for r in records)
+    if not other:
+        return ""
+    usual = ""
+    if habit.missing:
+        usual = f", usually {abs(habit.missing):.0f} too {'many' if habit.missing > 0 else 'few'}"
+    elif abs(habit.share - 1) > 0.005:
+        usual = f", usually {100 * abs(1 / habit.share - 1):.0f} % too {'many' if habit.share < 1 else 'few'}"
+    return (
+        f"headers give another number of frames than decoding for {other} of {len(records)} clips{usual}: harmless, "
+        "frames are counted by decoding"
+    )
+
+
+def _length_line(records: Sequence[ClipRecord], contract: ClipContract) -> str:
+    shorter = sum(record.frames < contract.span for record in records)
+    if not shorter:
+        return ""
+    return (
+        f"{shorter} of {len(records)} clips have fewer frames than the {contract.span} that the model's "
+        f"{contract.frames} frames at stride {contract.stride} span: data.short_clip={contract.short_clip} applies"
+    )
+
+
+def _imbalance_line(manifest: Manifest) -> str:
+    counts = Counter(record.label for record in manifest.split("train"))
+    if not counts:
+        return ""
+    (most, largest), (least, smallest) = counts.most_common()[0], counts.most_common()[-1]
+    if largest <= IMBALANCED * smallest:
+        return ""
+    return f"unbalanced classes: {largest} training clips of {most}, {smallest} of {least}"
+
+
+def _empty_line(manifest: Manifest, split: str) -> str:
+    empty = sorted(set(manifest.class_names) - {record.label for record in manifest.split(split)})
+    if not empty or not manifest.split(split):
+        return ""
+    more = f" and {len(empty) - FEW} more" if len(empty) > FEW else ""
+    return f"classes without {split} clips: {', '.join(empty[:FEW])}{more}"
+
+
+def _unknown_files_line(videos_dir: Path) -> str:
+    """Files that are no videos by their suffix, or lie outside the class folders."""
+    visible = [path for path in sorted(videos_dir.glob("*")) if not path.name.startswith(".")]
+    stray = [path for path in visible if path.is_file()]
+    for folder in (path for path in visible if path.is_dir()):
+        stray += [p for p in sorted(folder.glob("[!.]*")) if p.suffix.lower() not in VIDEO_SUFFIXES or not p.is_file()]
+    if not stray:
+        return ""
+    names = ", ".join(path.relative_to(videos_dir).as_posix() for path in stray[:FEW])
+    return f"{len(stray)} files or folders that are no clips of a class are ignored: {names}"
+
+
+def length_bins(frames: Sequence[int]) -> list[tuple[int, int, int]]:
+    """(First, last, clips) of about a dozen classes of length, in frames, of a round width."""
+    low, high = min(frames), max(frames)
+    widths = (base * 10**power for power in range(9) for base in (1, 2, 5))
+    width = next(width for width in widths if (high - low) / width < 14)
+    counts = Counter(count // width for count in frames)
+    return [(n * width, (n + 1) * width - 1, counts[n]) for n in range(low // width, high // width + 1)]
+
+
+def length_text(records: Sequence[ClipRecord]) -> str:
+    """`shortest - median - longest` in frames."""
+    frames = sorted(record.frames for record in records if not record.error)
+    return f"{frames[0]} - {median(frames):.0f} - {frames[-1]}" if frames else "-"
