@@ -77,7 +77,7 @@ def _run(commands: type, name: str, arguments: Sequence[str]) -> int:
     except ReportedError:
         return 1
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {_own_line(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -88,6 +88,12 @@ def _run(commands: type, name: str, arguments: Sequence[str]) -> int:
         print(f"error: {error.strerror or error}: {error.filename or name}", file=sys.stderr)
         return 1
     return 0
+
+
+def _own_line(error: UserError) -> str:
+    """PyTorch raises an error of a loader's worker again with the worker's traceback as its text: its last line."""
+    last = (str(error).strip().splitlines() or [""])[-1]
+    return last.removeprefix(f"{type(error).__module__}.{type(error).__qualname__}: ")
 
 
 def _positional(function: Callable[..., None]) -> Callable[..., None]:

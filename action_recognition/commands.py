@@ -17,7 +17,7 @@ class Commands:
         data=demo renders the synthetic set. data=hmdb51 data.archive=FOLDER data.splits_archive=FOLDER copies a tree
         of clips and the official split files into place.
         """
-        config, console = _start(overrides)
+        config, console = _start(overrides, reads_videos=True)
 
         from action_recognition.data.prepare import download_data
 
@@ -26,7 +26,7 @@ class Commands:
 
     def check_data(self, *overrides: str) -> None:
         """Decode every clip; report corrupt, short, duplicate, leaking; exit 1 where training would be wrong."""
-        config, console = _start(overrides)
+        config, console = _start(overrides, reads_videos=True)
 
         from action_recognition.data.check import check_data
 
@@ -38,12 +38,24 @@ class Commands:
 
         data.cache.codec=raw|jpeg chooses how, data.cache.prune=true removes what is not used any more.
         """
-        config, console = _start(overrides)
+        config, console = _start(overrides, reads_videos=True)
 
         from action_recognition.data.store.jobs import cache_data
 
         cache_data(config, console=console)
         _next(console, "train")
+
+    def export_shards(self, *overrides: str) -> None:
+        """Write the clips as WebDataset tars to data.shards.dir, for object storage; train data=shards reads them.
+
+        data.shards.max_megabytes limits a tar. Upload the folder as it is, then: data=shards data.shards.url=URL
+        """
+        config, console = _start(overrides, reads_videos=True)
+
+        from action_recognition.data.shards.jobs import export_shards
+
+        export_shards(config, console=console)
+        _next(console, f"train data=shards data.shards.url={config.data.shards.dir}")
 
     def train(self, *overrides: str) -> None:
         """Train a model; checkpoints and curves go to plots/runs/.
@@ -147,16 +159,25 @@ class Commands:
         run_demo(overrides, console=console)
 
 
-def _start(overrides: tuple[str, ...], *, of_checkpoint: bool = False) -> "tuple[Config, Console]":
+def _start(
+    overrides: tuple[str, ...], *, of_checkpoint: bool = False, reads_videos: bool = False
+) -> "tuple[Config, Console]":
     from rich.console import Console
 
     from action_recognition.config import load_config
+    from action_recognition.errors import ConfigError
 
     config = load_config(overrides)
+    if config.data.kind == "shards" and reads_videos:
+        raise ConfigError("data=shards: this command reads videos; name the data set itself, such as data=hmdb51")
     if of_checkpoint or config.trainer.resume:
         from action_recognition.recall import config_of_checkpoint
 
         config = config_of_checkpoint(config)
+    elif config.data.kind == "shards":
+        from action_recognition.data.shards.settings import as_exported
+
+        config = as_exported(config)
     return config, Console(soft_wrap=True)
 
 

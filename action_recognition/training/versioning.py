@@ -44,6 +44,11 @@ def ensure_data(config: Config, *, repo: Path, progress: Message | None = None) 
         DataError: data outside the pinned directory, not pinned, changed, or missing here and in every remote.
         ConfigError: if `tracking.dvc_remote` is no remote of this repository.
     """
+    if config.data.kind == "shards":
+        raise DataError(
+            f"data=shards: {PIN_FILE} pins videos, not shards, whose index.json has checksums of its own; train with "
+            "python commands.py train-ml-flow data=shards"
+        )
     tell = progress or _say_nothing
     with open_pinned_data(repo) as pinned:
         try:

@@ -4,10 +4,11 @@ import hashlib
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from fsspec.core import url_to_fs  # type: ignore[import-untyped]
 
+from action_recognition.config import DataConfig
 from action_recognition.data.shards.index import Shard
 from action_recognition.errors import ConfigError, DataError, MissingLibraryError
 from action_recognition.files import replace_file
@@ -26,6 +27,18 @@ class ShardFiles:
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
         self._opened: tuple[int, Any, str] | None = None
+
+    @classmethod
+    def named_by(cls, data: DataConfig) -> Self:
+        """Those of `data.shards.url`.
+
+        Raises:
+            ConfigError: if it is not set.
+        """
+        if not data.shards.url:
+            example = "data.shards.url=shards/hmdb51, https://host/shards or s3://bucket/shards"
+            raise ConfigError(f"data.shards.url is not set; it names what export-shards wrote: {example}")
+        return cls(data.shards.url)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"url": self.url, "_opened": None}

@@ -10,7 +10,7 @@ from action_recognition.config import DataConfig
 from action_recognition.data.manifest import ClipRecord, Manifest, parse_records
 from action_recognition.data.shards.files import ShardFiles
 from action_recognition.data.shards.index import INDEX_FILE, MANIFEST_FILE, SHARD_SPLITS, ShardIndex
-from action_recognition.errors import ConfigError, DataError
+from action_recognition.errors import DataError
 
 # Clips that are fetched in one go. Neighbours in a shard have nothing to do with each other, see `in_shard_order`.
 CHUNK = 16
@@ -42,14 +42,20 @@ class ShardSet:
     places: dict[str, Place]
 
 
-def open_shards(url: str) -> ShardSet:
-    """Read `index.json` and `manifest.csv` below a URL.
+def read_index(files: ShardFiles) -> ShardIndex:
+    """Raises:
+    DataError: if there is none, or none of this version.
+    """
+    return ShardIndex.from_json(files.read(INDEX_FILE), origin=f"{files.url}/{INDEX_FILE}")
+
+
+def open_shards(files: ShardFiles) -> ShardSet:
+    """Read `index.json` and `manifest.csv`.
 
     Raises:
         DataError: if they are missing, cannot be read, or do not belong together.
     """
-    files = ShardFiles(url)
-    index = ShardIndex.from_json(files.read(INDEX_FILE), origin=f"{files.url}/{INDEX_FILE}")
+    index = read_index(files)
     text = files.read(MANIFEST_FILE)
     origin = f"{files.url}/{MANIFEST_FILE}"
     if hashlib.sha256(text).hexdigest() != index.manifest_sha256:
@@ -81,10 +87,7 @@ def read_shard_manifest(data: DataConfig) -> ShardManifest:
         ConfigError: if `data.shards.url` is not set, or names a place that cannot be reached for want of a driver.
         DataError: as `open_shards`.
     """
-    if not data.shards.url:
-        example = "data.shards.url=shards/hmdb51, https://host/shards or s3://bucket/shards"
-        raise ConfigError(f"data.shards.url is not set; it names what export-shards wrote: {example}")
-    shards = open_shards(data.shards.url)
+    shards = open_shards(ShardFiles.named_by(data))
     return ShardManifest(Path(data.videos_dir), shards.records, shards)
 
 
