@@ -48,7 +48,7 @@ class Bringing:
             shutil.rmtree(self.work, ignore_errors=True)
         if self.official is None:
             return None
-        return check_clips(find_clips(self.videos_dir), self.official.read(), self.data.full_set)
+        return check_clips(find_clips(self.videos_dir), self.official.lists, self.data.full_set)
 
     def _bring_lists(self, official: "OfficialLists") -> None:
         staged = self.work / "staged" / "splits"
@@ -64,7 +64,7 @@ class Bringing:
             self._bring("splits", archive, mirrors, use)
 
     def _bring_clips(self) -> None:
-        lists = self.official.read() if self.official else Lists({})
+        lists = self.official.lists if self.official else Lists({})
         staged = self.work / "staged" / "videos"
 
         def use(files: Path, *, must_be_full: bool) -> None:
@@ -137,7 +137,9 @@ class OfficialLists:
             return False
         return True
 
-    def read(self) -> Lists:
+    @cached_property
+    def lists(self) -> Lists:
+        """To be asked for once they are there."""
         return read_lists(self.source, self.splits_dir, self.data)
 
     def check_classes(self, classes: set[str]) -> None:
@@ -150,7 +152,10 @@ class OfficialLists:
         if not found:
             raise IncompleteError("no official split files in it")
         write_lists(found, staged)
-        read_lists(self.source, staged, self.data, must_be_full=must_be_full)
+        try:
+            read_lists(self.source, staged, self.data, must_be_full=must_be_full)
+        except MissingListError as error:
+            raise IncompleteError(f"no {error.missing} in it") from None
         into_place(staged, self.splits_dir)
 
 

@@ -29,7 +29,7 @@ def download_data(config: Config, *, console: Console) -> None:
         with locked(DOWNLOADS_DIR / f"{data.name}.lock", doing=f"download-data data={data.name}"):
             coverage = Bringing(data, console).run()
         if coverage is not None:
-            console.print(f"{data.name} is {coverage}", markup=False, highlight=False)
+            console.print(f"{data.name} {coverage}", markup=False, highlight=False)
     _write_if_changed(load_manifest(config, console), Path(data.dir))
 
 

@@ -39,10 +39,7 @@ def read_split(splits_dir: Path, *, split: int, classes: Sequence[str] | None = 
     """
     known = sorted(path.name.rsplit("_test_split", 1)[0] for path in splits_dir.glob(f"*_test_split{split}.txt"))
     if not known:
-        raise MissingListError(
-            f"data.splits_dir={splits_dir}: no *_test_split{split}.txt files there; "
-            "python commands.py download-data brings them"
-        )
+        raise MissingListError(splits_dir, f"*_test_split{split}.txt")
     assigned: Split = {}
     for label in known if classes is None else classes:
         if label not in known:

@@ -13,7 +13,13 @@ SPLIT_NUMBERS = (1, 2, 3)
 
 
 class MissingListError(DataError):
-    """The lists of a split are not there."""
+    """The lists of a split are not there; `missing` says which."""
+
+    def __init__(self, splits_dir: Path, missing: str) -> None:
+        super().__init__(
+            f"data.splits_dir={splits_dir}: no {missing} there; python commands.py download-data brings it"
+        )
+        self.missing = missing
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -72,9 +72,7 @@ def _lines(path: Path) -> Iterator[tuple[str, str]]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise MissingListError(
-            f"data.splits_dir={path.parent}: no {path.name} there; python commands.py download-data brings it"
-        ) from None
+        raise MissingListError(path.parent, path.name) from None
     for number, line in enumerate(text.splitlines(), start=1):
         if line.strip():
             yield f"{path}:{number}", line.strip()
