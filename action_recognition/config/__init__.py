@@ -1,0 +1,47 @@
+"""Typed configuration: Hydra composes `conf/`, the dataclasses of `schema` check it.
+
+`load_config` turns overrides into plain dataclasses, so the rest of the code never meets an OmegaConf object.
+"""
+
+from action_recognition.config.compose import CONF_DIR, flatten, load_config, to_yaml
+from action_recognition.config.schema import (
+    DATA_KINDS,
+    AugmentConfig,
+    CacheConfig,
+    Config,
+    DataConfig,
+    EvaluationConfig,
+    ExportConfig,
+    FullSetConfig,
+    MirrorConfig,
+    MirrorsConfig,
+    ModelConfig,
+    OptimizerConfig,
+    PredictConfig,
+    ShardsConfig,
+    TrackingConfig,
+    TrainerConfig,
+)
+
+__all__ = [
+    "CONF_DIR",
+    "DATA_KINDS",
+    "AugmentConfig",
+    "CacheConfig",
+    "Config",
+    "DataConfig",
+    "EvaluationConfig",
+    "ExportConfig",
+    "FullSetConfig",
+    "MirrorConfig",
+    "MirrorsConfig",
+    "ModelConfig",
+    "OptimizerConfig",
+    "PredictConfig",
+    "ShardsConfig",
+    "TrackingConfig",
+    "TrainerConfig",
+    "flatten",
+    "load_config",
+    "to_yaml",
+]
