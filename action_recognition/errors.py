@@ -50,3 +50,8 @@ def check_at_least(name: str, value: float, minimum: float) -> None:
     """Raise `ConfigError` unless `value >= minimum`."""
     if value < minimum:
         raise ConfigError(f"{name}={value}: expected at least {minimum}")
+
+
+def first_line(error: BaseException) -> str:
+    """What a library's error says, cut to one line; its type where it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from action_recognition.config.schema import Config
-from action_recognition.errors import ConfigError, did_you_mean
+from action_recognition.errors import ConfigError, did_you_mean, first_line
 
 CONF_DIR = Path(__file__).resolve().parents[2] / "conf"
 
@@ -31,15 +31,15 @@ def load_config(overrides: Sequence[str] = ()) -> Config:
     except ConfigCompositionException as error:
         raise ConfigError(_composition_line(error, overrides)) from None
     except OverrideParseException as error:
-        raise ConfigError(f"override {error.override!r}: expected key=value ({_first_line(error)})") from None
+        raise ConfigError(f"override {error.override!r}: expected key=value ({first_line(error)})") from None
     except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(_first_line(error)) from None
+        raise ConfigError(first_line(error)) from None
     try:
         checked = OmegaConf.merge(OmegaConf.structured(Config), composed)
         config: Config = OmegaConf.to_object(checked)  # type: ignore[assignment]
     except OmegaConfBaseException as error:
         name = error.full_key or ""
-        raise ConfigError(f"{name}: {_first_line(error)}") from None
+        raise ConfigError(f"{name}: {first_line(error)}") from None
     config.overrides = list(overrides)
     return config
 
@@ -80,10 +80,6 @@ def to_yaml(config: Config) -> str:
     return OmegaConf.to_yaml(OmegaConf.structured(config))
 
 
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0]
-
-
 def _missing_option_line(error: MissingConfigException) -> str:
     group, _, option = (error.missing_cfg_file or "").rpartition("/")
     options = sorted(path.stem for path in (CONF_DIR / group).glob("[!_]*.yaml"))
@@ -99,7 +95,7 @@ def _composition_line(error: ConfigCompositionException, overrides: Iterable[str
         if key not in known and not any(name.startswith(f"{key}.") for name in known):
             return f"{override}: no such key{did_you_mean(key, known)}; see conf/"
     cause = error.__cause__ or error
-    return _first_line(cause)
+    return first_line(cause)
 
 
 def _known_keys() -> set[str]:

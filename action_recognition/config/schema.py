@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from action_recognition.contract import SHORT_CLIP_POLICIES
-from action_recognition.errors import ConfigError, check_at_least, check_choice
+from action_recognition.errors import ConfigError, check_at_least, check_choice, first_line
 
 DATA_KINDS = ("demo", "hmdb51", "ucf101", "folder", "shards")
 
@@ -65,7 +65,7 @@ def _mirror(given: Any) -> MirrorConfig:
     try:
         return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(MirrorConfig), entry))  # type: ignore[return-value]
     except (OmegaConfBaseException, ValueError) as error:
-        line = f"data.mirrors: {given}: expected a URL, or url with size, sha256, md5 ({_first_line(error)})"
+        line = f"data.mirrors: {given}: expected a URL, or url with size, sha256, md5 ({first_line(error)})"
         raise ConfigError(line) from None
 
 

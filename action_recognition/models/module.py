@@ -14,7 +14,7 @@ from action_recognition.config import AugmentConfig, ModelConfig, OptimizerConfi
 from action_recognition.contract import ClipContract
 from action_recognition.data.augment import ClipAugment
 from action_recognition.data.dataset import ClipBatch
-from action_recognition.errors import ContractError
+from action_recognition.errors import ContractError, first_line
 from action_recognition.models.networks import build_network
 from action_recognition.models.optimizers import make_optimizer
 
@@ -169,8 +169,7 @@ class VideoActionModel(L.LightningModule):
         except ContractError:
             raise
         except Exception as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise ContractError(f"{path}: not a checkpoint of VideoActionModel ({reason})") from error
+            raise ContractError(f"{path}: not a checkpoint of VideoActionModel ({first_line(error)})") from error
         return model.to(device).eval()
 
 
