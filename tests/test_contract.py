@@ -25,7 +25,7 @@ def test_span_counts_first_to_last_frame(tiny_contract):
 
 @pytest.mark.parametrize("text", [None, "", "{not json", "[]", '{"version": 99}'])
 def test_a_file_without_a_readable_contract_is_refused(text):
-    with pytest.raises(ContractError, match="model.onnx"):
+    with pytest.raises(ContractError, match=r"model\.onnx"):
         ClipContract.from_json(text, origin="model.onnx")
 
 

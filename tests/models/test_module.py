@@ -69,7 +69,7 @@ class Malicious:
 
 def test_a_checkpoint_that_wants_to_run_code_is_refused(tmp_path, capsys):
     torch.save({"hyper_parameters": Malicious(), "state_dict": {}}, tmp_path / "bad.ckpt")
-    with pytest.raises(ContractError, match="bad.ckpt"):
+    with pytest.raises(ContractError, match=r"bad\.ckpt"):
         VideoActionModel.from_checkpoint(tmp_path / "bad.ckpt")
     assert "code ran" not in capsys.readouterr().out
 
