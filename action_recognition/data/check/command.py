@@ -51,10 +51,10 @@ def check_data(config: Config, *, console: Console) -> Checked:
     console.print(f"{html}, {markdown}", markup=False, highlight=False)
     faults = checked.faults
     if faults:
-        counts = ", ".join(f"{n} {kind}" for kind in KINDS if (n := sum(f.kind == kind for f in faults)))
+        counts = ", ".join(f"{kind} {n}" for kind in KINDS if (n := sum(f.kind == kind for f in faults)))
         raise DataError(
             f"{config.data.name}: {counts}: training or its scores would be wrong (first: {faults[0].path}); "
-            f"see {html}, remove or replace these clips, then: python commands.py check-data"
+            f"see {html}, put these clips or the split files right, then: python commands.py check-data"
         )
     found = f"{len(checked.findings)} findings that do not" if checked.findings else "no findings"
     console.print(f"{config.data.name}: nothing that makes training wrong, {found}", markup=False, highlight=False)

@@ -159,7 +159,7 @@ def _unknown_files_line(videos_dir: Path) -> str:
     if not stray:
         return ""
     names = ", ".join(path.relative_to(videos_dir).as_posix() for path in stray[:FEW])
-    return f"{len(stray)} files or folders that are no clips of a class are ignored: {names}"
+    return f"ignored, being no clips of a class ({len(stray)} files or folders): {names}"
 
 
 def length_bins(frames: Sequence[int]) -> list[tuple[int, int, int]]:
