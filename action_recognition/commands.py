@@ -14,8 +14,9 @@ class Commands:
     def download_data(self, *overrides: str) -> None:
         """Get a data set into data/<name>/ with a manifest (data=demo makes the synthetic one).
 
-        data=demo renders the synthetic set. data=hmdb51 data.archive=FOLDER data.splits_archive=FOLDER copies a tree
-        of clips and the official split files into place.
+        data=hmdb51 and data=ucf101 download the clips and the official splits from the mirrors in conf/data/, go on
+        where an earlier run stopped, and check what came. data.archive=FILE|FOLDER|URL takes the clips from there: a
+        RAR, ZIP or TAR, a folder of class folders, or one with archives in it; data.splits_archive= the splits.
         """
         config, console = _start(overrides, reads_videos=True)
 

@@ -23,14 +23,12 @@ def download_data(config: Config, *, console: Console) -> None:
         DataError: if there is nothing to take the data from, or what came is not the data set.
     """
     data = config.data
-    if data.kind == "demo":
-        _render_demo(data, console)
-    else:
-        with locked(DOWNLOADS_DIR / f"{data.name}.lock", doing=f"download-data data={data.name}"):
-            coverage = Bringing(data, console).run()
-        if coverage is not None:
+    with locked(DOWNLOADS_DIR / f"{data.name}.lock", doing=f"download-data data={data.name}"):
+        if data.kind == "demo":
+            _render_demo(data, console)
+        elif coverage := Bringing(data, console).run():
             console.print(f"{data.name} {coverage}", markup=False, highlight=False)
-    _write_if_changed(load_manifest(config, console), Path(data.dir))
+        _write_if_changed(load_manifest(config, console), Path(data.dir))
 
 
 def _render_demo(data: DataConfig, console: Console) -> None:
@@ -44,5 +42,7 @@ def _render_demo(data: DataConfig, console: Console) -> None:
 
 def _write_if_changed(manifest: Manifest, folder: Path) -> None:
     path = folder / "manifest.csv"
+    for left in folder.glob(".manifest.partial-*"):  # by a run that was killed while it wrote
+        left.unlink(missing_ok=True)
     if folder.is_dir() and not (path.exists() and tuple(read_records(path)) == manifest.records):
         manifest.write(path)
