@@ -46,7 +46,7 @@ def worker_count(requested: int) -> int:
     return min(cores, MAX_WORKERS)
 
 
-def _one_thread(_worker: int) -> None:
+def one_thread(_worker: int = 0) -> None:
     """Workers are the parallelism; threads inside each would fight over the same cores."""
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
@@ -121,7 +121,7 @@ class ClipDataModule(L.LightningDataModule):
             dataset,  # type: ignore[arg-type]  # its __getitems__ makes the batch
             num_workers=workers,
             collate_fn=collate_clips,
-            worker_init_fn=_one_thread,
+            worker_init_fn=one_thread,
             persistent_workers=workers > 0,
             pin_memory=torch.cuda.is_available(),
             # Or starting workers would draw from the generator that dropout draws from.

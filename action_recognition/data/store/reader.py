@@ -48,7 +48,7 @@ class RawEntry:
         size, side = out_TSSC.shape[1], self.square_NSSC.shape[1]
         if size == side:
             # One call for any indices; every other mode than "clip" goes through a copy of `out`.
-            np.take(self.square_NSSC, indices, axis=0, out=out_TSSC, mode="clip")
+            self.square_NSSC.take(indices, axis=0, out=out_TSSC, mode="clip")
             return
         top = square_start(self.height, size) - square_start(self.height, side)
         left = square_start(self.width, size) - square_start(self.width, side)
