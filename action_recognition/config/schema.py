@@ -158,7 +158,8 @@ class DataConfig:
         check_choice("data.short_clip", self.short_clip, SHORT_CLIP_POLICIES)
         for name in ("frames", "stride", "size", "batch_size", "test_clips"):
             check_at_least(f"data.{name}", getattr(self, name), 1)
-        check_at_least("data.short_side", self.short_side, self.size)
+        if self.kind != "shards":  # those bring what is not given here
+            check_at_least("data.short_side", self.short_side, self.size)
         check_at_least("data.num_workers", self.num_workers, -1)
         for name in ("test_fraction", "val_fraction"):
             if not 0 <= getattr(self, name) < 1:

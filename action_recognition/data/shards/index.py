@@ -52,7 +52,7 @@ class ShardIndex:
     shards: tuple[Shard, ...]
 
     def to_json(self) -> str:
-        """One line a shard, so that a difference can be read."""
+        """One line a value and a shard, so that a difference can be read."""
         head = {
             "version": INDEX_VERSION,
             "name": self.name,
@@ -62,8 +62,9 @@ class ShardIndex:
             "max_bytes": self.max_bytes,
             "manifest_sha256": self.manifest_sha256,
         }
-        lines = ",\n".join(f"  {json.dumps(asdict(shard))}" for shard in self.shards)
-        return f'{json.dumps(head, indent=1, ensure_ascii=False)[:-2]},\n "shards": [\n{lines}\n ]\n}}\n'
+        lines = [f' "{name}": {json.dumps(value, ensure_ascii=False)},' for name, value in head.items()]
+        shards = ",\n".join(f"  {json.dumps(asdict(shard))}" for shard in self.shards)
+        return "\n".join(["{", *lines, ' "shards": [', shards, " ]", "}", ""])
 
     @classmethod
     def from_json(cls, text: bytes, *, origin: str) -> Self:
