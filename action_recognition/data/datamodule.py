@@ -14,9 +14,11 @@ from action_recognition.config import DataConfig
 from action_recognition.contract import ClipContract
 from action_recognition.data.dataset import ClipBatch, ClipDataset, EpochSampler, collate_clips
 from action_recognition.data.manifest import ClipRecord, Manifest
+from action_recognition.data.prefetch import ThreadedLoader
 from action_recognition.data.shards.batches import ShardBatches, lane_workers
 from action_recognition.data.shards.reader import ShardReader
 from action_recognition.data.source import open_source
+from action_recognition.data.store.reader import ClipStore
 from action_recognition.errors import DataError
 
 MAX_WORKERS = 8
@@ -117,7 +119,14 @@ class ClipDataModule(L.LightningDataModule):
             order = self._shard_order(self.source, dataset, batch_size, shuffle, workers)
         else:
             order = self._order(dataset, batch_size, shuffle)
-        return DataLoader(
+        kind: type[DataLoader[ClipBatch]] = DataLoader
+        if (
+            self.data.num_workers < 0
+            and isinstance(self.source, ClipStore)
+            and self.source.only_copies(dataset.records)
+        ):
+            kind, workers = ThreadedLoader, 0
+        return kind(
             dataset,  # type: ignore[arg-type]  # its __getitems__ makes the batch
             num_workers=workers,
             collate_fn=collate_clips,

@@ -124,28 +124,37 @@ class ClipDataset(Dataset[ClipExample]):
 
     def __getitems__(self, draws: Sequence[Draw | int]) -> ClipBatch:
         """A whole batch, each frame copied once, to its place in it. `DataLoader` calls this where it finds it."""
-        views = max(1, self.views)
+        views, frames = max(1, self.views), self.contract.frames
         side = self.contract.size if self.views else self.contract.short_side
-        clip_BTHWC = self._buffers.take(len(draws) * views, self.contract.frames, side, side, self.contract.channels)
-        array_BTHWC = clip_BTHWC.numpy()
+        clip_BTHWC = self._buffers.take(len(draws) * views, frames, side, side, self.contract.channels)
+        # Views of a video follow each other: L is views times frames.
+        out_BLHWC = clip_BTHWC.numpy().reshape(len(draws), views * frames, side, side, self.contract.channels)
+        planned, errors = self._plan(draws)
         made: list[int] = []
-        errors: list[str] = []
-        for draw in draws:
-            index, seed = draw if isinstance(draw, tuple) else (draw, 0)
-            first = len(made) * views
+        for index, indices_L in planned:
             try:
-                self._read(self.records[index], seed, array_BTHWC[first : first + views])
+                self._read(self.records[index], indices_L, out_BLHWC[len(made)])
                 made.append(index)
             except VideoError as error:
                 errors.append(str(error))
         index_B = np.repeat(np.array(made, dtype=np.int64), views)
-        label_B = self._label_N[index_B]
+        label_B = torch.from_numpy(self._label_N[index_B])
         clip_BCTHW = clip_BTHWC[: len(index_B)].permute(0, 4, 1, 2, 3)
-        return ClipBatch(clip_BCTHW, torch.from_numpy(label_B), torch.from_numpy(index_B), tuple(errors))
+        return ClipBatch(clip_BCTHW, label_B, torch.from_numpy(index_B), tuple(errors))
 
-    def _read(self, record: ClipRecord, seed: int, out_NTHWC: NDArray[np.uint8]) -> None:
-        indices_L = self.indices(record.frames, seed).ravel()
-        out_LHWC = out_NTHWC.reshape(-1, *out_NTHWC.shape[2:])
+    def _plan(self, draws: Sequence[Draw | int]) -> tuple[list[tuple[int, Indices]], list[str]]:
+        """Which frames of which clips; a loop of its own, because between the copies it would find cold caches."""
+        planned: list[tuple[int, Indices]] = []
+        errors: list[str] = []
+        for draw in draws:
+            index, seed = draw if isinstance(draw, tuple) else (draw, 0)
+            try:
+                planned.append((index, self.indices(self.records[index].frames, seed).ravel()))
+            except VideoError as error:
+                errors.append(str(error))
+        return planned, errors
+
+    def _read(self, record: ClipRecord, indices_L: Indices, out_LHWC: NDArray[np.uint8]) -> None:
         entry = self.store.entry(record.md5, frames=record.frames) if self.store else None
         if entry:
             entry.read_square(indices_L, out_LHWC)
@@ -155,6 +164,7 @@ class ClipDataset(Dataset[ClipExample]):
             np.copyto(out_LHWC, center_crop(frames_LHWC, out_LHWC.shape[1]))
 
     def indices(self, num_frames: int, seed: int) -> Indices:
+        """`[views, T]` frame numbers of one draw (`[1, T]` in training)."""
         contract = self.contract
         if self.views:
             return uniform_clips(
@@ -196,7 +206,7 @@ class EpochSampler(Sampler[Draw]):
         generator = np.random.default_rng([self.seed, self.epoch])
         order = generator.permutation(self.length)
         seeds = generator.integers(0, 2**63 - 1, size=self.length)
-        return (Draw(int(index), int(seed)) for index, seed in zip(order, seeds, strict=True))
+        return map(Draw, order.tolist(), seeds.tolist())
 
 
 def collate_clips(examples: Sequence[ClipExample] | ClipBatch) -> ClipBatch:

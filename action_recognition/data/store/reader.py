@@ -1,7 +1,7 @@
 """Reading clips from the store: frames by number, or their centre squares straight into a batch."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from action_recognition.data.manifest import ClipRecord
 from action_recognition.data.sampling import Indices
 from action_recognition.data.store.entry import (
     DATA_OFFSET,
@@ -132,6 +133,11 @@ class ClipStore:
         if len(self._open) > MAX_MAPS:
             self._open.popitem(last=False)
         return entry
+
+    def only_copies(self, records: Iterable[ClipRecord]) -> bool:
+        """Whether all of these clips are there raw, so that reading them is nothing but copying."""
+        found = (self.find(record.md5, frames=record.frames) for record in records)
+        return all(entry is not None and entry[1].codec == "raw" for entry in found)
 
     def read(self, md5: str, indices: Indices) -> Frame:
         """Frames of one clip, RGB uint8 `[T, H, W, 3]`, the shorter side as long as the store's formats say.
