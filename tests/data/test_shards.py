@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import tarfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -22,6 +23,7 @@ import webdataset
 from filelock import FileLock
 from rich.console import Console
 from support import TINY_MODEL
+from torch.testing._internal.distributed.fake_pg import FakeStore
 
 from action_recognition.config import load_config
 from action_recognition.data.datamodule import ClipDataModule, make_contract
@@ -282,6 +284,33 @@ def test_every_clip_comes_once_an_epoch_whatever_the_number_of_workers(shards):
         assert sorted(i for batch in first for i in batch.index_B.tolist()) == list(range(12))
         assert same(first, second)
     assert not same(first, epoch_of(alone, 0))
+
+
+def test_two_ranks_share_an_epoch(shards):
+    parts = []
+    for rank in range(2):
+        torch.distributed.init_process_group("fake", store=FakeStore(), rank=rank, world_size=2)
+        try:
+            datamodule = make_datamodule(read(shards))
+            loaders = (datamodule.train_dataloader(), datamodule.test_dataloader())
+            parts.append([[index for batch in loader for index in batch.index_B.tolist()] for loader in loaders])
+        finally:
+            torch.distributed.destroy_process_group()
+    (train, test), (other_train, other_test) = parts
+    assert len(train) == len(other_train) == 6
+    assert sorted(train + other_train) == list(range(12))
+    assert sorted(set(test + other_test)) == list(range(8))
+    assert len(test) + len(other_test) == 16  # two views a video
+
+
+def test_a_server_that_falls_silent_is_given_up(shards, monkeypatch):
+    class Silent(WholeFiles):
+        def _answer(self, status: int, body: bytes) -> None:
+            time.sleep(1)
+
+    monkeypatch.setattr(files, "SILENCE_SECONDS", 0.05)
+    with served(shards, Silent) as (url, _), pytest.raises(DataError, match=r"index.json: cannot be read \(.*[Tt]ime"):
+        read(url)
 
 
 def test_an_evaluation_batch_that_fills_up_a_rank_is_empty(shards):

@@ -12,7 +12,9 @@ from pathlib import Path
 import asyncssh
 import pytest
 from cheroot.wsgi import Server
+from conftest import Outcome
 from dvc.repo import Repo
+from support import ROOT
 from wsgidav.wsgidav_app import WsgiDAVApp
 
 from action_recognition.config import load_config
@@ -219,6 +221,36 @@ def test_a_second_clone_gets_identical_bytes(
     with Repo() as dvc:
         dvc.pull(targets=["data.dvc"])
     assert contents(pulled / "data") == expected
+
+
+@pytest.mark.parametrize("remote", ["folder"], indirect=True)
+def test_the_clip_store_is_one_artefact(
+    remote: Remote, origin: Path, run_cli: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pinned, pushed, and pulled by a clone that then has nothing to decode."""
+    shutil.copy(ROOT / ".dvcignore", origin)
+    overrides = [
+        *OVERRIDES,
+        f"data.dir={origin}/data/tiny",
+        f"data.cache.dir={origin}/store/tiny",
+        "data.cache.codec=raw",
+    ]
+    assert run_cli("cache-data", *overrides).code == 0
+    monkeypatch.chdir(origin)
+    with Repo() as dvc:
+        dvc.add("store/tiny")
+    git(origin, "add", "store/tiny.dvc", ".dvcignore")
+    publish(origin, remote)
+    copy = clone(origin, remote, "copy")
+    monkeypatch.chdir(copy)
+    with Repo() as dvc:
+        dvc.pull(targets=["data.dvc", "store/tiny.dvc"])
+    clips = {path.name: path.read_bytes() for path in (origin / "store/tiny").rglob("*.clip")}
+    assert len(clips) == 24
+    assert {path.name: path.read_bytes() for path in (copy / "store/tiny").rglob("*.clip")} == clips
+    again = run_cli("cache-data", *(word.replace(str(origin), str(copy)) for word in overrides))
+    assert "0 clips built" in again.out
+    assert "24 reused" in again.out
 
 
 @pytest.mark.parametrize("remote", REMOTES, indirect=True)

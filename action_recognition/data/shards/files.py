@@ -6,16 +6,19 @@ import time
 from pathlib import Path
 from typing import Any, Self
 
+import aiohttp
 from fsspec.core import url_to_fs  # type: ignore[import-untyped]
 
 from action_recognition.config import DataConfig
 from action_recognition.data.shards.index import Shard
-from action_recognition.errors import ConfigError, DataError, MissingLibraryError
+from action_recognition.errors import ConfigError, DataError, MissingLibraryError, first_line
 from action_recognition.files import replace_file
 
 KEPT = Path(".cache/shards")
 ATTEMPTS = 4
 FIRST_PAUSE_SECONDS = 0.5
+SILENCE_SECONDS = 30.0
+HOW_TO = "data.shards.url names the folder that export-shards wrote"
 
 
 class ShardFiles:
@@ -65,7 +68,9 @@ class ShardFiles:
         data = self._fetched(shard.file, start, end)
         if len(data) == end - start:
             return data
-        if len(data) == shard.bytes and self.url.startswith("http"):  # a server that ignores Range sends all of it
+        if len(data) == shard.bytes and self.url.startswith(
+            ("http://", "https://")
+        ):  # a server that ignores Range sends all of it
             if hashlib.sha256(data).hexdigest() != shard.sha256:
                 raise self._damaged(shard, "its checksum is another")
             replace_file(kept, data)
@@ -86,15 +91,14 @@ class ShardFiles:
                 if getattr(error, "status", None) == 416:  # asked for bytes after the end
                     return b""
                 if attempt == ATTEMPTS - 1 or _is_final(error):
-                    reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
-                    raise DataError(f"{self.url}/{name}: cannot be read ({reason[0]}); {HOW_TO}") from None
+                    raise DataError(f"{self.url}/{name}: cannot be read ({first_line(error)}); {HOW_TO}") from None
                 time.sleep(FIRST_PAUSE_SECONDS * 2**attempt)
         raise AssertionError("unreachable")
 
     def _connection(self) -> tuple[Any, str]:
         if self._opened is None or self._opened[0] != os.getpid():
             try:
-                filesystem, root = url_to_fs(self.url)
+                filesystem, root = url_to_fs(self.url, **_patience(self.url))
             except ImportError as error:
                 raise MissingLibraryError(
                     f"data.shards.url={self.url}: {error}; pip install s3fs (gcsfs, adlfs ...), or give an https:// URL"
@@ -107,7 +111,11 @@ class ShardFiles:
         return self._opened[1:]
 
 
-HOW_TO = "data.shards.url names the folder that export-shards wrote"
+def _patience(url: str) -> dict[str, Any]:
+    """How long to wait for HTTP; the default is five minutes, for large files and for dead servers alike."""
+    if not url.startswith(("http://", "https://")):
+        return {}
+    return {"client_kwargs": {"timeout": aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=SILENCE_SECONDS)}}
 
 
 def _is_final(error: Exception) -> bool:

@@ -43,8 +43,10 @@ class ShardSet:
 
 
 def read_index(files: ShardFiles) -> ShardIndex:
-    """Raises:
-    DataError: if there is none, or none of this version.
+    """What `index.json` says.
+
+    Raises:
+        DataError: if there is none, or none of this version.
     """
     return ShardIndex.from_json(files.read(INDEX_FILE), origin=f"{files.url}/{INDEX_FILE}")
 
