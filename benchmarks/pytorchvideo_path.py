@@ -7,6 +7,7 @@ Its release on PyPI (0.1.5) does not run here whole: `pytorchvideo.transforms` i
 """
 
 import io
+import math
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,11 +21,11 @@ SEEK_MARGIN_PTS = 1024
 
 def get_clip(path: Path, start_seconds: Fraction, end_seconds: Fraction) -> Tensor:
     """All frames of a span of time, float32 `[C, T, H, W]`, 0-255."""
-    with av.open(io.BytesIO(path.read_bytes())) as container:
+    with av.open(io.BytesIO(path.read_bytes()), metadata_errors="ignore") as container:
         stream = container.streams.video[0]
         begin = stream.start_time or 0
-        start_pts = int(start_seconds / stream.time_base) + begin
-        end_pts = int(end_seconds / stream.time_base) + begin
+        start_pts = math.ceil(start_seconds / stream.time_base) + begin
+        end_pts = math.ceil(end_seconds / stream.time_base) + begin
         container.seek(max(start_pts - SEEK_MARGIN_PTS, 0), any_frame=False, backward=True, stream=stream)
         frames = {}
         for frame in container.decode(video=0):
