@@ -108,12 +108,6 @@ def test_missing_clips_are_named_if_few_and_counted_if_many(own_set, run_cli, tm
     )
 
 
-def test_shards_are_no_videos(run_cli, tmp_path):
-    result = run_cli("check-data", "data=shards", f"data.shards.url={tmp_path}")
-    assert result.code == 1
-    assert "check the videos they were written from" in result.err
-
-
 # The report
 
 

@@ -27,7 +27,7 @@ from action_recognition.data.datamodule import make_contract
 from action_recognition.data.load import load_manifest
 from action_recognition.data.manifest import SPLITS, Manifest
 from action_recognition.data.sources import OFFICIAL_SOURCES
-from action_recognition.errors import ConfigError, DataError
+from action_recognition.errors import DataError
 from action_recognition.progress import progress_bar
 
 SHOWN = 10  # findings of a kind on the terminal
@@ -65,13 +65,9 @@ def examine(config: Config, *, console: Console) -> Checked:
     """All findings, in the order of `KINDS`, with nothing shown but progress.
 
     Raises:
-        ConfigError: for shards, which are no videos.
         DataError: if there is nothing to check.
     """
     data = config.data
-    if data.kind == "shards":
-        line = "data=shards: shards hold decoded frames; check the videos they were written from"
-        raise ConfigError(f"{line}: python commands.py check-data data=hmdb51")
     manifest = load_manifest(config, console)
     contract = make_contract(data, manifest)
     listing = read_listing(data)
