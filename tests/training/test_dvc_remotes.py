@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import asyncssh
 import pytest
 from cheroot.wsgi import Server
-from conftest import Outcome
 from dvc.repo import Repo
 from support import ROOT
 from wsgidav.wsgidav_app import WsgiDAVApp
@@ -225,7 +225,7 @@ def test_a_second_clone_gets_identical_bytes(
 
 @pytest.mark.parametrize("remote", ["folder"], indirect=True)
 def test_the_clip_store_is_one_artefact(
-    remote: Remote, origin: Path, run_cli: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+    remote: Remote, origin: Path, run_cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Pinned, pushed, and pulled by a clone that then has nothing to decode."""
     shutil.copy(ROOT / ".dvcignore", origin)

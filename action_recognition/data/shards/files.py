@@ -15,6 +15,7 @@ from action_recognition.errors import ConfigError, DataError, MissingLibraryErro
 from action_recognition.files import replace_file
 
 KEPT = Path(".cache/shards")
+HTTP = ("http://", "https://")
 ATTEMPTS = 4
 FIRST_PAUSE_SECONDS = 0.5
 SILENCE_SECONDS = 30.0
@@ -68,9 +69,7 @@ class ShardFiles:
         data = self._fetched(shard.file, start, end)
         if len(data) == end - start:
             return data
-        if len(data) == shard.bytes and self.url.startswith(
-            ("http://", "https://")
-        ):  # a server that ignores Range sends all of it
+        if len(data) == shard.bytes and self.url.startswith(HTTP):  # a server that ignores Range sends all of it
             if hashlib.sha256(data).hexdigest() != shard.sha256:
                 raise self._damaged(shard, "its checksum is another")
             replace_file(kept, data)
@@ -113,7 +112,7 @@ class ShardFiles:
 
 def _patience(url: str) -> dict[str, Any]:
     """How long to wait for HTTP; the default is five minutes, for large files and for dead servers alike."""
-    if not url.startswith(("http://", "https://")):
+    if not url.startswith(HTTP):
         return {}
     return {"client_kwargs": {"timeout": aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=SILENCE_SECONDS)}}
 

@@ -56,18 +56,19 @@ class Sample:
         about: dict[str, Any] = json.loads(bytes(self._members["json"]))
         return about
 
-    def read(self, indices: Indices) -> Frame:
-        """The frames numbered `indices`, RGB uint8 `[len(indices), H, W, 3]`.
+    def read_square(self, indices: Indices, out_TSSC: Frame) -> None:
+        """The centre squares of the frames numbered `indices`, RGB uint8, as large as `out_TSSC` has them.
 
         Raises:
             DataError: if one is missing or no picture.
         """
-        found = {index: self._frame(index) for index in set(indices.tolist())}
-        return np.stack([found[index] for index in indices.tolist()])
-
-    def read_square(self, indices: Indices, out_TSSC: Frame) -> None:
-        """The centre squares of these frames, as large as `out_TSSC` has them."""
-        np.copyto(out_TSSC, center_crop(self.read(indices), out_TSSC.shape[1]))
+        places: dict[int, int] = {}
+        for place, index in enumerate(indices.tolist()):
+            if index in places:
+                out_TSSC[place] = out_TSSC[places[index]]
+            else:
+                out_TSSC[place] = center_crop(self._frame(index), out_TSSC.shape[1])
+                places[index] = place
 
     def _frame(self, index: int) -> Frame:
         jpeg = self._members.get(f"{index:04d}.jpg")
