@@ -40,7 +40,7 @@ NAMES = {
     "copy": "memory copy of the same bytes",
 }
 # The quick ones have more turns in a round: an epoch of them is too short to be undisturbed for sure.
-TURNS = {"decode": 1, "peer": 1, "jpeg": 2, "raw": 6, "copy": 6}
+TURNS = {"decode": 1, "peer": 1, "jpeg": 2, "raw": 20, "copy": 20}
 
 
 def main() -> None:

@@ -37,7 +37,7 @@ def apply_short_clip_policy(indices: Indices, *, num_frames: int, policy: str) -
 
 def clip_at(start: int, *, frames: int, stride: int) -> Indices:
     """`[T]`: the clip that begins at frame `start`, before any short-clip policy."""
-    return start + stride * np.arange(frames, dtype=np.int64)
+    return np.arange(start, start + frames * stride, stride, dtype=np.int64)
 
 
 def random_clip(
