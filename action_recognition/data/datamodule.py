@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import cv2
 import lightning as L
 import torch
 import torch.distributed as dist
@@ -50,7 +49,6 @@ def worker_count(requested: int) -> int:
 
 def one_thread(_worker: int = 0) -> None:
     """Workers are the parallelism; threads inside each would fight over the same cores."""
-    cv2.setNumThreads(1)
     torch.set_num_threads(1)
 
 

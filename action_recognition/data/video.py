@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 
 from action_recognition.errors import VideoError
 
+# Clips are decoded side by side by threads and workers; OpenCV's own pool on top would only fight for the same cores.
+# It also hangs a worker forked after its first use, so it is switched off here, before there is one.
+cv2.setNumThreads(0)
+
 # fmt: off
 VIDEO_SUFFIXES = frozenset({
     ".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".mpg", ".mpeg",
