@@ -106,7 +106,10 @@ class ClipContract:
         known = {field.name for field in fields(cls)}
         if set(values) != known:
             raise ContractError(f"{origin}: clip contract keys differ: {sorted(set(values) ^ known)}")
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+        plain: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+        }
+        return cls(**plain)
 
     @classmethod
     def from_json(cls, text: str | None, *, origin: str) -> Self:

@@ -21,7 +21,7 @@ from action_recognition.errors import VideoError
 class Draw(NamedTuple):
     """One example to make: which clip, and the seed of everything random about it."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
     seed: int
 
 
@@ -30,7 +30,7 @@ class ClipExample(NamedTuple):
 
     clips_NCTHW: Tensor | None
     label: int
-    index: int
+    index: int  # type: ignore[assignment]  # likewise
     error: str
 
 

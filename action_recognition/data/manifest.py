@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from action_recognition.config import DataConfig
 from action_recognition.data.sources import OFFICIAL_SOURCES, hmdb51
@@ -149,9 +150,9 @@ def build_manifest(data: DataConfig, *, progress: Progress | None = None) -> Man
 def _named_record(video: Path, *, label: str, videos_dir: Path, source: OfficialSource) -> ClipRecord:
     name = source.parse_clip_name(video.stem, label=label)
     path = video.relative_to(videos_dir).as_posix()
-    return ClipRecord(
-        path=path, label=label, split="unused", source=name.source, size_bytes=video.stat().st_size, **name.tags
-    )
+    record = ClipRecord(path=path, label=label, split="unused", source=name.source, size_bytes=video.stat().st_size)
+    tags: dict[str, Any] = name.tags
+    return replace(record, **tags)
 
 
 def _assign_splits(

@@ -163,7 +163,7 @@ def make_trainer(
         max_epochs=settings.max_epochs,
         accelerator=settings.accelerator,
         devices=1,
-        precision=plan.precision,  # type: ignore[arg-type]
+        precision=plan.precision,
         gradient_clip_val=settings.gradient_clip,
         limit_train_batches=settings.limit_train_batches,
         limit_val_batches=settings.limit_val_batches if has_val else 0,
