@@ -64,7 +64,7 @@ def test_resuming_ends_where_an_uninterrupted_run_ends(tiny_overrides, tiny_conf
     assert resumed.run_dir.name == "parts"
     assert [row["epoch"] for row in read_history(resumed.run_dir / "history.csv")] == [0, 1, 2]
     a, b = (weights(r.run_dir / "checkpoints/last.ckpt") for r in (whole, resumed))
-    assert {n: float((a[n]-b[n]).abs().max()) for n in a if not torch.allclose(a[n], b[n], atol=1e-6)} == {}
+    assert {n: float((a[n] - b[n]).abs().max()) for n in a if not torch.allclose(a[n], b[n], atol=1e-6)} == {}
 
 
 def test_unreadable_clips_are_reported_skipped_and_counted(tiny_set, tiny_overrides, tiny_config, tmp_path, console):
