@@ -11,11 +11,17 @@ from action_recognition.contract import SHORT_CLIP_POLICIES
 from action_recognition.errors import ConfigError, check_at_least, check_choice, first_line
 
 DATA_KINDS = ("demo", "hmdb51", "ucf101", "folder", "shards")
+# What a network is given instead of RGB frames; see `models.inputs`.
+INPUTS = ("rgb", "residual", "rgb_residual")
 
 
 @dataclass(kw_only=True)
 class AugmentConfig:
-    """Training-time augmentation; `crop_scale` is the share of the frame's area, colour values are +- factors."""
+    """Training-time augmentation; `crop_scale` is the share of the frame's area, colour values are +- factors.
+
+    `randaugment_ops` of `randaugment_magnitude` (0-10) follow colour; `erasing_scale` is a share of the frame's area;
+    `mixup_alpha` and `cutmix_alpha` are the Beta distribution's parameter, 0 for none, one of the two drawn a batch.
+    """
 
     crop_scale: list[float]
     crop_ratio: list[float]
@@ -25,8 +31,26 @@ class AugmentConfig:
     contrast: float
     saturation: float
     temporal_jitter: bool
+    randaugment_ops: int = 0
+    randaugment_magnitude: float = 9.0
+    erasing_probability: float = 0.0
+    erasing_scale: list[float] = field(default_factory=lambda: [0.02, 0.33])
+    mixup_alpha: float = 0.0
+    cutmix_alpha: float = 0.0
 
     def __post_init__(self) -> None:
+        check_at_least("data.augment.randaugment_ops", self.randaugment_ops, 0)
+        for name in ("mixup_alpha", "cutmix_alpha"):
+            check_at_least(f"data.augment.{name}", getattr(self, name), 0)
+        if not 0 <= self.randaugment_magnitude <= 10:
+            line = f"data.augment.randaugment_magnitude={self.randaugment_magnitude}: expected 0 to 10"
+            raise ConfigError(line)
+        if not 0 <= self.erasing_probability <= 1:
+            raise ConfigError(f"data.augment.erasing_probability={self.erasing_probability}: expected 0 to 1")
+        if len(self.erasing_scale) != 2 or not 0 < self.erasing_scale[0] <= self.erasing_scale[1] < 1:
+            raise ConfigError(
+                f"data.augment.erasing_scale={self.erasing_scale}: expected [low, high], 0 < low <= high < 1"
+            )
         if len(self.crop_scale) != 2 or not 0 < self.crop_scale[0] <= self.crop_scale[1] <= 1:
             raise ConfigError(f"data.augment.crop_scale={self.crop_scale}: expected [low, high], 0 < low <= high <= 1")
         if len(self.crop_ratio) != 2 or not 0 < self.crop_ratio[0] <= self.crop_ratio[1]:
@@ -148,6 +172,9 @@ class DataConfig:
     batch_size: int
     num_workers: int
     test_clips: int
+    test_crops: int
+    clips_per_video: int
+    sampling: str
     cache: CacheConfig
     shards: ShardsConfig
     augment: AugmentConfig
@@ -156,7 +183,9 @@ class DataConfig:
         check_choice("data.kind", self.kind, DATA_KINDS)
         check_choice("data.split", self.split, (1, 2, 3))
         check_choice("data.short_clip", self.short_clip, SHORT_CLIP_POLICIES)
-        for name in ("frames", "stride", "size", "batch_size", "test_clips"):
+        check_choice("data.test_crops", self.test_crops, (1, 3))
+        check_choice("data.sampling", self.sampling, ("shuffle", "class_balanced"))
+        for name in ("frames", "stride", "size", "batch_size", "test_clips", "clips_per_video"):
             check_at_least(f"data.{name}", getattr(self, name), 1)
         if self.kind != "shards":  # those bring what is not given here
             check_at_least("data.short_side", self.short_side, self.size)
@@ -174,36 +203,62 @@ class DataConfig:
 
 @dataclass(kw_only=True)
 class ModelConfig:
-    """A network of `action_recognition.models.networks` by name, with its keyword arguments."""
+    """A network of `action_recognition.models.networks` by name, with its keyword arguments.
+
+    `input` is what it is given of the frames. `weights` are pretrained ones: a name, a path or a URL, or for a network
+    of several parts a mapping from part to these; null for none.
+    """
 
     network: str
     args: dict[str, Any]
+    input: str = "rgb"
+    weights: Any = None
+
+    def __post_init__(self) -> None:
+        check_choice("model.input", self.input, INPUTS)
 
 
 @dataclass(kw_only=True)
 class OptimizerConfig:
+    """`layer_decay` multiplies the learning rate once a stage, from the head (1) towards the input."""
+
     name: str
     lr: float
     weight_decay: float
     schedule: str
     warmup_epochs: float
     label_smoothing: float
+    momentum: float = 0.9
+    layer_decay: float = 1.0
 
     def __post_init__(self) -> None:
         check_choice("optimizer.name", self.name, ("adam", "adamw", "sgd"))
         check_choice("optimizer.schedule", self.schedule, ("cosine", "constant"))
         if self.lr <= 0:
             raise ConfigError(f"optimizer.lr={self.lr}: expected more than 0")
+        if not 0 < self.layer_decay <= 1:
+            raise ConfigError(f"optimizer.layer_decay={self.layer_decay}: expected more than 0, at most 1")
 
 
 @dataclass(kw_only=True)
 class TrainerConfig:
-    """`precision` and `memory_format` `auto` measure the model's own step once a machine and keep the faster."""
+    """`precision` and `memory_format` `auto` measure the model's own step once a machine and keep the faster.
+
+    `freeze=backbone` trains the head alone; with `unfreeze_every` one more stage joins every so many epochs.
+    `feature_views` caches the frozen backbone's features of so many augmented views a clip and trains on them.
+    """
 
     max_epochs: int
     patience: int
     seed: int
     accelerator: str
+    devices: int | str
+    accumulate: int
+    ema_decay: float | None
+    compile: bool
+    freeze: str
+    unfreeze_every: int | None
+    feature_views: int
     precision: str
     memory_format: str
     gradient_clip: float | None
@@ -215,9 +270,27 @@ class TrainerConfig:
     def __post_init__(self) -> None:
         check_at_least("trainer.max_epochs", self.max_epochs, 1)
         check_at_least("trainer.patience", self.patience, 1)
+        check_at_least("trainer.accumulate", self.accumulate, 1)
+        check_at_least("trainer.feature_views", self.feature_views, 0)
+        check_choice("trainer.freeze", self.freeze, ("none", "backbone"))
+        if self.devices != "auto":
+            check_at_least("trainer.devices", _whole("trainer.devices", self.devices), 1)
+        if self.unfreeze_every is not None:
+            check_at_least("trainer.unfreeze_every", self.unfreeze_every, 1)
+        if self.feature_views and (self.freeze != "backbone" or self.unfreeze_every):
+            line = "trainer.feature_views: features can be kept of a frozen backbone only; give trainer.freeze=backbone"
+            raise ConfigError(f"{line} and trainer.unfreeze_every=null")
+        if self.ema_decay is not None and not 0 < self.ema_decay < 1:
+            raise ConfigError(f"trainer.ema_decay={self.ema_decay}: expected between 0 and 1")
         check_choice("trainer.accelerator", self.accelerator, ("auto", "cpu", "gpu", "cuda", "mps"))
         check_choice("trainer.precision", self.precision, ("auto", "32-true", "bf16-mixed", "16-mixed"))
         check_choice("trainer.memory_format", self.memory_format, ("auto", "contiguous", "channels_last_3d"))
+
+
+def _whole(name: str, value: int | str) -> int:
+    if isinstance(value, int):
+        return value
+    raise ConfigError(f"{name}={value}: expected auto or a number")
 
 
 @dataclass(kw_only=True)

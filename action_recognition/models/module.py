@@ -15,7 +15,9 @@ from action_recognition.contract import ClipContract
 from action_recognition.data.augment import ClipAugment
 from action_recognition.data.dataset import ClipBatch
 from action_recognition.errors import ContractError, first_line
+from action_recognition.models.inputs import as_input, input_shape
 from action_recognition.models.networks import build_network
+from action_recognition.models.networks.base import ActionNetwork
 from action_recognition.models.optimizers import make_optimizer
 
 MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels_last_3d": torch.channels_last_3d}
@@ -53,7 +55,7 @@ class VideoActionModel(L.LightningModule):
         super().__init__()
         plain = {
             "contract": contract,
-            "model": _as_dict(model),
+            "model": asdict(ModelConfig(**_as_dict(model))),  # with what it leaves out
             "optimizer": _as_dict(optimizer),
             "augment": _as_dict(augment),
             "memory_format": memory_format,
@@ -64,9 +66,9 @@ class VideoActionModel(L.LightningModule):
         self._set_hparams(plain)
         self._hparams_initial = plain
         self.contract = ClipContract.from_dict(contract, origin="VideoActionModel")
-        self.network: nn.Module = build_network(
+        self.network: ActionNetwork = build_network(
             plain["model"]["network"],
-            channels=self.contract.channels,
+            clip_shape=input_shape(self.contract.clip_shape, plain["model"]["input"]),
             num_classes=self.contract.num_classes,
             **plain["model"]["args"],
         )
@@ -88,7 +90,8 @@ class VideoActionModel(L.LightningModule):
 
     def forward(self, clip_BCTHW: Tensor) -> Tensor:
         normalised = (clip_BCTHW.to(self.mean.dtype) - self.mean) / self.std
-        logits_BK: Tensor = self.network(normalised.contiguous(memory_format=self.memory_format))
+        given = as_input(normalised, self.hparams["model"]["input"])
+        logits_BK: Tensor = self.network(given.contiguous(memory_format=self.memory_format))
         return logits_BK.float()
 
     def on_train_epoch_start(self) -> None:

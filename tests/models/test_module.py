@@ -92,6 +92,6 @@ def test_a_checkpoint_of_another_contract_version_is_refused(model, tmp_path):
 
 def test_unknown_networks_and_arguments_are_named():
     with pytest.raises(ConfigError, match=r"cnn3e.*did you mean 'cnn3d'"):
-        build_network("cnn3e", channels=3, num_classes=2)
+        build_network("cnn3e", clip_shape=(3, 4, 32, 32), num_classes=2)
     with pytest.raises(ConfigError, match="depth"):
-        build_network("cnn3d", channels=3, num_classes=2, depth=9)
+        build_network("cnn3d", clip_shape=(3, 4, 32, 32), num_classes=2, depth=9)

@@ -1,27 +1,35 @@
 """Networks by name. A new one is a file here, a line in `NETWORKS` and a file in `conf/model/`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
-from torch import nn
+from action_recognition.errors import ConfigError, check_choice, first_line
+from action_recognition.models.networks.base import ActionNetwork
 
-from action_recognition.errors import ConfigError, check_choice
-from action_recognition.models.networks.cnn3d import CNN3D
+# Module of this package and class. Imported when asked for: torchvision alone takes a second.
+NETWORKS: Mapping[str, tuple[str, str]] = {
+    "cnn3d": ("cnn3d", "CNN3D"),
+}
 
-NETWORKS: Mapping[str, Callable[..., nn.Module]] = {"cnn3d": CNN3D}
 
+def build_network(name: str, *, clip_shape: tuple[int, int, int, int], num_classes: int, **args: Any) -> ActionNetwork:
+    """Make the network `name`, with random weights.
 
-def build_network(name: str, *, channels: int, num_classes: int, **args: Any) -> nn.Module:
-    """Make the network `name`.
+    Args:
+        clip_shape: `(C, T, H, W)` of one input clip.
 
     Returns:
         A module from normalised float clips `[B, C, T, H, W]` to logits `[B, num_classes]`.
 
     Raises:
-        ConfigError: if there is no such network, or it does not take `args`.
+        ConfigError: if there is no such network, or it does not take `args` or such clips.
     """
     check_choice("model.network", name, NETWORKS)
+    module, class_name = NETWORKS[name]
+    network = getattr(import_module(f"{__name__}.{module}"), class_name)
     try:
-        return NETWORKS[name](channels=channels, num_classes=num_classes, **args)
+        made: ActionNetwork = network(clip_shape=clip_shape, num_classes=num_classes, **args)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"model.args={args}: {name} does not take them ({error})") from None
+        raise ConfigError(f"model.args={args}: {name} does not take them ({first_line(error)})") from None
+    return made

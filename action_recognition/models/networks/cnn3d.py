@@ -4,15 +4,17 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from action_recognition.models.networks.base import ActionNetwork
 
-class CNN3D(nn.Module):
+
+class CNN3D(ActionNetwork):
     """Three (or as many as `widths` says) blocks of 3x3x3 convolution, batch norm, ReLU and max pooling.
 
     The first convolution has spatial stride 2, as the stems of ResNets have: frames are the costliest where they are
     largest. Time is pooled from the second block on, so that motion is still at full rate where it is first seen.
 
     Args:
-        channels: input channels.
+        clip_shape: `(C, T, H, W)` of the input; only C matters.
         num_classes: outputs.
         widths: channels after each block.
         dropout: before the linear layer.
@@ -21,13 +23,19 @@ class CNN3D(nn.Module):
     """
 
     def __init__(
-        self, *, channels: int, num_classes: int, widths: Sequence[int] = (32, 64, 128), dropout: float = 0.3
+        self,
+        *,
+        clip_shape: tuple[int, int, int, int],
+        num_classes: int,
+        widths: Sequence[int] = (32, 64, 128),
+        dropout: float = 0.3,
     ) -> None:
         super().__init__()
-        blocks: list[nn.Module] = []
+        channels = clip_shape[0]
+        self.blocks = nn.Sequential()
         for number, width in enumerate(widths):
             stride = (1, 2, 2) if number == 0 else (1, 1, 1)
-            blocks += [
+            block = [
                 nn.Conv3d(channels, width, kernel_size=3, stride=stride, padding=1, bias=False),
                 nn.BatchNorm3d(width),
                 nn.ReLU(inplace=True),
@@ -35,12 +43,14 @@ class CNN3D(nn.Module):
             if number < len(widths) - 1:
                 # ceil_mode: a single frame (T=1) passes too.
                 pool = (1, 2, 2) if number == 0 else (2, 2, 2)
-                blocks.append(nn.MaxPool3d(pool, ceil_mode=True))
+                block.append(nn.MaxPool3d(pool, ceil_mode=True))
+            self.blocks.append(nn.Sequential(*block))
             channels = width
-        self.blocks = nn.Sequential(*blocks)
-        self.head = nn.Sequential(nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Dropout(dropout))
-        self.classifier = nn.Linear(channels, num_classes)
+        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(channels, num_classes))
 
-    def forward(self, clip_BCTHW: Tensor) -> Tensor:
-        logits_BK: Tensor = self.classifier(self.head(self.blocks(clip_BCTHW)))
-        return logits_BK
+    def features(self, clip_BCTHW: Tensor) -> Tensor:
+        features_BD: Tensor = self.blocks(clip_BCTHW).mean(dim=(2, 3, 4))
+        return features_BD
+
+    def stages(self) -> list[nn.Module]:
+        return list(self.blocks)
