@@ -1,0 +1,124 @@
+"""Where pretrained weights are had from, and how their files are read without letting them run code."""
+
+import os
+import re
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import unquote, urlparse
+from urllib.request import url2pathname
+
+import torch
+from torch import Tensor
+
+from action_recognition.errors import ConfigError, ContractError, did_you_mean, first_line
+
+# What a state dict is called inside checkpoints that hold more than it.
+WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model")
+# Put before every key by DataParallel, by torch.compile and by `VideoActionModel`.
+PREFIXES = ("module.", "_orig_mod.", "network.")
+HASH_IN_NAME = re.compile(r"-([a-f0-9]{8,})\.")
+SILENCE_SECONDS = 30
+
+
+def locate_weights(weights: str, names: Mapping[str, str], *, network_name: str) -> Path:
+    """The local file that `weights` means, downloaded into torch.hub's cache where it is a URL or one of `names`.
+
+    Args:
+        weights: one of `names`, a path, or a `file://`, `http://` or `https://` URL.
+        names: published weights of this network, name to URL.
+
+    Raises:
+        ConfigError: if there is no such name or file, or the server cannot be reached or sends something else.
+    """
+    if weights in names:
+        url = names[weights]
+        file_name = PurePosixPath(urlparse(url).path).name
+        return _download(url, file_name, check_hash=True)
+    scheme = urlparse(weights).scheme
+    if scheme in ("http", "https"):
+        # Two servers may call different weights by one name.
+        file_name = f"{sha256(weights.encode()).hexdigest()[:12]}_{PurePosixPath(unquote(urlparse(weights).path)).name}"
+        return _download(weights, file_name, check_hash=False)
+    path = Path(url2pathname(urlparse(weights).path)) if scheme == "file" else Path(weights).expanduser()
+    if path.is_file():
+        return path
+    if scheme == "file" or path.suffix or len(path.parts) > 1:
+        problem = "is a folder, not a file" if path.is_dir() else "no such file"
+        raise ConfigError(f"model.weights={weights}: {problem}; give the path or URL of a weights file")
+    known = f"one of {', '.join(names)}, " if names else f"({network_name} has no named weights) "
+    raise ConfigError(f"model.weights={weights}: expected {known}a path or a URL{did_you_mean(weights, names)}")
+
+
+def _download(url: str, file_name: str, *, check_hash: bool) -> Path:
+    cached = Path(torch.hub.get_dir()) / "checkpoints" / file_name
+    if cached.is_file():
+        return cached
+    found = HASH_IN_NAME.search(file_name) if check_hash else None
+    try:
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        with _silence_ends():
+            # Writes beside and renames; a file whose hash is another never gets the name.
+            torch.hub.download_url_to_file(
+                url, str(cached), found.group(1) if found else None, progress=sys.stderr.isatty()
+            )
+    except (OSError, RuntimeError, ValueError) as error:  # no host, no room; another hash; not a URL
+        advice = "download it elsewhere and give its path: model.weights=PATH"
+        raise ConfigError(f"{url}: could not be downloaded ({first_line(error)}); {advice}") from None
+    return cached
+
+
+@contextmanager
+def _silence_ends() -> Iterator[None]:
+    """A server that says nothing is given up; `download_url_to_file` has no timeout of its own."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(SILENCE_SECONDS)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """The tensors of a weights file, by their names in the network that was saved.
+
+    Takes a plain state dict, one inside a checkpoint (Lightning's too), and keys that DataParallel, torch.compile or
+    `VideoActionModel` prefixed. Only tensors and plain values are read: a file that would run code is refused.
+
+    Raises:
+        ContractError: if it is no such file.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        line = f"{path}: refused: not a file of plain tensors ({first_line(error)[:160]})"
+        raise ContractError(f"{line}; save its state dict with torch.save(model.state_dict(), PATH)") from None
+    for name in WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(name), Mapping):
+            content = content[name]
+            break
+    tensors = _tensors(content)
+    if not tensors:
+        raise ContractError(f"{path}: holds no named tensors; expected a state dict, plain or under 'state_dict'")
+    return _without_prefixes(tensors)
+
+
+def _tensors(content: Any) -> dict[str, Tensor]:
+    if not isinstance(content, Mapping):
+        return {}
+    return {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+
+
+def _without_prefixes(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    stripped = True
+    while stripped:
+        stripped = False
+        for prefix in PREFIXES:
+            if all(name.startswith(prefix) for name in tensors):
+                tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+                stripped = True
+    return tensors
