@@ -6,19 +6,19 @@ from typing import Any
 
 import lightning as L
 import torch
-import torch.distributed as dist
 from torch.utils.data import DataLoader
 
 from action_recognition.config import DataConfig
 from action_recognition.contract import ClipContract
-from action_recognition.data.dataset import ClipBatch, ClipDataset, EpochSampler, collate_clips
+from action_recognition.data.dataset import ClipBatch, ClipDataset, collate_clips
 from action_recognition.data.manifest import ClipRecord, Manifest
 from action_recognition.data.prefetch import ThreadedLoader
+from action_recognition.data.samplers import EpochSampler, rank_and_world
 from action_recognition.data.shards.batches import ShardBatches, lane_workers
 from action_recognition.data.shards.reader import ShardReader
 from action_recognition.data.source import open_source
 from action_recognition.data.store.reader import ClipStore
-from action_recognition.errors import DataError
+from action_recognition.errors import ConfigError, DataError
 
 MAX_WORKERS = 8
 
@@ -100,14 +100,21 @@ class ClipDataModule(L.LightningDataModule):
 
     def evaluation_dataloader(self, split: str) -> DataLoader[ClipBatch]:
         """Several views a video of any split; a batch holds about `batch_size` clips."""
-        videos = max(1, self.data.batch_size // self.data.test_clips)
-        return self._loader(self._dataset(split, views=self.data.test_clips), batch_size=videos)
+        clips, crops = self.data.test_clips, self.data.test_crops
+        videos = max(1, self.data.batch_size // (clips * crops))
+        return self._loader(self._dataset(split, views=clips, crops=crops), batch_size=videos)
 
-    def _dataset(self, split: str, *, views: int) -> ClipDataset:
+    def _dataset(self, split: str, *, views: int, crops: int = 1) -> ClipDataset:
         jitter = self.data.augment.temporal_jitter
         videos_dir = Path(self.manifest.videos_dir)
         return ClipDataset(
-            self.records(split), videos_dir, self.contract, views=views, temporal_jitter=jitter, store=self.source
+            self.records(split),
+            videos_dir,
+            self.contract,
+            views=views,
+            crops=crops,
+            temporal_jitter=jitter,
+            store=self.source,
         )
 
     def _loader(self, dataset: ClipDataset, *, batch_size: int, shuffle: bool = False) -> DataLoader[ClipBatch]:
@@ -138,26 +145,40 @@ class ClipDataModule(L.LightningDataModule):
 
     def _order(self, dataset: ClipDataset, batch_size: int, shuffle: bool) -> dict[str, Any]:
         """What makes the batches of clips that can be read in any order."""
+        rank, world = rank_and_world()
         if not shuffle:
-            return {"batch_size": batch_size}
+            # Every process judges clips of its own; the metrics put them together.
+            return {"batch_size": batch_size, "sampler": range(rank, len(dataset), world)}
+        sampler = EpochSampler(
+            dataset.label_N,
+            seed=self.seed,
+            balanced=self.data.sampling == "class_balanced",
+            repeats=self.data.clips_per_video,
+            batch_size=batch_size,
+            rank=rank,
+            world=world,
+        )
         # A last batch of one clip has no variance for batch norm to work with.
-        drop_last = len(dataset) > batch_size and len(dataset) % batch_size == 1
-        sampler = EpochSampler(len(dataset), seed=self.seed)
+        drop_last = len(sampler) > batch_size and len(sampler) % batch_size == 1
         return {"batch_size": batch_size, "sampler": sampler, "drop_last": drop_last}
 
     def _shard_order(
         self, reader: ShardReader, dataset: ClipDataset, batch_size: int, shuffle: bool, workers: int
     ) -> dict[str, Any]:
         """The same for clips that had better be read where they lie next to each other."""
-        distributed = dist.is_available() and dist.is_initialized()
+        if self.data.sampling != "shuffle" or self.data.clips_per_video > 1:
+            raise ConfigError(
+                "data=shards: clips come in the order of the shards; leave data.sampling, clips_per_video"
+            )
+        rank, world = rank_and_world()
         batches = ShardBatches(
             [reader.place(record) for record in dataset.records],
             batch_size=batch_size,
             shuffle=shuffle,
             buffer=self.data.shards.buffer,
             seed=self.seed,
-            rank=dist.get_rank() if distributed else 0,
-            world=dist.get_world_size() if distributed else 1,
+            rank=rank,
+            world=world,
         )
         reader.keep(batches.clips_ahead(workers))
         return {"batch_sampler": batches}

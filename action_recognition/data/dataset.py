@@ -1,6 +1,8 @@
 """Clips as training examples: decoded, or copied from the clip store, in the workers; handed on as uint8."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -8,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
 from action_recognition.contract import ClipContract
 from action_recognition.data.buffers import BatchBuffers
@@ -16,6 +18,9 @@ from action_recognition.data.manifest import ClipRecord
 from action_recognition.data.sampling import Indices, random_clip, uniform_clips
 from action_recognition.data.video import Frame, center_crop, read_frames
 from action_recognition.errors import VideoError
+
+# Where the squares of three-crop testing lie along the frame's longer side (SlowFast, Feichtenhofer et al. 2019).
+CROPS = {1: (0.5,), 3: (0.0, 0.5, 1.0)}
 
 
 class Draw(NamedTuple):
@@ -52,15 +57,25 @@ class ClipBatch(NamedTuple):
 
 
 class SourceEntry(Protocol):
-    """A clip whose frames can be had by number, cut to their centre squares."""
+    """A clip whose frames can be had by number, cut to squares; `position` 0 to 1 is along the frame's longer side."""
 
-    def read_square(self, indices: Indices, out_TSSC: Frame) -> None: ...
+    def read_square(self, indices: Indices, out_TSSC: Frame, position: float = 0.5) -> None: ...
 
 
 class ClipSource(Protocol):
     """Clips by the MD5 of their video, such as a `ClipStore`; None for one that is not there and has to be decoded."""
 
     def entry(self, md5: str, *, frames: int | None = None) -> SourceEntry | None: ...
+
+
+class DecodedFrames:
+    """Frames that were decoded for this once; their numbers are their places here."""
+
+    def __init__(self, frames_LHWC: Frame) -> None:
+        self.frames_LHWC = frames_LHWC
+
+    def read_square(self, indices: Indices, out_TSSC: Frame, position: float = 0.5) -> None:
+        np.copyto(out_TSSC, center_crop(self.frames_LHWC, out_TSSC.shape[1], position)[indices])
 
 
 class KeyedGenerator:
@@ -82,12 +97,14 @@ class ClipDataset(Dataset[ClipExample]):
     """Clips of one split, decoded unless a store holds them.
 
     With `views=0` a draw gives one random clip of the whole resized centre square, `short_side` pixels wide, for
-    augmentation to crop from. With `views=N` it gives `N` evenly spaced clips exactly as the contract says.
+    augmentation to crop from. With `views=N` it gives `N` evenly spaced clips exactly as the contract says, and each of
+    them `crops` times, at other places of the frame. Draws of one clip that follow each other decode it once.
 
     Args:
         records: the clips of a split.
         videos_dir: what their paths are relative to.
         views: 0 for training, else clips a video.
+        crops: 1, or 3 along the frame's longer side; not in training.
         temporal_jitter: see `sampling.random_clip`.
         store: clips decoded before, at the contract's short side.
     """
@@ -99,6 +116,7 @@ class ClipDataset(Dataset[ClipExample]):
         contract: ClipContract,
         *,
         views: int = 0,
+        crops: int = 1,
         temporal_jitter: bool = False,
         store: ClipSource | None = None,
     ) -> None:
@@ -106,12 +124,13 @@ class ClipDataset(Dataset[ClipExample]):
         self.videos_dir = videos_dir
         self.contract = contract
         self.views = views
+        self.positions = CROPS[crops]
         self.temporal_jitter = temporal_jitter
         self.store = store
         self._buffers = BatchBuffers()
         self._random = KeyedGenerator()
         number = {name: number for number, name in enumerate(contract.class_names)}
-        self._label_N = np.array([number[record.label] for record in self.records], dtype=np.int64)
+        self.label_N = np.array([number[record.label] for record in self.records], dtype=np.int64)
 
     def __len__(self) -> int:
         return len(self.records)
@@ -120,25 +139,27 @@ class ClipDataset(Dataset[ClipExample]):
         batch = self.__getitems__([draw])
         index = draw[0] if isinstance(draw, tuple) else draw
         clips_NCTHW = None if batch.errors else batch.clip_BCTHW
-        return ClipExample(clips_NCTHW, int(self._label_N[index]), index, "".join(batch.errors))
+        return ClipExample(clips_NCTHW, int(self.label_N[index]), index, "".join(batch.errors))
 
     def __getitems__(self, draws: Sequence[Draw | int]) -> ClipBatch:
         """A whole batch, each frame copied once, to its place in it. `DataLoader` calls this where it finds it."""
-        views, frames = max(1, self.views), self.contract.frames
+        views, frames = max(1, self.views) * len(self.positions), self.contract.frames
         side = self.contract.size if self.views else self.contract.short_side
         clip_BTHWC = self._buffers.take(len(draws) * views, frames, side, side, self.contract.channels)
         # Views of a video follow each other: L is views times frames.
         out_BLHWC = clip_BTHWC.numpy().reshape(len(draws), views * frames, side, side, self.contract.channels)
         planned, errors = self._plan(draws)
         made: list[int] = []
-        for index, indices_L in planned:
+        for index, draws_of_it in groupby(planned, key=itemgetter(0)):
+            wanted = [indices_L for _, indices_L in draws_of_it]
+            out_RLHWC = out_BLHWC[len(made) : len(made) + len(wanted)]
             try:
-                self._read(self.records[index], indices_L, out_BLHWC[len(made)])
-                made.append(index)
+                self._read(self.records[index], wanted, out_RLHWC)
+                made += [index] * len(wanted)
             except VideoError as error:
                 errors.append(str(error))
         index_B = np.repeat(np.array(made, dtype=np.int64), views)
-        label_B = torch.from_numpy(self._label_N[index_B])
+        label_B = torch.from_numpy(self.label_N[index_B])
         clip_BCTHW = clip_BTHWC[: len(index_B)].permute(0, 4, 1, 2, 3)
         return ClipBatch(clip_BCTHW, label_B, torch.from_numpy(index_B), tuple(errors))
 
@@ -154,14 +175,25 @@ class ClipDataset(Dataset[ClipExample]):
                 errors.append(str(error))
         return planned, errors
 
-    def _read(self, record: ClipRecord, indices_L: Indices, out_LHWC: NDArray[np.uint8]) -> None:
+    def _read(self, record: ClipRecord, wanted: Sequence[Indices], out_RLHWC: NDArray[np.uint8]) -> None:
+        """The frames of R draws of one clip, at each position."""
+        indices_L = wanted[0] if len(wanted) == 1 else np.concatenate(wanted)
         entry = self.store.entry(record.md5, frames=record.frames) if self.store else None
-        if entry:
-            entry.read_square(indices_L, out_LHWC)
-        else:
+        if entry is None:
             path = self.videos_dir / record.path
-            frames_LHWC = read_frames(path, indices_L, short_side=self.contract.short_side)
-            np.copyto(out_LHWC, center_crop(frames_LHWC, out_LHWC.shape[1]))
+            entry = DecodedFrames(read_frames(path, indices_L, short_side=self.contract.short_side))
+            indices_L = np.arange(len(indices_L))
+        if len(self.positions) == 1:
+            # A view of the batch: L frames of each draw lie next to each other.
+            entry.read_square(indices_L, out_RLHWC.reshape(-1, *out_RLHWC.shape[2:]))
+            return
+        # Crops of a clip follow each other: [R, views, crops, T].
+        frames = self.contract.frames
+        out = out_RLHWC.reshape(-1, len(self.positions), frames, *out_RLHWC.shape[2:])
+        square = np.empty((len(indices_L), *out_RLHWC.shape[2:]), dtype=out.dtype)
+        for place, position in enumerate(self.positions):
+            entry.read_square(indices_L, square, position)
+            out[:, place] = square.reshape(-1, frames, *square.shape[1:])
 
     def indices(self, num_frames: int, seed: int) -> Indices:
         """`[views, T]` frame numbers of one draw (`[1, T]` in training)."""
@@ -182,31 +214,6 @@ class ClipDataset(Dataset[ClipExample]):
             generator=self._random.at(seed),
             jitter=self.temporal_jitter,
         )[None]
-
-
-class EpochSampler(Sampler[Draw]):
-    """A new shuffle, and a new seed for each clip, every epoch.
-
-    Both follow from (seed, epoch) alone: neither the number of workers nor where a run was resumed changes what is
-    drawn. Lightning calls `set_epoch`.
-    """
-
-    def __init__(self, length: int, *, seed: int) -> None:
-        self.length = length
-        self.seed = seed
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __iter__(self) -> Iterator[Draw]:
-        generator = np.random.default_rng([self.seed, self.epoch])
-        order = generator.permutation(self.length)
-        seeds = generator.integers(0, 2**63 - 1, size=self.length)
-        return map(Draw, order.tolist(), seeds.tolist())
 
 
 def collate_clips(examples: Sequence[ClipExample] | ClipBatch) -> ClipBatch:

@@ -56,10 +56,18 @@ def resize_short_side(frame_HWC: Frame, short_side: int) -> Frame:
     return np.asarray(cv2.resize(frame_HWC, size, interpolation=interpolation), dtype=np.uint8)
 
 
-def center_crop(frames_HWC: Frame, size: int) -> Frame:
-    """The central `size` x `size` pixels of `[..., H, W, C]`."""
-    height, width = frames_HWC.shape[-3:-1]
+def square_start(height: int, width: int, size: int, position: float = 0.5) -> tuple[int, int]:
+    """Top and left of the `size` x `size` square: centred, but at `position` (0 to 1) along the longer side."""
     top, left = (height - size) // 2, (width - size) // 2
+    if height > width:
+        return int((height - size) * position), left
+    return top, int((width - size) * position)
+
+
+def center_crop(frames_HWC: Frame, size: int, position: float = 0.5) -> Frame:
+    """The central `size` x `size` pixels of `[..., H, W, C]`, or those at `position` along the longer side."""
+    height, width = frames_HWC.shape[-3:-1]
+    top, left = square_start(height, width, size, position)
     return frames_HWC[..., top : top + size, left : left + size, :]
 
 

@@ -56,8 +56,11 @@ class Sample:
         about: dict[str, Any] = json.loads(bytes(self._members["json"]))
         return about
 
-    def read_square(self, indices: Indices, out_TSSC: Frame) -> None:
-        """The centre squares of the frames numbered `indices`, RGB uint8, as large as `out_TSSC` has them.
+    def read_square(self, indices: Indices, out_TSSC: Frame, position: float = 0.5) -> None:
+        """The squares of the frames numbered `indices`, RGB uint8, as large as `out_TSSC` has them.
+
+        Args:
+            position: along the longer side, 0 to 1; 0.5 is the centre.
 
         Raises:
             DataError: if one is missing or no picture.
@@ -67,7 +70,7 @@ class Sample:
             if index in places:
                 out_TSSC[place] = out_TSSC[places[index]]
             else:
-                out_TSSC[place] = center_crop(self._frame(index), out_TSSC.shape[1])
+                out_TSSC[place] = center_crop(self._frame(index), out_TSSC.shape[1], position)
                 places[index] = place
 
     def _frame(self, index: int) -> Frame:

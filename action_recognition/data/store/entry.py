@@ -93,16 +93,11 @@ def read_header(path: Path) -> Header | None:
     return Header(codec=name, frames=frames, height=height, width=width, size_bytes=size_bytes)
 
 
-def square_start(long_side: int, side: int) -> int:
-    """Where the centre square begins along the longer side, as `video.center_crop` has it."""
-    return (long_side - side) // 2
-
-
 def split_square(frame_HWC: Frame) -> tuple[Frame, Frame]:
     """A frame's centre square, and what is left of it (or above) and right of it (or below), joined."""
     height, width = frame_HWC.shape[:2]
     side, axis = min(height, width), int(width > height)
-    start = square_start(max(height, width), side)
+    start = (max(height, width) - side) // 2  # as `video.center_crop` has it
     before, square, after = np.split(frame_HWC, (start, start + side), axis=axis)
     return square, np.concatenate([before, after], axis=axis)
 
@@ -111,7 +106,7 @@ def join_square(square_NSSC: Frame, margin_NHWC: Frame) -> Frame:
     """The reverse of `split_square`, for many frames."""
     side = square_NSSC.shape[1]
     axis = 2 if margin_NHWC.shape[1] == side else 1
-    before, after = np.split(margin_NHWC, (square_start(side + margin_NHWC.shape[axis], side),), axis=axis)
+    before, after = np.split(margin_NHWC, (margin_NHWC.shape[axis] // 2,), axis=axis)
     return np.concatenate([before, square_NSSC, after], axis=axis)
 
 

@@ -19,8 +19,8 @@ from action_recognition.data.store.entry import (
     StoreFormat,
     join_square,
     read_header,
-    square_start,
 )
+from action_recognition.data.video import center_crop, square_start
 from action_recognition.errors import VideoError
 
 # Linux allows a process 65,530 maps.
@@ -45,14 +45,18 @@ class RawEntry:
     def read(self, indices: Indices) -> Frame:
         return join_square(self.square_NSSC[indices], self.margin_NHWC[indices])
 
-    def read_square(self, indices: Indices, out_TSSC: Frame) -> None:
+    def read_square(self, indices: Indices, out_TSSC: Frame, position: float = 0.5) -> None:
         size, side = out_TSSC.shape[1], self.square_NSSC.shape[1]
+        if position != 0.5:
+            np.copyto(out_TSSC, center_crop(self.read(indices), size, position))
+            return
         if size == side:
             # One call for any indices; every other mode than "clip" goes through a copy of `out`.
             self.square_NSSC.take(indices, axis=0, out=out_TSSC, mode="clip")
             return
-        top = square_start(self.height, size) - square_start(self.height, side)
-        left = square_start(self.width, size) - square_start(self.width, side)
+        # Not the square's own middle: halves of odd differences would be rounded twice.
+        outer, inner = (square_start(self.height, self.width, length) for length in (side, size))
+        top, left = inner[0] - outer[0], inner[1] - outer[1]
         for place, index in enumerate(indices.tolist()):
             out_TSSC[place] = self.square_NSSC[index, top : top + size, left : left + size]
 
@@ -72,9 +76,9 @@ class JpegEntry:
         self._decode(indices, out_THWC, slice(None), slice(None))
         return out_THWC
 
-    def read_square(self, indices: Indices, out_TSSC: Frame) -> None:
+    def read_square(self, indices: Indices, out_TSSC: Frame, position: float = 0.5) -> None:
         size = out_TSSC.shape[1]
-        top, left = square_start(self.height, size), square_start(self.width, size)
+        top, left = square_start(self.height, self.width, size, position)
         self._decode(indices, out_TSSC, slice(top, top + size), slice(left, left + size))
 
     def _decode(self, indices: Indices, out: Frame, rows: slice, columns: slice) -> None:
