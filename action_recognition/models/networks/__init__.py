@@ -10,6 +10,15 @@ from action_recognition.models.networks.base import ActionNetwork
 # Module of this package and class. Imported when asked for: torchvision alone takes a second.
 NETWORKS: Mapping[str, tuple[str, str]] = {
     "cnn3d": ("cnn3d", "CNN3D"),
+    "c3d": ("c3d", "C3D"),
+    "lrcn": ("lrcn", "LRCN"),
+    "shufflenet3d": ("shufflenet3d", "ShuffleNet3D"),
+    "r3d_18": ("torchvision_video", "R3D18"),
+    "mc3_18": ("torchvision_video", "MC318"),
+    "r2plus1d_18": ("torchvision_video", "R2Plus1D18"),
+    "s3d": ("torchvision_video", "S3D"),
+    "mvit_v2_s": ("torchvision_video", "MViTV2S"),
+    "swin3d_t": ("torchvision_video", "Swin3DT"),
 }
 
 
