@@ -6,7 +6,16 @@ from action_recognition.config import Config, load_config
 from action_recognition.runs import resolve_checkpoint
 
 # What described the training run, not the model or its data.
-FORGOTTEN = ("trainer.resume", "trainer.run_dir", "tracking.", "export.", "predict.", "evaluation.")
+FORGOTTEN = (
+    "trainer.resume",
+    "trainer.run_dir",
+    "tracking.",
+    "export.",
+    "predict.",
+    "evaluation.",
+    "compare.",
+    "tune.",
+)
 
 
 def config_of_checkpoint(config: Config) -> Config:

@@ -8,6 +8,7 @@ from action_recognition.config.schema import (
     DATA_KINDS,
     AugmentConfig,
     CacheConfig,
+    CompareConfig,
     Config,
     DataConfig,
     EvaluationConfig,
@@ -21,6 +22,7 @@ from action_recognition.config.schema import (
     ShardsConfig,
     TrackingConfig,
     TrainerConfig,
+    TuneConfig,
 )
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "DATA_KINDS",
     "AugmentConfig",
     "CacheConfig",
+    "CompareConfig",
     "Config",
     "DataConfig",
     "EvaluationConfig",
@@ -41,6 +44,7 @@ __all__ = [
     "ShardsConfig",
     "TrackingConfig",
     "TrainerConfig",
+    "TuneConfig",
     "flatten",
     "load_config",
     "to_yaml",

@@ -10,7 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 from action_recognition.contract import SHORT_CLIP_POLICIES
 from action_recognition.errors import ConfigError, check_at_least, check_choice, first_line
 
-DATA_KINDS = ("demo", "hmdb51", "ucf101", "folder", "shards")
+DATA_KINDS = ("demo", "hmdb51", "ucf101", "folder", "shards", "stills", "depth")
 # What a network is given instead of RGB frames; see `models.inputs`.
 INPUTS = ("rgb", "residual", "rgb_residual")
 
@@ -178,9 +178,19 @@ class DataConfig:
     cache: CacheConfig
     shards: ShardsConfig
     augment: AugmentConfig
+    in_memory: bool = False
+    synthetic: bool = False
+    labels_csv: str | None = None
+    train_subjects: list[str] | None = None
+    test_subjects: list[str] | None = None
+    sequence_pattern: str = r"(?P<subject>S\d+)-(?P<label>G\d+)-T(?P<frame>\d+)"
+    sequence_length: int | None = None
+    min_sequence: int = 6
+    bits: int = 8
 
     def __post_init__(self) -> None:
         check_choice("data.kind", self.kind, DATA_KINDS)
+        self._check_images()
         check_choice("data.split", self.split, (1, 2, 3))
         check_choice("data.short_clip", self.short_clip, SHORT_CLIP_POLICIES)
         check_choice("data.test_crops", self.test_crops, (1, 3))
@@ -199,6 +209,27 @@ class DataConfig:
             except re.error as error:
                 line = f"data.source_pattern={self.source_pattern}: not a regular expression ({error})"
                 raise ConfigError(line) from None
+
+    def _check_images(self) -> None:
+        """The keys of stills and depth sequences."""
+        check_choice("data.bits", self.bits, (8, 16) if self.kind == "depth" else (8,))
+        check_at_least("data.min_sequence", self.min_sequence, 1)
+        if self.sequence_length is not None:
+            check_at_least("data.sequence_length", self.sequence_length, self.min_sequence)
+        if self.synthetic and self.kind not in ("stills", "depth"):
+            raise ConfigError(f"data.synthetic=true: data.kind={self.kind} has none; use data=stills_demo or depth_demo")
+        if self.kind == "depth" and (len(self.mean), len(self.std)) != (1, 1):
+            raise ConfigError(f"data.mean={self.mean}, data.std={self.std}: depth has one channel, so one value each")
+        if both := sorted(set(self.train_subjects or ()) & set(self.test_subjects or ())):
+            raise ConfigError(f"data.train_subjects and data.test_subjects: {both[0]} is in both; leave it in one")
+        try:
+            groups = re.compile(self.sequence_pattern).groupindex
+        except re.error as error:
+            line = f"data.sequence_pattern={self.sequence_pattern}: not a regular expression ({error})"
+            raise ConfigError(line) from None
+        if missing := sorted({"subject", "label", "frame"} - set(groups)):
+            line = f"data.sequence_pattern={self.sequence_pattern}: no group (?P<{missing[0]}>...)"
+            raise ConfigError(f"{line}; it needs subject, label and frame")
 
 
 @dataclass(kw_only=True)
@@ -362,6 +393,53 @@ class PredictConfig:
 
 
 @dataclass(kw_only=True)
+class CompareConfig:
+    """What `compare-runs` reads; `experiments` and `runs` become lists of names or ids, or None."""
+
+    experiments: Any
+    runs: Any
+    baseline: str | None
+    metric: str
+    output_dir: str
+
+    def __post_init__(self) -> None:
+        self.experiments = _names("compare.experiments", self.experiments)
+        self.runs = _names("compare.runs", self.runs)
+        check_choice("compare.metric", self.metric, ("top1", "top3", "top5", "mean_class_accuracy"))
+
+
+def _names(key: str, given: Any) -> list[str] | None:
+    if given is None or given == []:
+        return None
+    if isinstance(given, dict):
+        raise ConfigError(f"{key}={given}: expected names, [a,b]")
+    return [str(name) for name in given] if isinstance(given, list) else [str(given)]
+
+
+@dataclass(kw_only=True)
+class TuneConfig:
+    """A search with Optuna; `space` maps configuration keys to what they may be, see `experiments.space`."""
+
+    study: str
+    trials: int
+    timeout_minutes: float | None
+    startup_trials: int
+    pruner: str
+    warmup_epochs: int
+    storage: str
+    output_dir: str
+    space: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        check_choice("tune.pruner", self.pruner, ("median", "none"))
+        for name in ("trials", "startup_trials"):
+            check_at_least(f"tune.{name}", getattr(self, name), 1)
+        check_at_least("tune.warmup_epochs", self.warmup_epochs, 0)
+        if self.timeout_minutes is not None and self.timeout_minutes <= 0:
+            raise ConfigError(f"tune.timeout_minutes={self.timeout_minutes}: expected more than 0, or null")
+
+
+@dataclass(kw_only=True)
 class Config:
     """The whole configuration, one field a Hydra group."""
 
@@ -374,4 +452,6 @@ class Config:
     tracking: TrackingConfig
     export: ExportConfig
     predict: PredictConfig
+    compare: CompareConfig
+    tune: TuneConfig
     overrides: list[str] = field(default_factory=list)

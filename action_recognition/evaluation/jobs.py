@@ -8,7 +8,7 @@ from rich.table import Table
 from action_recognition.config import Config
 from action_recognition.evaluation.evaluate import Evaluation, evaluate
 from action_recognition.evaluation.metrics import Metrics
-from action_recognition.runs import resolve_checkpoint
+from action_recognition.runs import resolve_checkpoint, run_dir_of, tracking_of
 
 
 def run_evaluation(config: Config, *, console: Console, mlflow: bool = False) -> Evaluation:
@@ -20,6 +20,8 @@ def run_evaluation(config: Config, *, console: Console, mlflow: bool = False) ->
         from action_recognition.training.tracking import open_run
 
         tags = {"command": "infer-ml-flow", "checkpoint": str(checkpoint)}
+        if training_run_id := tracking_of(run_dir_of(checkpoint)):
+            tags["training_run_id"] = training_run_id
         with open_run(config, tags=tags) as tracker:
             evaluation = evaluate(config, checkpoint, console=console)
             tracker.log_metrics({f"test_{name}": value for name, value in asdict(evaluation.metrics).items()})
@@ -37,11 +39,12 @@ def run_evaluation(config: Config, *, console: Console, mlflow: bool = False) ->
 
 def metrics_table(metrics: Metrics, *, split: str) -> Table:
     table = Table(title=f"{metrics.clips} {split} clips", title_justify="left")
-    for name in ("top-1", "95 % interval", "top-5", "mean class accuracy"):
+    for name in ("top-1", "95 % interval", "top-3", "top-5", "mean class accuracy"):
         table.add_column(name, justify="right")
     table.add_row(
         f"{100 * metrics.top1:.1f} %",
         f"{100 * metrics.top1_low:.1f} - {100 * metrics.top1_high:.1f} %",
+        f"{100 * metrics.top3:.1f} %",
         f"{100 * metrics.top5:.1f} %",
         f"{100 * metrics.mean_class_accuracy:.1f} %",
     )

@@ -12,6 +12,7 @@ class Metrics:
     """Shares of 1 over `clips` test videos; `top1_low` and `top1_high` bound a 95 % interval."""
 
     top1: float
+    top3: float
     top5: float
     mean_class_accuracy: float
     clips: int
@@ -58,11 +59,12 @@ def bootstrap_interval(
 def compute_metrics(
     probability_NK: NDArray[np.floating], label_N: NDArray[np.int64], groups: Sequence[str], *, resamples: int
 ) -> Metrics:
-    """All metrics of a set of videos; top-5 is top-K where there are fewer than five classes."""
+    """All metrics of a set of videos; top-3 and top-5 are top-K where there are fewer classes."""
     hits_N = top_k_hits(probability_NK, label_N, k=1)
     low, high = bootstrap_interval(hits_N, groups, resamples=resamples)
     return Metrics(
         top1=float(hits_N.mean()),
+        top3=float(top_k_hits(probability_NK, label_N, k=3).mean()),
         top5=float(top_k_hits(probability_NK, label_N, k=5).mean()),
         mean_class_accuracy=mean_class_accuracy(probability_NK.argmax(axis=1), label_N),
         clips=len(label_N),

@@ -3,6 +3,7 @@
 import logging
 import sys
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from action_recognition.files import replace_file
 from action_recognition.models.module import VideoActionModel
 from action_recognition.runs import checkpoint_dir, new_run_dir, remember_tracking, resolve_checkpoint, run_dir_of
 from action_recognition.training.callbacks import History, RememberRun
+from action_recognition.training.facts import RunFacts, source_name
 from action_recognition.training.step import StepPlan, choose_step
 
 if TYPE_CHECKING:
@@ -39,11 +41,14 @@ class TrainResult:
     skipped: int
 
 
-def train(config: Config, *, console: Console, tracker: "Tracker | None" = None) -> TrainResult:
+def train(
+    config: Config, *, console: Console, tracker: "Tracker | None" = None, callbacks: Sequence[Callback] = ()
+) -> TrainResult:
     """Fit a `VideoActionModel` and write checkpoints, history and curves into a run directory.
 
     Args:
         tracker: an open MLflow run that receives curves, checkpoints and plots.
+        callbacks: of Lightning, beside the project's own.
 
     Raises:
         DataError: on data that cannot be trained on.
@@ -70,8 +75,9 @@ def train(config: Config, *, console: Console, tracker: "Tracker | None" = None)
     best, last = make_checkpoints(run_dir, has_val=has_val)
     history = History(run_dir / "history.csv", console)
     # Checkpoints come last: they are saved after the history is written.
-    callbacks = [history, RememberRun(run_dir, config.plots_dir), best, last]
-    trainer = make_trainer(config, plan, callbacks, tracker, has_val=has_val)
+    facts = [RunFacts(tracker, plan, history, read_from=source_name(datamodule.source))] if tracker else []
+    all_callbacks = [history, *facts, *callbacks, RememberRun(run_dir, config.plots_dir), best, last]
+    trainer = make_trainer(config, plan, all_callbacks, tracker, has_val=has_val)
     trainer.fit(model, datamodule=datamodule, ckpt_path=str(resume_from) if resume_from else None, weights_only=True)
 
     report_skipped(model, manifest, contract, console)

@@ -20,6 +20,7 @@ def test_scores_agree_with_scikit_learn(scores):
     metrics = compute_metrics(probability_NK, label_N, [str(i) for i in range(300)], resamples=100)
     predicted_N = probability_NK.argmax(axis=1)
     assert metrics.top1 == pytest.approx(accuracy_score(label_N, predicted_N))
+    assert metrics.top3 == pytest.approx(top_k_accuracy_score(label_N, probability_NK, k=3))
     assert metrics.top5 == pytest.approx(top_k_accuracy_score(label_N, probability_NK, k=5))
     assert metrics.mean_class_accuracy == pytest.approx(balanced_accuracy_score(label_N, predicted_N))
     assert metrics.clips == 300
