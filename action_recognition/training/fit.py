@@ -21,6 +21,7 @@ from action_recognition.data.source import report_source
 from action_recognition.evaluation.plots import plot_history
 from action_recognition.files import replace_file
 from action_recognition.models.module import VideoActionModel
+from action_recognition.models.pretrained import load_pretrained
 from action_recognition.runs import checkpoint_dir, new_run_dir, remember_tracking, resolve_checkpoint, run_dir_of
 from action_recognition.training.callbacks import History, RememberRun
 from action_recognition.training.facts import RunFacts, source_name
@@ -69,6 +70,9 @@ def train(
 
     plan = plan_step(config, contract, console)
     model = make_model(config, contract, plan, manifest)
+    if config.model.weights and not resume_from:
+        report = load_pretrained(model.network, config.model.weights, network_name=config.model.network)
+        console.print(report.line(), highlight=False, markup=False, soft_wrap=True)
     datamodule = ClipDataModule(config.data, manifest, contract, seed=config.trainer.seed)
     report_source(datamodule.source, manifest.split("train") + manifest.split("val"), console)
     has_val = bool(manifest.split("val", min_frames=contract.min_frames))
