@@ -11,7 +11,9 @@ from typing import Any, Self
 
 from action_recognition.errors import ContractError, check_at_least, check_choice
 
-CONTRACT_VERSION = 1
+CONTRACT_VERSION = 2
+# Version 1 had no `bits`: its clips are of 8 bits.
+ADDED_SINCE: dict[int, dict[str, Any]] = {1: {"bits": 8}, CONTRACT_VERSION: {}}
 CONTRACT_KEY = "clip_contract"
 SHORT_CLIP_POLICIES = ("repeat_last", "wrap", "error")
 
@@ -20,19 +22,21 @@ SHORT_CLIP_POLICIES = ("repeat_last", "wrap", "error")
 class ClipContract:
     """How a clip for a model is cut from a video, and what the model's outputs mean.
 
-    A clip is uint8 `[C, T, H, W]`, RGB, 0-255, with `T = frames` taken every `stride` frames. Each frame is resized
-    so that its shorter side is `short_side` pixels; the centre `size` x `size` pixels are the model's input. The
-    model itself subtracts `mean` and divides by `std` (both on the 0-255 scale, one value a channel).
+    A clip is uint8 `[C, T, H, W]`, RGB, 0-255 (of depth: one channel, and uint16, 0-65535, with 16 bits), with
+    `T = frames` taken every `stride` frames. Each frame is resized so that its shorter side is `short_side` pixels;
+    the centre `size` x `size` pixels are the model's input. The model itself subtracts `mean` and divides by `std`
+    (one value a channel, both on the scale of the clip's values).
 
     Args:
         frames: frames a clip (T).
         stride: distance between two frames of a clip, in frames of the video.
         short_side: pixels of the shorter frame side after resizing.
         size: pixels of the square that the model sees (H = W).
-        mean, std: per channel, on the 0-255 scale.
+        mean, std: per channel, on the scale of the clip's values.
         class_names: the label of output `k` is `class_names[k]`.
         short_clip: what fills a clip when the video is shorter than its span: `repeat_last`, `wrap`, or `error`.
         data_hash: hash of the manifest that the model was trained on, empty before training.
+        bits: of a value, 8 or 16.
 
     Raises:
         ContractError: on values that contradict each other.
@@ -48,12 +52,14 @@ class ClipContract:
     short_clip: str = "repeat_last"
     data_hash: str = ""
     channels: int = 3
+    bits: int = 8
     version: int = CONTRACT_VERSION
 
     def __post_init__(self) -> None:
         for name in ("frames", "stride", "size"):
             check_at_least(name, getattr(self, name), 1)
         check_choice("short_clip", self.short_clip, SHORT_CLIP_POLICIES)
+        check_choice("bits", self.bits, (8, 16))
         if self.short_side < self.size:
             raise ContractError(f"short_side={self.short_side}: expected at least size={self.size}")
         if not (len(self.mean) == len(self.std) == self.channels):
@@ -77,6 +83,11 @@ class ClipContract:
         return (self.channels, self.frames, self.size, self.size)
 
     @property
+    def dtype(self) -> str:
+        """Of a clip, as numpy, torch and ONNX call it."""
+        return f"uint{self.bits}"
+
+    @property
     def num_classes(self) -> int:
         return len(self.class_names)
 
@@ -97,12 +108,13 @@ class ClipContract:
         Raises:
             ContractError: if the version is another one, or keys are missing or unknown.
         """
-        if not isinstance(values, dict) or values.get("version") != CONTRACT_VERSION:
+        if not isinstance(values, dict) or values.get("version") not in list(ADDED_SINCE):
             found = values.get("version") if isinstance(values, dict) else type(values).__name__
             raise ContractError(
                 f"{origin}: clip contract version {found}, expected {CONTRACT_VERSION}; export the model again with "
                 "this version: python commands.py export-onnx"
             )
+        values = ADDED_SINCE[values["version"]] | values | {"version": CONTRACT_VERSION}
         known = {field.name for field in fields(cls)}
         if set(values) != known:
             raise ContractError(f"{origin}: clip contract keys differ: {sorted(set(values) ^ known)}")

@@ -217,7 +217,7 @@ class DataConfig:
         if self.sequence_length is not None:
             check_at_least("data.sequence_length", self.sequence_length, self.min_sequence)
         if self.synthetic and self.kind not in ("stills", "depth"):
-            raise ConfigError(f"data.synthetic=true: data.kind={self.kind} has none; use data=stills_demo or depth_demo")
+            raise ConfigError(f"data.synthetic=true: not with data.kind={self.kind}; use data=stills_demo, depth_demo")
         if self.kind == "depth" and (len(self.mean), len(self.std)) != (1, 1):
             raise ConfigError(f"data.mean={self.mean}, data.std={self.std}: depth has one channel, so one value each")
         if both := sorted(set(self.train_subjects or ()) & set(self.test_subjects or ())):

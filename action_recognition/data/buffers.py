@@ -16,24 +16,24 @@ Bytes = NDArray[np.uint8]
 
 
 class BatchBuffers:
-    """Gives out uint8 tensors to be written to. Memory is used again once no tensor or array refers to it."""
+    """Gives out tensors to be written to. Memory is used again once no tensor or array refers to it."""
 
     def __init__(self) -> None:
         # Each with the array that its tensor was made from, which lives as long as the tensor's storage.
         self._buffers: list[tuple[Bytes, ReferenceType[Bytes]]] = []
 
-    def take(self, *shape: int) -> Tensor:
-        """An uninitialised contiguous uint8 tensor. In a worker it lies in shared memory: it will not be copied."""
-        size_bytes = math.prod(shape)
+    def take(self, *shape: int, dtype: torch.dtype = torch.uint8) -> Tensor:
+        """An uninitialised contiguous tensor. In a worker it lies in shared memory: it will not be copied."""
+        size_bytes = math.prod(shape) * dtype.itemsize
         if get_worker_info() is not None:
             storage = torch.UntypedStorage._new_shared(size_bytes)
-            return torch.empty(0, dtype=torch.uint8).set_(storage).view(shape)
+            return torch.empty(0, dtype=dtype).set_(storage).view(shape)
         buffer = self._free_buffer(size_bytes + PAGE_BYTES)
         # At the beginning of a page: see `store.entry.DATA_OFFSET`.
         start = -buffer.ctypes.data % PAGE_BYTES
-        array = buffer[start : start + size_bytes].reshape(shape)
+        array = buffer[start : start + size_bytes]
         self._buffers = [(buffer, ref(array)), *self._buffers[: MAX_BUFFERS - 1]]
-        return torch.from_numpy(array)
+        return torch.from_numpy(array).view(dtype).view(shape)
 
     def _free_buffer(self, size_bytes: int) -> Bytes:
         """One that nobody uses, taken out of the list, or a new one."""

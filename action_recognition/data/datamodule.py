@@ -11,12 +11,13 @@ from torch.utils.data import DataLoader
 from action_recognition.config import DataConfig
 from action_recognition.contract import ClipContract
 from action_recognition.data.dataset import ClipBatch, ClipDataset, collate_clips
-from action_recognition.data.manifest import ClipRecord, Manifest
+from action_recognition.data.manifest import IMAGE_SOURCES, ClipRecord, Manifest
+from action_recognition.data.memory import InMemorySource
 from action_recognition.data.prefetch import ThreadedLoader
 from action_recognition.data.samplers import EpochSampler, rank_and_world
 from action_recognition.data.shards.batches import ShardBatches, lane_workers
 from action_recognition.data.shards.reader import ShardReader
-from action_recognition.data.source import open_source
+from action_recognition.data.source import below_memory, open_source
 from action_recognition.data.store.reader import ClipStore
 from action_recognition.errors import ConfigError, DataError
 
@@ -36,6 +37,7 @@ def make_contract(data: DataConfig, manifest: Manifest) -> ClipContract:
         short_clip=data.short_clip,
         data_hash=manifest.data_hash,
         channels=len(data.mean),
+        bits=data.bits,
     )
 
 
@@ -80,14 +82,19 @@ class ClipDataModule(L.LightningDataModule):
         """
         records = self.manifest.split(split, min_frames=self.contract.min_frames)
         if not records:
-            raise DataError(
-                f"{self.data.name}: no {split} clips under split {self.data.split}; "
-                "see what there is: python commands.py check-data"
-            )
+            raise DataError(f"{self.data.name}: {self._why_empty(split)}")
         unknown = sorted({record.label for record in records} - set(self.contract.class_names))
         if unknown:
             raise DataError(f"{self.data.name}: classes {', '.join(unknown)} are not in the model's contract")
         return records
+
+    def _why_empty(self, split: str) -> str:
+        if self.data.kind not in IMAGE_SOURCES:
+            under = f"under split {self.data.split}"
+        else:
+            share = self.data.val_fraction if split == "val" else self.data.test_fraction
+            under = f"with data.{split}_fraction={share:g}: there is no {split} split"
+        return f"no {split} clips {under}; see what there is: python commands.py check-data"
 
     def train_dataloader(self) -> DataLoader[ClipBatch]:
         return self._loader(self._dataset("train", views=0), batch_size=self.data.batch_size, shuffle=True)
@@ -119,17 +126,16 @@ class ClipDataModule(L.LightningDataModule):
 
     def _loader(self, dataset: ClipDataset, *, batch_size: int, shuffle: bool = False) -> DataLoader[ClipBatch]:
         workers = min(worker_count(self.data.num_workers), len(dataset))
-        if isinstance(self.source, ShardReader):
+        source = below_memory(self.source)
+        if isinstance(source, ShardReader):
             workers = lane_workers(workers)
-            order = self._shard_order(self.source, dataset, batch_size, shuffle, workers)
+            order = self._shard_order(source, dataset, batch_size, shuffle, workers)
         else:
             order = self._order(dataset, batch_size, shuffle)
         kind: type[DataLoader[ClipBatch]] = DataLoader
-        if (
-            self.data.num_workers < 0
-            and isinstance(self.source, ClipStore)
-            and self.source.only_copies(dataset.records)
-        ):
+        copied = isinstance(source, ClipStore) and source.only_copies(dataset.records)
+        # In memory, clips are shared by what trains and what validates, as long as no worker has its own.
+        if self.data.num_workers < 0 and (copied or isinstance(self.source, InMemorySource)):
             kind, workers = ThreadedLoader, 0
         return kind(
             dataset,  # type: ignore[arg-type]  # its __getitems__ makes the batch

@@ -1,4 +1,4 @@
-"""Clips as training examples: decoded, or copied from the clip store, in the workers; handed on as uint8."""
+"""Clips as training examples: decoded, or copied from the clip store, in the workers; handed on as uint8 or uint16."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -14,9 +14,10 @@ from torch.utils.data import Dataset
 
 from action_recognition.contract import ClipContract
 from action_recognition.data.buffers import BatchBuffers
+from action_recognition.data.frames import read_clip_frames
 from action_recognition.data.manifest import ClipRecord
 from action_recognition.data.sampling import Indices, random_clip, uniform_clips
-from action_recognition.data.video import Frame, center_crop, read_frames
+from action_recognition.data.video import Frame, center_crop
 from action_recognition.errors import VideoError
 
 # Where the squares of three-crop testing lie along the frame's longer side (SlowFast, Feichtenhofer et al. 2019).
@@ -31,7 +32,7 @@ class Draw(NamedTuple):
 
 
 class ClipExample(NamedTuple):
-    """`clips_NCTHW`: uint8 views of one video. None, with a reason, where the video could not be decoded."""
+    """`clips_NCTHW`: views of one video, as the contract says. None, with a reason, where it could not be decoded."""
 
     clips_NCTHW: Tensor | None
     label: int
@@ -43,8 +44,9 @@ class ClipBatch(NamedTuple):
     """A batch as it leaves the workers.
 
     Attributes:
-        clip_BCTHW: uint8, RGB. Views of one video follow each other; B is videos times views. In memory channels
-            come last, as frames are decoded: the model's device turns them round faster.
+        clip_BCTHW: of the contract's dtype: uint8, RGB; or depth, uint8 or uint16. Views of one video follow each
+            other; B is videos times views. In memory channels come last, as frames are decoded: the model's device
+            turns them round faster.
         label_B: int64, one a view.
         index_B: int64, the video's place in its split.
         errors: what was skipped: one line a video that could not be decoded.
@@ -59,6 +61,8 @@ class ClipBatch(NamedTuple):
 class SourceEntry(Protocol):
     """A clip whose frames can be had by number, cut to squares; `position` 0 to 1 is along the frame's longer side."""
 
+    def read(self, indices: Indices) -> Frame: ...
+
     def read_square(self, indices: Indices, out_TSSC: Frame, position: float = 0.5) -> None: ...
 
 
@@ -69,10 +73,13 @@ class ClipSource(Protocol):
 
 
 class DecodedFrames:
-    """Frames that were decoded for this once; their numbers are their places here."""
+    """Frames that are decoded; their numbers are their places here."""
 
     def __init__(self, frames_LHWC: Frame) -> None:
         self.frames_LHWC = frames_LHWC
+
+    def read(self, indices: Indices) -> Frame:
+        return self.frames_LHWC[indices]
 
     def read_square(self, indices: Indices, out_TSSC: Frame, position: float = 0.5) -> None:
         np.copyto(out_TSSC, center_crop(self.frames_LHWC, out_TSSC.shape[1], position)[indices])
@@ -145,7 +152,8 @@ class ClipDataset(Dataset[ClipExample]):
         """A whole batch, each frame copied once, to its place in it. `DataLoader` calls this where it finds it."""
         views, frames = max(1, self.views) * len(self.positions), self.contract.frames
         side = self.contract.size if self.views else self.contract.short_side
-        clip_BTHWC = self._buffers.take(len(draws) * views, frames, side, side, self.contract.channels)
+        shape = (len(draws) * views, frames, side, side, self.contract.channels)
+        clip_BTHWC = self._buffers.take(*shape, dtype=getattr(torch, self.contract.dtype))
         # Views of a video follow each other: L is views times frames.
         out_BLHWC = clip_BTHWC.numpy().reshape(len(draws), views * frames, side, side, self.contract.channels)
         planned, errors = self._plan(draws)
@@ -180,8 +188,9 @@ class ClipDataset(Dataset[ClipExample]):
         indices_L = wanted[0] if len(wanted) == 1 else np.concatenate(wanted)
         entry = self.store.entry(record.md5, frames=record.frames) if self.store else None
         if entry is None:
-            path = self.videos_dir / record.path
-            entry = DecodedFrames(read_frames(path, indices_L, short_side=self.contract.short_side))
+            contract, path = self.contract, self.videos_dir / record.path
+            shape = {"short_side": contract.short_side, "channels": contract.channels, "bits": contract.bits}
+            entry = DecodedFrames(read_clip_frames(path, indices_L, **shape))
             indices_L = np.arange(len(indices_L))
         if len(self.positions) == 1:
             # A view of the batch: L frames of each draw lie next to each other.

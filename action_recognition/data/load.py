@@ -4,8 +4,9 @@ from rich.console import Console
 
 from action_recognition.config import Config
 from action_recognition.contract import ClipContract
-from action_recognition.data.manifest import SPLITS, Manifest, build_manifest
+from action_recognition.data.manifest import IMAGE_SOURCES, SPLITS, Manifest, build_manifest
 from action_recognition.data.shards.shard_set import read_shard_manifest
+from action_recognition.data.sources.depth import shared_subjects
 from action_recognition.progress import progress_bar
 
 
@@ -14,7 +15,8 @@ def load_manifest(config: Config, console: Console) -> Manifest:
     if config.data.kind == "shards":
         manifest: Manifest = read_shard_manifest(config.data)
     else:
-        with progress_bar("reading videos", console=console) as progress:
+        what = "images" if config.data.kind in IMAGE_SOURCES else "videos"
+        with progress_bar(f"reading {what}", console=console) as progress:
             manifest = build_manifest(config.data, progress=progress)
     counts = manifest.counts()
     found = ", ".join(f"{counts[name]} {name}" for name in SPLITS if counts[name])
@@ -22,7 +24,17 @@ def load_manifest(config: Config, console: Console) -> Manifest:
         f"{config.data.name}: {found}; {len(manifest.class_names)} classes, data hash {manifest.data_hash}",
         highlight=False,
     )
+    for line in split_remarks(manifest, config.data.kind):
+        console.print(line, style="yellow", highlight=False, markup=False)
     return manifest
+
+
+def split_remarks(manifest: Manifest, kind: str) -> list[str]:
+    """What a reader of scores has to know about the split."""
+    if kind != "depth":
+        return []
+    train, val, test = ([record.source for record in manifest.split(name)] for name in ("train", "val", "test"))
+    return shared_subjects(train, {"val": val, "test": test})
 
 
 def report_unusable(manifest: Manifest, contract: ClipContract, console: Console) -> None:

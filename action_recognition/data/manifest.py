@@ -17,16 +17,21 @@ from pathlib import Path
 from typing import Any
 
 from action_recognition.config import DataConfig
+from action_recognition.data.frames import clip_files, clip_md5, probe_clip
 from action_recognition.data.sources import OFFICIAL_SOURCES, hmdb51
+from action_recognition.data.sources.depth import list_sequences
 from action_recognition.data.sources.folder import assign_folder_splits
 from action_recognition.data.sources.layout import class_folders, list_videos
+from action_recognition.data.sources.listed import ListedClip
 from action_recognition.data.sources.official import OfficialSource
+from action_recognition.data.sources.stills import list_stills
 from action_recognition.data.splits import cut_by_source
-from action_recognition.data.video import probe
 from action_recognition.errors import DataError, VideoError
 from action_recognition.files import replace_file
 
 SPLITS = ("train", "val", "test", "unused")
+# Data sets of images: they list their clips and split them in one.
+IMAGE_SOURCES: dict[str, Callable[[DataConfig], list[ListedClip]]] = {"stills": list_stills, "depth": list_sequences}
 Progress = Callable[[int, int], None]
 
 
@@ -131,6 +136,9 @@ def build_manifest(data: DataConfig, *, progress: Progress | None = None) -> Man
         DataError: on missing folders, a class without split file, or no clip at all.
     """
     videos_dir = Path(data.videos_dir)
+    if data.kind in IMAGE_SOURCES:
+        images = [ClipRecord(**asdict(clip)) for clip in IMAGE_SOURCES[data.kind](data)]
+        return _probed_manifest(images, data, progress)
     official = OFFICIAL_SOURCES.get(data.kind)
     listed = [
         _named_record(video, label=folder.name, videos_dir=videos_dir, source=official or hmdb51)
@@ -139,11 +147,18 @@ def build_manifest(data: DataConfig, *, progress: Progress | None = None) -> Man
     ]
     if not listed:
         raise DataError(f"data.videos_dir={videos_dir}: no videos in its class folders")
-    listed = _cut_validation(_assign_splits(listed, data, official), data)
-    probed = _probe_all(listed, videos_dir=videos_dir, caches=_cache_paths(data), progress=progress)
+    return _probed_manifest(_cut_validation(_assign_splits(listed, data, official), data), data, progress)
+
+
+def _probed_manifest(listed: Sequence[ClipRecord], data: DataConfig, progress: Progress | None) -> Manifest:
+    videos_dir = Path(data.videos_dir)
+    probed = _probe_all(listed, data=data, progress=progress)
     manifest = Manifest(videos_dir, tuple(probed))
     if not manifest.split("train"):
-        raise DataError(f"{data.name}: no usable training clip in {videos_dir} under split {data.split}")
+        under = f" under split {data.split}" if data.kind not in IMAGE_SOURCES else ""
+        errors = [record.error for record in manifest.records if record.error]
+        first = f" (first: {errors[0]})" if errors else ""
+        raise DataError(f"{data.name}: no usable training clip in {videos_dir}{under}{first}")
     return manifest
 
 
@@ -182,18 +197,18 @@ def _cache_paths(data: DataConfig) -> tuple[Path, ...]:
     return Path(data.dir) / "manifest.csv", Path(".cache/manifests") / f"{data.name}-{key}.csv"
 
 
-def _probe_all(
-    records: Sequence[ClipRecord], *, videos_dir: Path, caches: Sequence[Path], progress: Progress | None
-) -> list[ClipRecord]:
+def _probe_all(records: Sequence[ClipRecord], *, data: DataConfig, progress: Progress | None) -> list[ClipRecord]:
+    videos_dir, caches, channels = Path(data.videos_dir), _cache_paths(data), len(data.mean)
     known = {(r.path, r.size_bytes): r for cache in caches for r in _still_true(cache, videos_dir)}
-    missing = [r for r in records if (r.path, r.size_bytes) not in known]
+    # What has an error already, such as too few frames, is not used, so not decoded.
+    missing = [r for r in records if not r.error and (r.path, r.size_bytes) not in known]
     # Threads: decoding and hashing both leave the interpreter lock.
     with ThreadPoolExecutor() as pool:
-        for done, record in enumerate(pool.map(lambda r: probed(r, videos_dir), missing), start=1):
+        for done, record in enumerate(pool.map(lambda r: probed(r, videos_dir, channels=channels), missing), 1):
             known[record.path, record.size_bytes] = record
             if progress:
                 progress(done, len(missing))
-    found = [_with_probe(record, known[record.path, record.size_bytes]) for record in records]
+    found = [r if r.error else _with_probe(r, known[r.path, r.size_bytes]) for r in records]
     if missing:
         Manifest(videos_dir, tuple(found)).write(caches[-1])
     return found
@@ -204,8 +219,8 @@ def _still_true(cache: Path, videos_dir: Path) -> list[ClipRecord]:
     if not cache.exists():
         return []
     written = cache.stat().st_mtime
-    paths = [(record, videos_dir / record.path) for record in read_records(cache) if record.md5]
-    return [record for record, path in paths if path.exists() and path.stat().st_mtime <= written]
+    kept = [(record, clip_files(videos_dir / record.path)) for record in read_records(cache) if record.md5]
+    return [record for record, files in kept if files and all(file.stat().st_mtime <= written for file in files)]
 
 
 def _with_probe(record: ClipRecord, probe_of: ClipRecord) -> ClipRecord:
@@ -213,13 +228,12 @@ def _with_probe(record: ClipRecord, probe_of: ClipRecord) -> ClipRecord:
     return replace(record, **{name: getattr(probe_of, name) for name in names})
 
 
-def probed(record: ClipRecord, videos_dir: Path) -> ClipRecord:
+def probed(record: ClipRecord, videos_dir: Path, *, channels: int = 3) -> ClipRecord:
     """Decode and hash one clip; what stops it from being decoded goes into `error`."""
     path = videos_dir / record.path
-    with path.open("rb") as file:
-        md5 = hashlib.file_digest(file, "md5").hexdigest()
+    md5 = clip_md5(path)
     try:
-        info = probe(path)
+        info = probe_clip(path, channels=channels)
     except VideoError as error:
         return replace(record, md5=md5, error=str(error))
     return replace(record, md5=md5, frames=info.frames, fps=info.fps, width=info.width, height=info.height)

@@ -1,4 +1,4 @@
-"""Where the frames of a data set come from, so that nothing else has to know: videos, the clip store, or shards."""
+"""Where the frames of a data set come from, so nothing else has to know: files, the clip store, shards, or memory."""
 
 from collections.abc import Sequence
 
@@ -7,6 +7,7 @@ from rich.console import Console
 from action_recognition.config import DataConfig
 from action_recognition.data.dataset import ClipSource
 from action_recognition.data.manifest import ClipRecord, Manifest
+from action_recognition.data.memory import InMemorySource
 from action_recognition.data.shards.reader import ShardReader
 from action_recognition.data.shards.shard_set import ShardManifest
 from action_recognition.data.store.jobs import open_store, report_store
@@ -16,16 +17,29 @@ from action_recognition.data.store.reader import ClipStore
 def open_source(data: DataConfig, manifest: Manifest, *, short_side: int) -> ClipSource | None:
     """The shards of a manifest that came from shards; else the clip store; None where every clip is decoded.
 
+    With `data.in_memory`, memory in front of it.
+
     Raises:
         DataError: if the frames in the shards have another short side.
     """
+    inner: ClipSource | None
     if isinstance(manifest, ShardManifest):
-        return ShardReader(manifest.shards, short_side=short_side)
-    return open_store(data, short_side=short_side)
+        inner = ShardReader(manifest.shards, short_side=short_side)
+    else:
+        inner = open_store(data, short_side=short_side)
+    if not data.in_memory:
+        return inner
+    return InMemorySource(manifest, inner, short_side=short_side, channels=len(data.mean), bits=data.bits)
+
+
+def below_memory(source: ClipSource | None) -> ClipSource | None:
+    """Where frames are read from when they are not in memory."""
+    return source.inner if isinstance(source, InMemorySource) else source
 
 
 def report_source(source: ClipSource | None, records: Sequence[ClipRecord], console: Console) -> None:
     """One line on where these clips are read from, unless they are decoded."""
+    source = below_memory(source)
     if isinstance(source, ShardReader):
         console.print(f"reading shards from {source.shards.files.url}", highlight=False, markup=False)
     elif isinstance(source, ClipStore):

@@ -53,7 +53,7 @@ def resize_short_side(frame_HWC: Frame, short_side: int) -> Frame:
         return frame_HWC
     size = resized_size(width, height, short_side)
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(frame_HWC, size, interpolation=interpolation), dtype=np.uint8)
+    return np.asarray(cv2.resize(frame_HWC, size, interpolation=interpolation), dtype=frame_HWC.dtype)
 
 
 def square_start(height: int, width: int, size: int, position: float = 0.5) -> tuple[int, int]:

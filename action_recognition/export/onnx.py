@@ -48,7 +48,7 @@ class ExportReport:
 def export_onnx(
     model: VideoActionModel, path: Path, *, clip_BCTHW: NDArray[np.uint8] | None, opset: int, tolerance: float
 ) -> ExportReport:
-    """Write `model` as one ONNX file: `clip` uint8 `[batch, C, T, H, W]` to `logits` float32 `[batch, K]`.
+    """Write `model` as one ONNX file: `clip` uint8 (or uint16) `[batch, C, T, H, W]` to `logits` float32 `[batch, K]`.
 
     The model itself is left alone; what is exported computes in float32 whatever it was trained in.
 
@@ -85,7 +85,8 @@ def plain_model(model: VideoActionModel) -> VideoActionModel:
 
 def noise_clips(contract: ClipContract) -> NDArray[np.uint8]:
     """The same few clips of noise every time, `[B, C, T, H, W]`."""
-    return np.random.default_rng(0).integers(0, 256, size=(NOISE_CLIPS, *contract.clip_shape), dtype=np.uint8)
+    noise = np.random.default_rng(0)
+    return noise.integers(0, 2**contract.bits, size=(NOISE_CLIPS, *contract.clip_shape), dtype=contract.dtype)
 
 
 def trace(model: VideoActionModel, *, opset: int) -> onnx.ModelProto:
@@ -94,7 +95,7 @@ def trace(model: VideoActionModel, *, opset: int) -> onnx.ModelProto:
     Raises:
         UserError: if an operation of the network does not exist in this operator set.
     """
-    example = torch.zeros(2, *model.contract.clip_shape, dtype=torch.uint8)
+    example = torch.zeros(2, *model.contract.clip_shape, dtype=getattr(torch, model.contract.dtype))
     try:
         with _quiet():
             program = torch.onnx.export(
@@ -126,9 +127,10 @@ def compare(model: VideoActionModel, content: bytes, clip_BCTHW: NDArray[np.uint
 
     Both run the clips one by one and all together: a graph that has one batch size burnt in would fail here.
     """
-    if clip_BCTHW.dtype != np.uint8 or clip_BCTHW.shape[1:] != model.contract.clip_shape or not len(clip_BCTHW):
+    dtype, shape = model.contract.dtype, model.contract.clip_shape
+    if clip_BCTHW.dtype != dtype or clip_BCTHW.shape[1:] != shape or not len(clip_BCTHW):
         found = f"{clip_BCTHW.dtype} {clip_BCTHW.shape}"
-        raise ValueError(f"clip_BCTHW: expected uint8 [B, {model.contract.clip_shape}] with B >= 1, got {found}")
+        raise ValueError(f"clip_BCTHW: expected {dtype} [B, {shape}] with B >= 1, got {found}")
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     together = clip_BCTHW if len(clip_BCTHW) > 1 else clip_BCTHW.repeat(2, axis=0)
     batches = [*(clip_BCTHW[i : i + 1] for i in range(len(clip_BCTHW))), together]
@@ -152,7 +154,8 @@ def _describe(proto: onnx.ModelProto, contract: ClipContract) -> None:
     del proto.graph.metadata_props[:]
     proto.graph.name = "video_action_model"
     proto.producer_name, proto.producer_version = PRODUCER, _version()
-    proto.doc_string = f"uint8 RGB clips [batch, C, T, H, W], 0-255, to logits of {contract.num_classes} actions"
+    what = f"{contract.dtype} {'RGB' if contract.channels == 3 else 'depth'} clips [batch, C, T, H, W]"
+    proto.doc_string = f"{what}, 0-{2**contract.bits - 1}, to logits of {contract.num_classes} actions"
     onnx.helper.set_model_props(proto, {CONTRACT_KEY: contract.to_json(), "torch": torch.__version__})
 
 

@@ -7,8 +7,9 @@ from rich.console import Console
 from action_recognition.config import Config, DataConfig
 from action_recognition.data.fetch.files import locked
 from action_recognition.data.load import load_manifest
-from action_recognition.data.manifest import Manifest, read_records
+from action_recognition.data.manifest import IMAGE_SOURCES, Manifest, read_records
 from action_recognition.data.prepare.bring import DOWNLOADS_DIR, Bringing
+from action_recognition.data.prepare.images import bring_images
 from action_recognition.data.sources.demo_render import render_demo_set
 from action_recognition.progress import progress_bar
 
@@ -26,6 +27,8 @@ def download_data(config: Config, *, console: Console) -> None:
     with locked(DOWNLOADS_DIR / f"{data.name}.lock", doing=f"download-data data={data.name}"):
         if data.kind == "demo":
             _render_demo(data, console)
+        elif data.kind in IMAGE_SOURCES:
+            bring_images(data, console, work=DOWNLOADS_DIR / data.name)
         elif coverage := Bringing(data, console).run():
             console.print(f"{data.name} {coverage}", markup=False, highlight=False)
         _write_if_changed(load_manifest(config, console), Path(data.dir))

@@ -9,13 +9,14 @@ from rich.console import Console
 from action_recognition.config import Config, DataConfig
 from action_recognition.data.datamodule import make_contract
 from action_recognition.data.load import load_manifest, report_unusable
-from action_recognition.data.manifest import ClipRecord, Manifest
+from action_recognition.data.manifest import IMAGE_SOURCES, ClipRecord, Manifest
 from action_recognition.data.shards.index import SHARD_SPLITS
 from action_recognition.data.shards.samples import encode_jpeg
 from action_recognition.data.shards.write import ReadJpegs, write_shards
 from action_recognition.data.store.jobs import open_store, report_store
 from action_recognition.data.store.reader import JpegEntry
 from action_recognition.data.video import iter_frames
+from action_recognition.errors import ConfigError
 from action_recognition.progress import progress_bar
 
 
@@ -23,10 +24,13 @@ def export_shards(config: Config, *, console: Console) -> None:
     """Write the training, validation and test clips to `data.shards.dir`.
 
     Raises:
+        ConfigError: for a data set of images.
         DataError: if the folder holds something else, or another process writes there.
         VideoError: if a clip cannot be decoded.
     """
     data = config.data
+    if data.kind in IMAGE_SOURCES:
+        raise ConfigError(f"data={data.name}: shards hold videos; images are copied and trained on as they are")
     directory = Path(data.shards.dir)
     manifest = load_manifest(config, console)
     contract = make_contract(data, manifest)

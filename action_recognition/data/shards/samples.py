@@ -56,6 +56,10 @@ class Sample:
         about: dict[str, Any] = json.loads(bytes(self._members["json"]))
         return about
 
+    def read(self, indices: Indices) -> Frame:
+        """The frames numbered `indices`, whole; see `read_square`."""
+        return np.stack([self._frame(int(index)) for index in indices])
+
     def read_square(self, indices: Indices, out_TSSC: Frame, position: float = 0.5) -> None:
         """The squares of the frames numbered `indices`, RGB uint8, as large as `out_TSSC` has them.
 

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from action_recognition.config import Config, DataConfig
 from action_recognition.data.load import load_manifest
-from action_recognition.data.manifest import ClipRecord
+from action_recognition.data.manifest import IMAGE_SOURCES, ClipRecord
 from action_recognition.data.store.build import build_store, choose_format, distinct, unused_files
 from action_recognition.data.store.entry import CODECS, StoreFormat
 from action_recognition.data.store.reader import ClipStore
@@ -24,6 +24,10 @@ def cache_data(config: Config, *, console: Console) -> None:
         ConfigError: if `data.cache.dir` is null.
         DataError: if the store cannot be written.
     """
+    if config.data.kind in IMAGE_SOURCES:
+        line = f"data={config.data.name}: images are read as they are; nothing to cache"
+        console.print(line, highlight=False, markup=False)
+        return
     settings, short_side = config.data.cache, config.data.short_side
     if settings.dir is None:
         raise ConfigError("data.cache.dir=null: the store needs a folder, for example data.cache.dir=store/mine")
@@ -63,7 +67,7 @@ def cache_data(config: Config, *, console: Console) -> None:
 def open_store(data: DataConfig, *, short_side: int) -> ClipStore | None:
     """The store that `data.cache` names; None where there is none. With the codec `auto`, raw goes first."""
     settings = data.cache
-    if settings.dir is None or not Path(settings.dir).is_dir():
+    if data.kind in IMAGE_SOURCES or settings.dir is None or not Path(settings.dir).is_dir():
         return None
     codecs = CODECS if settings.codec == "auto" else (settings.codec,)
     formats = [StoreFormat(codec=codec, short_side=short_side, quality=settings.quality) for codec in codecs]

@@ -25,7 +25,7 @@ class Backend(Protocol):
     device: str
 
     def __call__(self, clip_BCTHW: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Logits `[B, K]` of uint8 RGB clips `[B, C, T, H, W]`, B from 1."""
+        """Logits `[B, K]` of clips `[B, C, T, H, W]` of the contract's dtype, B from 1."""
         ...
 
 

@@ -37,7 +37,7 @@ class OnnxBackend:
         self.contract = ClipContract.from_json(text, origin=str(path))
         self._input, self._output = self._session.get_inputs()[0], self._session.get_outputs()[0]
         found = (self._input.type, tuple(self._input.shape[1:]), self._output.shape[-1])
-        if found != ("tensor(uint8)", self.contract.clip_shape, self.contract.num_classes):
+        if found != (f"tensor({self.contract.dtype})", self.contract.clip_shape, self.contract.num_classes):
             raise ContractError(
                 f"{path}: input and output {found} contradict the clip contract inside; "
                 "export it again: python commands.py export-onnx"

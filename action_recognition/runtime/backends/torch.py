@@ -40,7 +40,7 @@ class TorchBackend:
     def _seconds(self, memory_format: str) -> float:
         """How long one clip takes, after a run that is not counted."""
         self._use(memory_format)
-        clip_BCTHW = np.zeros((1, *self.contract.clip_shape), dtype=np.uint8)
+        clip_BCTHW = np.zeros((1, *self.contract.clip_shape), dtype=self.contract.dtype)
         self(clip_BCTHW)
         started = time.perf_counter()
         self(clip_BCTHW)
