@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class RunFacts(Callback):
-    """Log metrics `run/...` and the tags `device`, `precision`, `memory_format`, `read_from` when training ends.
+    """Log metrics `run/...` and tags at the end: `device`, `precision`, `memory_format`, `read_from`, `data_hash`.
 
     `run/epochs` and `run/train_seconds` are of the whole history, also over a resume, and the seconds hold validation;
     steps are batches. A run that is broken off logs none of them.
@@ -39,7 +39,7 @@ class RunFacts(Callback):
         self._steps += 1
         self._clips += len(batch.index_B)
 
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_end(self, trainer: L.Trainer, pl_module: Any) -> None:
         epochs, seconds = len(self.history.rows), sum(row["seconds"] for row in self.history.rows)
         if not (trainer.is_global_zero and epochs and self._steps):
             return
@@ -58,7 +58,8 @@ class RunFacts(Callback):
             "parameters_trained": sum(size for size, trained in sizes if trained),
         }
         self.tracker.log_metrics({f"run/{name}": value for name, value in facts.items()})
-        self.tracker.set_tags({**self.tags, "device": device_name(trainer.strategy.root_device, trainer.world_size)})
+        device = device_name(trainer.strategy.root_device, trainer.world_size)
+        self.tracker.set_tags({**self.tags, "device": device, "data_hash": pl_module.contract.data_hash})
 
 
 def source_name(source: ClipSource | None) -> str:

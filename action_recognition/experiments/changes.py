@@ -1,0 +1,98 @@
+"""What one run's configuration has that another's has not, in words that one would type on the command line."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from action_recognition.config import flatten, load_config
+
+# A group's choice is not logged as such; this key tells it.
+CHOICES = {"data.name": "data", "model.network": "model", "optimizer.name": "optimizer"}
+GROUPS = ("data", "model", "optimizer", "trainer")
+# Where things lie, what is fetched, what a run is called: nothing that a score or a runtime follows from.
+IGNORED = (
+    "data.kind",
+    "data.dir",
+    "data.videos_dir",
+    "data.splits_dir",
+    "data.archive",
+    "data.splits_archive",
+    "data.labels_csv",
+    "data.mirrors.",
+    "data.hub",
+    "data.keep_downloads",
+    "data.full_set",
+    "data.source_pattern",
+    "data.cache.",
+    "data.shards.",
+    "trainer.resume",
+    "trainer.run_dir",
+)
+# Settings of no choice in particular: whatever network or optimizer is chosen may have others.
+OF_CHOICE = {"model.args.": "model.network"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """`key` is a configuration key, or a group for its choice; a value that is not there is `(none)`."""
+
+    key: str
+    before: str
+    after: str
+
+    def __str__(self) -> str:
+        colon = ":" if self.key in GROUPS else ""
+        return f"{self.key}{colon} {self.before} -> {self.after}"
+
+
+def changes(baseline: Mapping[str, str], params: Mapping[str, str]) -> list[Change]:
+    """Differences between two runs' logged parameters: group choices first, then by group and key.
+
+    A key that only one of them has (the other was logged before there was such a key) is compared with its default.
+    A network's own arguments are told only where both runs have them or the network is the same.
+    """
+    found = []
+    for key in sorted({*baseline, *params}, key=_order):
+        if key.split(".")[0] not in GROUPS or key.startswith(IGNORED):
+            continue
+        before, after = _value(key, baseline), _value(key, params)
+        if _same(before, after) or (None in (before, after) and _choice_differs(key, baseline, params)):
+            continue
+        found.append(Change(key=CHOICES.get(key, key), before=_shown(before), after=_shown(after)))
+    return found
+
+
+def _order(key: str) -> tuple[bool, int, str]:
+    group = key.split(".")[0]
+    return key not in CHOICES, GROUPS.index(group) if group in GROUPS else len(GROUPS), key
+
+
+def _value(key: str, params: Mapping[str, str]) -> str | None:
+    return params.get(key, None if key.startswith(tuple(OF_CHOICE)) else _defaults().get(key))
+
+
+@cache
+def _defaults() -> dict[str, str]:
+    return {key: str(value) for key, value in flatten(load_config()).items()}
+
+
+def _choice_differs(key: str, baseline: Mapping[str, str], params: Mapping[str, str]) -> bool:
+    return any(
+        key.startswith(prefix) and baseline.get(choice) != params.get(choice) for prefix, choice in OF_CHOICE.items()
+    )
+
+
+def _same(before: str | None, after: str | None) -> bool:
+    if before is None or after is None or before == after:
+        return before == after
+    try:
+        return float(before) == float(after)
+    except ValueError:
+        return False
+
+
+def _shown(value: str | None) -> str:
+    """As it is typed: null, true, 0.2; MLflow keeps Python's texts."""
+    if value is None:
+        return "(none)"
+    return {"None": "null", "True": "true", "False": "false"}.get(value, value)

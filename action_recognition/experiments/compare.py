@@ -1,0 +1,123 @@
+"""The command `compare-runs`: which runs are meant, and the table, page and plot of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities import Experiment, Run
+from rich.console import Console
+
+from action_recognition.config import CompareConfig, Config
+from action_recognition.errors import ConfigError, did_you_mean
+from action_recognition.experiments.page import html_page
+from action_recognition.experiments.plots import plot_runs
+from action_recognition.experiments.records import RunRecord, evaluations, is_training, record, search
+from action_recognition.experiments.table import make_row, markdown, notes, terminal_table
+from action_recognition.files import replace_file
+from action_recognition.training.tracking_store import SQLITE, open_store
+
+TRAIN = "python commands.py train-ml-flow"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Runs, oldest first; the baseline is one of them."""
+
+    runs: tuple[RunRecord, ...]
+    baseline: RunRecord
+    experiments: tuple[str, ...]
+
+
+def compare_runs(config: Config, *, console: Console) -> Comparison:
+    """Show the runs that `compare` names as a table; write `compare.md`, `.html` and `.png` to `compare.output_dir`.
+
+    Raises:
+        ConfigError: if the store has no run, or if an experiment, run or baseline is not there.
+    """
+    comparison = find_runs(config)
+    rows = [make_row(run, comparison.baseline) for run in comparison.runs]
+    lines = notes(comparison.runs)
+    directory = Path(config.compare.output_dir)
+    plot, page, text = (directory / f"compare.{ending}" for ending in ("png", "html", "md"))
+    title = f"Runs of {', '.join(comparison.experiments)}"
+    plot_runs(comparison.runs, comparison.baseline, plot, metric=config.compare.metric)
+    replace_file(page, html_page(rows, lines, title=title, plot=plot).encode())
+    replace_file(text, markdown(rows, lines, title=title, plot=plot.name).encode())
+    console.print(terminal_table(rows))
+    for line in lines:
+        console.print(line, style="dim", highlight=False, markup=False)
+    console.print(f"{text}, {page}, {plot}", highlight=False, markup=False)
+    return comparison
+
+
+def find_runs(config: Config) -> Comparison:
+    """The training runs that `compare` names, with their evaluations."""
+    tracking, wanted = config.tracking, config.compare
+    database = Path(tracking.tracking_uri.removeprefix(SQLITE).split("?")[0])
+    if tracking.tracking_uri.startswith(SQLITE) and not database.exists():
+        raise ConfigError(f"tracking.tracking_uri={tracking.tracking_uri}: no runs yet; {TRAIN} records one")
+    with open_store(tracking) as client:
+        experiments = _experiments(client, wanted, tracking.experiment)
+        names = {experiment.experiment_id: experiment.name for experiment in experiments}
+        there = [run for run in search(client, list(names)) if is_training(run)]
+        chosen = _chosen(there, wanted, list(names.values()))
+        baseline = _baseline(there, wanted, chosen)
+        judged = evaluations(client)
+        runs = [
+            record(client, run, experiment=names[run.info.experiment_id], evaluation=judged.get(run.info.run_id))
+            for run in there
+            if run in chosen or run is baseline
+        ]
+    (base,) = (run for run in runs if run.run_id == baseline.info.run_id)
+    found = tuple(dict.fromkeys(run.experiment for run in runs))
+    return Comparison(runs=tuple(runs), baseline=base, experiments=found)
+
+
+def _experiments(client: MlflowClient, wanted: CompareConfig, current: str) -> list[Experiment]:
+    there = {experiment.name: experiment for experiment in client.search_experiments()}
+    if wanted.experiments == ["all"]:
+        return list(there.values())
+    key = "compare.experiments" if wanted.experiments else "tracking.experiment"
+    for name in (names := wanted.experiments or [current]):
+        if name not in there:
+            known = ", ".join(sorted(there)) or "none"
+            raise ConfigError(
+                f"{key}={name}: no such experiment{did_you_mean(name, there)}; there are: {known}; give "
+                f"compare.experiments=NAME or all, or record a run: {TRAIN}"
+            )
+    return [there[name] for name in names]
+
+
+def _chosen(there: Sequence[Run], wanted: CompareConfig, experiments: Sequence[str]) -> list[Run]:
+    if wanted.runs:
+        return [run for name in wanted.runs for run in _named("compare.runs", name, there, experiments)]
+    finished = [run for run in there if run.info.status == "FINISHED"]
+    if not finished:
+        where = ", ".join(experiments) or "any experiment"
+        raise ConfigError(f"compare.runs=null: no finished training run in {where}; {TRAIN} records one")
+    return finished
+
+
+def _baseline(there: Sequence[Run], wanted: CompareConfig, chosen: Sequence[Run]) -> Run:
+    if wanted.baseline is None:
+        return min(chosen, key=lambda run: run.info.start_time)
+    experiments = ["the experiments compared"]
+    found = _named("compare.baseline", wanted.baseline, there, experiments)
+    if len(found) > 1:
+        ids = ", ".join(run.info.run_id for run in found)
+        raise ConfigError(f"compare.baseline={wanted.baseline}: {len(found)} runs have this name; give an id: {ids}")
+    return found[0]
+
+
+def _named(key: str, name: str, there: Sequence[Run], experiments: Sequence[str]) -> list[Run]:
+    """The run with this id, or all with this name."""
+    found = [run for run in there if run.info.run_id == name] or [run for run in there if run.info.run_name == name]
+    if not found:
+        known = [run.info.run_name for run in there]
+        newest = f"; the newest is {known[-1]}" if known else f"; there is none yet: {TRAIN}"
+        raise ConfigError(
+            f"{key}={name}: no training run of this name or id in {', '.join(experiments)}{did_you_mean(name, known)}"
+            f"{newest}; python commands.py compare-runs compare.experiments=all shows all"
+        )
+    return found
