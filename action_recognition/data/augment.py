@@ -13,50 +13,57 @@ LUMA = (0.299, 0.587, 0.114)
 
 
 class ClipAugment:
-    """Random resized crop, horizontal flip, brightness, contrast and saturation.
+    """Random resized crop, horizontal flip, brightness, contrast and saturation, RandAugment, random erasing.
 
     Args:
         size: side of the square that comes out.
+        largest: value of a channel, 255 for 8 bits.
         class_names: to find the classes of `config.keep_direction`, which are never flipped.
     """
 
-    def __init__(self, config: AugmentConfig, *, size: int, class_names: Sequence[str]) -> None:
+    def __init__(self, config: AugmentConfig, *, size: int, class_names: Sequence[str], largest: int = 255) -> None:
         self.config = config
+        self.largest = largest
         self.size = size
         self.keep_direction = torch.tensor([name in set(config.keep_direction) for name in class_names])
 
-    def __call__(self, clip_BCTHW: Tensor, label_B: Tensor, *, seed: int) -> Tensor:
-        """uint8 `[B, C, T, H, W]` to float32 `[B, C, T, size, size]`, still 0-255.
+    def __call__(self, clip_BCTHW: Tensor, label_B: Tensor, *, seed: int, rank: int = 0, world: int = 1) -> Tensor:
+        """uint8 `[B, C, T, H, W]` to float32 `[B, C, T, size, size]`, on the scale it came in.
 
         Args:
             seed: the draw follows from it alone, so that a resumed run repeats what it would have done.
+            rank, world: of `world` batches that are drawn for together this is number `rank`, so that several processes
+                draw what a single one would have drawn for all of their clips.
         """
-        generator = torch.Generator().manual_seed(seed)
-        flip_B = self._flips(label_B, generator)
-        theta_B23 = self._crops(len(clip_BCTHW), flip_B, generator)
+        draw = Draw(len(clip_BCTHW), seed=seed, rank=rank, world=world)
+        flip_B = self._flips(label_B, draw)
+        theta_B23 = self._crops(flip_B, draw)
         # In memory channels come last: turned round with the cast, that costs half of what it does afterwards.
         clip = clip_BCTHW.to(torch.float32, memory_format=torch.contiguous_format)
         clip = self._sample(clip, theta_B23.to(clip.device))
-        return self._color(clip, generator)
+        clip = self._color(clip, draw)
+        if not (self.config.randaugment_ops or self.config.erasing_probability):
+            return clip
+        from action_recognition.data.augment_ops import augment_clip  # torchvision: only where it is used
 
-    def _flips(self, label_B: Tensor, generator: torch.Generator) -> Tensor:
-        flip_B = torch.rand(len(label_B), generator=generator) < self.config.flip_probability
+        return torch.stack(
+            [augment_clip(one, self.config, seed=int(seed)) for one, seed in zip(clip, draw.seeds(), strict=True)]
+        )
+
+    def _flips(self, label_B: Tensor, draw: "Draw") -> Tensor:
+        flip_B = draw.uniform() < self.config.flip_probability
         return flip_B & ~self.keep_direction[label_B.cpu()]
 
-    def _crops(self, count: int, flip_B: Tensor, generator: torch.Generator) -> Tensor:
+    def _crops(self, flip_B: Tensor, draw: "Draw") -> Tensor:
         """`[B, 2, 3]` affine maps from the output square to a random box, as `RandomResizedCrop` draws it."""
-
-        def uniform(low: float, high: float) -> Tensor:
-            return low + (high - low) * torch.rand(count, generator=generator)
-
-        area_B = uniform(*self.config.crop_scale)
+        area_B = draw.uniform(*self.config.crop_scale)
         low, high = torch.tensor(self.config.crop_ratio).log().tolist()
-        ratio_B = uniform(low, high).exp()
+        ratio_B = draw.uniform(low, high).exp()
         width_B = (area_B * ratio_B).sqrt().clamp(max=1.0)
         height_B = (area_B / ratio_B).sqrt().clamp(max=1.0)
-        x_B = uniform(-1.0, 1.0) * (1 - width_B)
-        y_B = uniform(-1.0, 1.0) * (1 - height_B)
-        zero_B = torch.zeros(count)
+        x_B = draw.uniform(-1.0, 1.0) * (1 - width_B)
+        y_B = draw.uniform(-1.0, 1.0) * (1 - height_B)
+        zero_B = torch.zeros(len(flip_B))
         signed_width_B = torch.where(flip_B, -width_B, width_B)
         rows = [torch.stack([signed_width_B, zero_B, x_B], dim=1), torch.stack([zero_B, height_B, y_B], dim=1)]
         return torch.stack(rows, dim=1)
@@ -69,10 +76,11 @@ class ClipAugment:
         sampled = F.grid_sample(flat, grid, mode="bilinear", padding_mode="border", align_corners=False)
         return sampled.view(batch, channels, frames, self.size, self.size)
 
-    def _color(self, clip_BCTHW: Tensor, generator: torch.Generator) -> Tensor:
+    def _color(self, clip_BCTHW: Tensor, draw: "Draw") -> Tensor:
+        """Brightness and contrast of any clip, saturation of RGB, within the values that an 8-bit clip can have."""
+
         def factor(strength: float) -> Tensor:
-            drawn = 1 + strength * (2 * torch.rand(len(clip_BCTHW), generator=generator) - 1)
-            return drawn.view(-1, 1, 1, 1, 1).to(clip_BCTHW.device)
+            return draw.uniform(1 - strength, 1 + strength).view(-1, 1, 1, 1, 1).to(clip_BCTHW.device)
 
         brightness, contrast, saturation = map(
             factor, (self.config.brightness, self.config.contrast, self.config.saturation)
@@ -83,4 +91,21 @@ class ClipAugment:
             grey = (clip * weights).sum(dim=1, keepdim=True)
             clip = torch.lerp(grey.expand_as(clip), clip, saturation.expand_as(clip))
         mean = clip.mean(dim=(1, 2, 3, 4), keepdim=True)
-        return (mean + (clip - mean) * contrast).clamp_(0, 255)
+        return (mean + (clip - mean) * contrast).clamp_(0, self.largest)
+
+
+class Draw:
+    """Random numbers for one batch of `count` clips, which is number `rank` of `world` that are drawn for together."""
+
+    def __init__(self, count: int, *, seed: int, rank: int = 0, world: int = 1) -> None:
+        self.own = slice(rank * count, (rank + 1) * count)
+        self.total = count * world
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def uniform(self, low: float = 0.0, high: float = 1.0) -> Tensor:
+        """`[count]` float32 from `low` to `high`."""
+        return low + (high - low) * torch.rand(self.total, generator=self.generator)[self.own]
+
+    def seeds(self) -> Tensor:
+        """`[count]` int64, one a clip."""
+        return torch.randint(2**62, (self.total,), generator=self.generator)[self.own]

@@ -7,19 +7,24 @@ from typing import Any, Self
 import lightning as L
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
+from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
 from action_recognition.config import AugmentConfig, ModelConfig, OptimizerConfig
 from action_recognition.contract import ClipContract
 from action_recognition.data.augment import ClipAugment
 from action_recognition.data.dataset import ClipBatch
-from action_recognition.errors import ContractError, first_line
+from action_recognition.data.features import FeatureBatch
+from action_recognition.data.mixing import mix
+from action_recognition.errors import ContractError, DataError, first_line
 from action_recognition.models.inputs import as_input, input_shape
 from action_recognition.models.networks import build_network
 from action_recognition.models.networks.base import ActionNetwork
 from action_recognition.models.optimizers import make_optimizer
 
+# Clips, or what a frozen backbone made of them.
+Batch = ClipBatch | FeatureBatch
 MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels_last_3d": torch.channels_last_3d}
 
 
@@ -80,55 +85,93 @@ class VideoActionModel(L.LightningModule):
         self.augment = None
         if plain["augment"]:
             config = AugmentConfig(**plain["augment"])
-            self.augment = ClipAugment(config, size=self.contract.size, class_names=self.contract.class_names)
+            self.augment = ClipAugment(
+                config,
+                size=self.contract.size,
+                class_names=self.contract.class_names,
+                largest=2**self.contract.bits - 1,
+            )
         classes, k = self.contract.num_classes, min(5, self.contract.num_classes)
         # micro: the share of clips, as papers report it; torchmetrics' default averages over classes.
+        self.train_loss, self.val_loss = MeanMetric(), MeanMetric()
         self.train_top1 = MulticlassAccuracy(classes, average="micro")
         self.val_top1 = MulticlassAccuracy(classes, average="micro")
         self.val_top5 = MulticlassAccuracy(classes, average="micro", top_k=k)
         self.skipped: set[str] = set()
 
     def forward(self, clip_BCTHW: Tensor) -> Tensor:
+        logits_BK: Tensor = self.network(self._given(clip_BCTHW))
+        return logits_BK.float()
+
+    def features(self, clip_BCTHW: Tensor) -> Tensor:
+        """What the network's head is given: float32 `[B, D]`, or more dimensions where the head looks at frames."""
+        return self.network.features(self._given(clip_BCTHW)).float()
+
+    def _given(self, clip_BCTHW: Tensor) -> Tensor:
+        """What the network is given of uint8 clips: float, normalised, and as `model.input` says."""
         normalised = (clip_BCTHW.to(self.mean.dtype) - self.mean) / self.std
         given = as_input(normalised, self.hparams["model"]["input"])
-        logits_BK: Tensor = self.network(given.contiguous(memory_format=self.memory_format))
-        return logits_BK.float()
+        return given.contiguous(memory_format=self.memory_format)
 
     def on_train_epoch_start(self) -> None:
         # Dropout draws from the global generator: seeded by the epoch, a resumed run draws what it would have drawn.
-        torch.manual_seed(self._draw_seed(self.current_epoch))
+        torch.manual_seed(self._draw_seed(self.current_epoch, rank=self.global_rank))
 
-    def _draw_seed(self, moment: int) -> int:
-        return int(torch.tensor([self.hparams["seed"], moment, self.global_rank]).dot(_PRIMES))
+    def _draw_seed(self, moment: int, *, rank: int = 0) -> int:
+        return int(torch.tensor([self.hparams["seed"], moment, rank]).dot(_PRIMES))
 
-    def on_after_batch_transfer(self, batch: ClipBatch, dataloader_idx: int) -> ClipBatch:
-        if self.trainer is None or not self.trainer.training or self.augment is None or not len(batch.label_B):
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        if not isinstance(batch, ClipBatch) or self.trainer is None or not self.trainer.training:
             return batch
-        clip_BCTHW = self.augment(batch.clip_BCTHW, batch.label_B, seed=self._draw_seed(self.global_step))
+        if self.augment is None or not len(batch.label_B):
+            return batch
+        # Not by process: together they draw what a single one would.
+        seed, rank, world = self._draw_seed(self.global_step), self.global_rank, self.trainer.world_size
+        clip_BCTHW = self.augment(batch.clip_BCTHW, batch.label_B, seed=seed, rank=rank, world=world)
         return batch._replace(clip_BCTHW=clip_BCTHW)
 
-    def training_step(self, batch: ClipBatch, batch_idx: int) -> Tensor | None:
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
         self.skipped.update(batch.errors)
         if not len(batch.label_B):
+            if self.trainer.world_size > 1:  # the other processes wait for this one's gradients
+                raise DataError(f"{batch.errors[0]}; a whole batch cannot be read: python commands.py check-data")
             return None
-        logits_BK = self(self._cropped(batch.clip_BCTHW))
+        inputs, target = self._mixed(batch)
+        logits_BK = self.network.head(inputs).float() if isinstance(batch, FeatureBatch) else self(inputs)
         smoothing = self.optimizer_config.label_smoothing if self.optimizer_config else 0.0
-        loss = F.cross_entropy(logits_BK, batch.label_B, label_smoothing=smoothing)
-        self.train_top1(logits_BK, batch.label_B)
+        loss = F.cross_entropy(logits_BK, target, label_smoothing=smoothing)
         count = len(batch.label_B)
-        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=count)
+        self.train_loss(loss.detach(), weight=count)
+        self.train_top1(logits_BK, target.argmax(dim=1) if target.ndim == 2 else target)
+        self.log("train_loss", self.train_loss, on_step=False, on_epoch=True, batch_size=count)
         self.log("train_top1", self.train_top1, on_step=False, on_epoch=True, prog_bar=True, batch_size=count)
         return loss
 
-    def validation_step(self, batch: ClipBatch, batch_idx: int) -> None:
+    def _mixed(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Inputs and targets of a training batch: labels, or shares of classes where `data.augment` mixes clips."""
+        inputs = batch.feature_B if isinstance(batch, FeatureBatch) else self._cropped(batch.clip_BCTHW)
+        config = self.augment.config if self.augment else None
+        if config is None or not (config.mixup_alpha or config.cutmix_alpha):
+            return inputs, batch.label_B
+        return mix(
+            inputs,
+            batch.label_B,
+            num_classes=self.contract.num_classes,
+            mixup_alpha=config.mixup_alpha,
+            cutmix_alpha=config.cutmix_alpha,
+            seed=self._draw_seed(self.global_step, rank=self.global_rank),
+        )
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
         self.skipped.update(batch.errors)
         if not len(batch.label_B):
             return
-        logits_BK = self(batch.clip_BCTHW)
+        logits_BK = self.network.head(batch.feature_B) if isinstance(batch, FeatureBatch) else self(batch.clip_BCTHW)
+        self.val_loss(F.cross_entropy(logits_BK.float(), batch.label_B), weight=len(batch.label_B))
         self.val_top1(logits_BK, batch.label_B)
         self.val_top5(logits_BK, batch.label_B)
         count = len(batch.label_B)
-        self.log("val_loss", F.cross_entropy(logits_BK, batch.label_B), batch_size=count)
+        self.log("val_loss", self.val_loss, batch_size=count)
         self.log("val_top1", self.val_top1, prog_bar=True, batch_size=count)
         self.log("val_top5", self.val_top5, batch_size=count)
 
@@ -147,7 +190,7 @@ class VideoActionModel(L.LightningModule):
         assert self.optimizer_config is not None, "a model without optimizer settings can only be run"
         total_steps = int(self.trainer.estimated_stepping_batches)
         steps_per_epoch = max(1, total_steps // max(1, self.trainer.max_epochs or 1))
-        return make_optimizer(self.parameters(), self.optimizer_config, total_steps, steps_per_epoch)
+        return make_optimizer(self.network, self.optimizer_config, total_steps, steps_per_epoch)
 
     def _cropped(self, clip_BCTHW: Tensor) -> Tensor:
         """The contract's centre square, for training without augmentation; augmented clips have that size already."""

@@ -1,13 +1,14 @@
-"""Optimizers and learning-rate schedules."""
+"""Optimizers, learning rates by stage, and learning-rate schedules."""
 
 import math
-from collections.abc import Iterable
 from typing import Any
 
 import torch
+from torch import nn
 from torch.nn import Parameter
 
 from action_recognition.config import OptimizerConfig
+from action_recognition.models.networks.base import ActionNetwork
 
 
 def schedule_factor(step: int, *, total: int, warmup: int, schedule: str) -> float:
@@ -20,22 +21,38 @@ def schedule_factor(step: int, *, total: int, warmup: int, schedule: str) -> flo
     return 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
-def make_optimizer(
-    parameters: Iterable[Parameter], config: OptimizerConfig, total_steps: int, steps_per_epoch: int
-) -> dict[str, Any]:
-    """What `configure_optimizers` returns: the optimizer and a per-step schedule.
+def parameter_groups(network: ActionNetwork, config: OptimizerConfig) -> list[dict[str, Any]]:
+    """Groups of parameters: the head at `config.lr`, each stage towards the input at `layer_decay` of the one behind.
 
-    Weight decay leaves out biases and norms, as Goyal et al. (2017, arXiv:1706.02677) do.
+    Layer-wise rates are those of ULMFiT (Howard and Ruder 2018, arXiv:1801.06146) and BEiT. Weight decay leaves out
+    biases and norms, as Goyal et al. (2017, arXiv:1706.02677) do. Frozen parameters are in, for when they thaw: an
+    optimizer passes over what has no gradient.
     """
-    trained = [parameter for parameter in parameters if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+    parts: list[nn.Module] = [network.head, *reversed(network.stages())]
+    groups = []
+    for depth, part in enumerate(parts):
+        rate = config.lr * config.layer_decay**depth
+        for decays, parameters in _by_decay(part).items():
+            if parameters:
+                weight_decay = config.weight_decay if decays else 0.0
+                groups.append({"params": parameters, "lr": rate, "weight_decay": weight_decay})
+    return groups
+
+
+def _by_decay(part: nn.Module) -> dict[bool, list[Parameter]]:
+    parameters = list(part.parameters())
+    return {decays: [p for p in parameters if (p.ndim > 1) == decays] for decays in (True, False)}
+
+
+def make_optimizer(
+    network: ActionNetwork, config: OptimizerConfig, total_steps: int, steps_per_epoch: int
+) -> dict[str, Any]:
+    """What `configure_optimizers` returns: the optimizer and a per-step schedule."""
+    groups = parameter_groups(network, config)
     makers = {
         "adam": lambda: torch.optim.Adam(groups, lr=config.lr),
         "adamw": lambda: torch.optim.AdamW(groups, lr=config.lr),
-        "sgd": lambda: torch.optim.SGD(groups, lr=config.lr, momentum=0.9, nesterov=True),
+        "sgd": lambda: torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=config.momentum > 0),
     }
     optimizer = makers[config.name]()
     warmup = min(round(config.warmup_epochs * steps_per_epoch), total_steps // 2)
