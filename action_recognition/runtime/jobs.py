@@ -10,6 +10,7 @@ from action_recognition.errors import ConfigError, ReportedError, VideoError
 from action_recognition.runs import resolve_checkpoint
 from action_recognition.runtime.backends import load_backend
 from action_recognition.runtime.predictor import Predictor, expand_sources, predict_sources
+from action_recognition.runtime.sources import as_clips
 
 
 def run_prediction(config: Config, sources: Sequence[str], *, console: Console) -> None:
@@ -24,6 +25,7 @@ def run_prediction(config: Config, sources: Sequence[str], *, console: Console) 
     paths = expand_sources(sources)
     settings = config.predict
     backend = load_backend(model_path(config), kind=settings.backend, device=settings.device)
+    paths = as_clips(paths, frames=backend.contract.frames)
     predictor = Predictor(backend, batch_size=settings.batch_size, overlap=settings.overlap)
     _, errors = predict_sources(
         predictor,

@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from action_recognition.data.video import Frame, iter_frames, probe
+from action_recognition.data.frames import iter_clip_frames
+from action_recognition.data.video import Frame, probe
 from action_recognition.errors import UserError, VideoError
 from action_recognition.files import replacing
 from action_recognition.runtime.prediction import Prediction
@@ -45,7 +46,7 @@ def write_labelled_video(prediction: Prediction, source: Path, path: Path) -> No
 def _write(prediction: Prediction, source: Path, path: Path) -> None:
     writer = None
     try:
-        for number, frame_HWC in enumerate(iter_frames(source)):
+        for number, frame_HWC in enumerate(iter_clip_frames(source)):
             canvas_HWC = _canvas(frame_HWC)
             if writer is None:
                 height, width = canvas_HWC.shape[:2]

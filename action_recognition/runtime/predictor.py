@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from action_recognition.data.video import Frame, center_crop, frame_rate, iter_frames
+from action_recognition.data.frames import claimed_frames, clip_rate, iter_clip_frames
+from action_recognition.data.video import Frame, center_crop
 from action_recognition.errors import UserError
 from action_recognition.runtime.backends import Backend
 from action_recognition.runtime.prediction import Prediction, Window
@@ -37,7 +37,7 @@ class Predictor:
         self.overlap = overlap
 
     def predict(self, path: Path, *, progress: Progress | None = None) -> Prediction:
-        """Label one video.
+        """Label one video, one image, or one folder of images, which are its frames.
 
         Args:
             progress: called with (frames done, frames by the header, which may be wrong or 0).
@@ -47,7 +47,7 @@ class Predictor:
             UserError: if the model's outputs are not numbers.
         """
         contract = self.backend.contract
-        fps = frame_rate(path)
+        fps = clip_rate(path)
         cutter = WindowCutter(contract, overlap=self.overlap, origin=str(path))
         windows: list[Window] = []
         for batch in _batches(cutter.cut(self._frames(path, progress)), self.batch_size):
@@ -67,8 +67,9 @@ class Predictor:
 
     def _frames(self, path: Path, progress: Progress | None) -> Iterator[Frame]:
         contract = self.backend.contract
-        total = _header_frames(path) if progress else 0
-        for number, frame_HWC in enumerate(iter_frames(path, short_side=contract.short_side), start=1):
+        total = max(0, claimed_frames(path)) if progress else 0
+        shape = {"short_side": contract.short_side, "channels": contract.channels, "bits": contract.bits}
+        for number, frame_HWC in enumerate(iter_clip_frames(path, **shape), start=1):
             # A copy: a view would keep the whole frame alive.
             yield center_crop(frame_HWC, contract.size).copy()
             if progress and number % PROGRESS_EVERY == 0:
@@ -101,11 +102,3 @@ def _batches(windows: Iterable[CutWindow], size: int) -> Iterator[list[CutWindow
             batch = []
     if batch:
         yield batch
-
-
-def _header_frames(path: Path) -> int:
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
-    try:
-        return max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
-    finally:
-        capture.release()

@@ -8,6 +8,7 @@ from statistics import median
 
 from action_recognition.contract import ClipContract
 from action_recognition.data.check.findings import Finding, HeaderHabit, Listing
+from action_recognition.data.frames import clip_files, frame_files
 from action_recognition.data.manifest import ClipRecord, Manifest, source_groups
 from action_recognition.data.video import VIDEO_SUFFIXES
 
@@ -86,7 +87,7 @@ def remark_lines(
         _length_line(readable, contract),
         _imbalance_line(manifest),
         *(_empty_line(manifest, split) for split in ("train", "test")),
-        _unknown_files_line(manifest.videos_dir),
+        _unknown_images_line(manifest) if is_of_images(manifest) else _unknown_files_line(manifest.videos_dir),
     )
     return tuple(line for line in lines if line)
 
@@ -160,6 +161,20 @@ def _unknown_files_line(videos_dir: Path) -> str:
         return ""
     names = ", ".join(path.relative_to(videos_dir).as_posix() for path in stray[:FEW])
     return f"ignored, being no clips of a class ({len(stray)} files or folders): {names}"
+
+
+def is_of_images(manifest: Manifest) -> bool:
+    """Whether clips are stills or runs of image files."""
+    return any(frame_files(manifest.videos_dir / record.path) is not None for record in manifest.records[:1])
+
+
+def _unknown_images_line(manifest: Manifest) -> str:
+    """Files that belong to no still and no sequence."""
+    used = {file for record in manifest.records for file in clip_files(manifest.videos_dir / record.path)}
+    root = manifest.videos_dir
+    stray = sorted(p for p in root.rglob("[!.]*") if p.is_file() and p not in used)
+    names = ", ".join(path.relative_to(root).as_posix() for path in stray[:FEW])
+    return f"ignored, being in no clip ({len(stray)} files): {names}" if stray else ""
 
 
 def length_bins(frames: Sequence[int]) -> list[tuple[int, int, int]]:

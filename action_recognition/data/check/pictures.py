@@ -7,8 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from action_recognition.data.frames import read_clip_frames
 from action_recognition.data.manifest import ClipRecord
-from action_recognition.data.video import read_frames
 from action_recognition.errors import VideoError
 
 QUALITY = 72
@@ -30,7 +30,7 @@ def _strip(record: ClipRecord, videos_dir: Path, *, frames: int, height: int) ->
         return None
     places = (np.arange(frames) + 0.5) * record.frames / frames
     try:
-        frames_THWC = read_frames(videos_dir / record.path, places.astype(np.int64), short_side=height)
+        frames_THWC = read_clip_frames(videos_dir / record.path, places.astype(np.int64), short_side=height)
     except VideoError:
         return None
     strip_HWC = cv2.cvtColor(np.concatenate(list(frames_THWC), axis=1), cv2.COLOR_RGB2BGR)

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from action_recognition.config import DataConfig
+from action_recognition.data.frames import claimed_frames, iter_clip_frames, read_clip_frames
 from action_recognition.data.manifest import ClipRecord
-from action_recognition.data.video import header_frame_count, iter_frames, read_frames
 from action_recognition.errors import VideoError
 from action_recognition.files import replacing
 
@@ -87,13 +87,13 @@ def sketch_clip(path: Path, *, frames: int) -> Sketch:
         VideoError: if it cannot be decoded that far.
     """
     indices = np.linspace(0, frames - 1, SAMPLES).round().astype(np.int64)
-    frames_THWC = read_frames(path, indices, short_side=DECODE_SHORT_SIDE)
-    return Sketch(header_frames=max(0, header_frame_count(path)), gray_THW=to_gray(frames_THWC, size=SKETCH_SIZE))
+    frames_THWC = read_clip_frames(path, indices, short_side=DECODE_SHORT_SIDE)
+    return Sketch(header_frames=max(0, claimed_frames(path)), gray_THW=to_gray(frames_THWC, size=SKETCH_SIZE))
 
 
 def gray_frames(path: Path, *, size: int) -> Gray:
     """All frames of a video as grey squares, uint8 `[T, size, size]`."""
-    return to_gray(iter_frames(path, short_side=DECODE_SHORT_SIDE), size=size)
+    return to_gray(iter_clip_frames(path, short_side=DECODE_SHORT_SIDE), size=size)
 
 
 def to_gray(frames_HWC: Iterable[NDArray[np.uint8]], *, size: int) -> Gray:
