@@ -152,6 +152,28 @@ class Commands:
         """Label videos on any backend: predict SOURCE ... [predict.backend=torch|onnx|tensorrt]"""
         _predict(sources_and_overrides)
 
+    def compare_runs(self, *overrides: str) -> None:
+        """Compare recorded runs: scores, what changed, and why the runtime moved; writes plots/compare/.
+
+        compare.experiments=[a,b]|all and compare.runs=[x,y] choose runs, compare.baseline=x the one to compare with.
+        """
+        config, console = _start(overrides)
+
+        from action_recognition.experiments.compare import compare_runs
+
+        compare_runs(config, console=console)
+
+    def tune(self, *overrides: str) -> None:
+        """Search for better settings by validation top-1, with Optuna and MLflow; writes plots/tune/.
+
+        tune.space says which keys are searched and where, tune.trials how often. A study goes on where it stopped.
+        """
+        config, console = _start(overrides)
+
+        from action_recognition.experiments.tune import run_tune
+
+        _next(console, run_tune(config, console=console))
+
     def demo(self, *overrides: str) -> None:
         """Everything, offline, on the synthetic data: train, evaluate, export, and label a video."""
         from action_recognition.demo import run_demo
@@ -167,6 +189,7 @@ def _start(
 
     from action_recognition.config import load_config
     from action_recognition.errors import ConfigError
+    from action_recognition.processes import is_first_process
 
     config = load_config(overrides)
     if config.data.kind == "shards" and reads_videos:
@@ -179,7 +202,7 @@ def _start(
         from action_recognition.data.shards.settings import as_exported
 
         config = as_exported(config)
-    return config, Console(soft_wrap=True)
+    return config, Console(soft_wrap=True, quiet=not is_first_process())
 
 
 def _next(console: "Console", *commands: str) -> None:

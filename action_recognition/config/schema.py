@@ -308,6 +308,11 @@ class TrainerConfig:
             check_at_least("trainer.devices", _whole("trainer.devices", self.devices), 1)
         if self.unfreeze_every is not None:
             check_at_least("trainer.unfreeze_every", self.unfreeze_every, 1)
+            if self.freeze != "backbone":
+                raise ConfigError(f"trainer.unfreeze_every={self.unfreeze_every}: needs trainer.freeze=backbone")
+        if self.devices != 1 and (self.feature_views or self.unfreeze_every):
+            line = "trainer.feature_views and unfreeze_every are for a single process"
+            raise ConfigError(f"trainer.devices={self.devices}: {line}; give trainer.devices=1")
         if self.feature_views and (self.freeze != "backbone" or self.unfreeze_every):
             line = "trainer.feature_views: features can be kept of a frozen backbone only; give trainer.freeze=backbone"
             raise ConfigError(f"{line} and trainer.unfreeze_every=null")

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from action_recognition.config import DataConfig
@@ -111,6 +113,20 @@ class ClipDataModule(L.LightningDataModule):
         videos = max(1, self.data.batch_size // (clips * crops))
         return self._loader(self._dataset(split, views=clips, crops=crops), batch_size=videos)
 
+    def pass_over(self, split: str, number: int) -> DataLoader[ClipBatch]:
+        """Every clip of a split once: a random clip of each training video, another one for each `number`."""
+        if split != "train":
+            return self._loader(self._dataset(split, views=1), batch_size=self.data.batch_size)
+        dataset = self._dataset(split, views=0)
+        sampler = EpochSampler(dataset.label_N, seed=self.seed)
+        sampler.set_epoch(number)
+        return self._loader(dataset, batch_size=self.data.batch_size, order={"sampler": sampler})
+
+    def labels(self, split: str) -> NDArray[np.int64]:
+        """`[N]`: the class of each clip of a split."""
+        number = {name: number for number, name in enumerate(self.contract.class_names)}
+        return np.array([number[record.label] for record in self.records(split)], dtype=np.int64)
+
     def _dataset(self, split: str, *, views: int, crops: int = 1) -> ClipDataset:
         jitter = self.data.augment.temporal_jitter
         videos_dir = Path(self.manifest.videos_dir)
@@ -124,14 +140,21 @@ class ClipDataModule(L.LightningDataModule):
             store=self.source,
         )
 
-    def _loader(self, dataset: ClipDataset, *, batch_size: int, shuffle: bool = False) -> DataLoader[ClipBatch]:
+    def _loader(
+        self,
+        dataset: ClipDataset,
+        *,
+        batch_size: int,
+        shuffle: bool = False,
+        order: dict[str, Any] | None = None,
+    ) -> DataLoader[ClipBatch]:
         workers = min(worker_count(self.data.num_workers), len(dataset))
         source = below_memory(self.source)
         if isinstance(source, ShardReader):
             workers = lane_workers(workers)
             order = self._shard_order(source, dataset, batch_size, shuffle, workers)
         else:
-            order = self._order(dataset, batch_size, shuffle)
+            order = {"batch_size": batch_size, **order} if order else self._order(dataset, batch_size, shuffle)
         kind: type[DataLoader[ClipBatch]] = DataLoader
         copied = isinstance(source, ClipStore) and source.only_copies(dataset.records)
         # In memory, clips are shared by what trains and what validates, as long as no worker has its own.

@@ -123,12 +123,17 @@ class VideoActionModel(L.LightningModule):
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         if not isinstance(batch, ClipBatch) or self.trainer is None or not self.trainer.training:
             return batch
-        if self.augment is None or not len(batch.label_B):
+        if not len(batch.label_B):
             return batch
         # Not by process: together they draw what a single one would.
         seed, rank, world = self._draw_seed(self.global_step), self.global_rank, self.trainer.world_size
-        clip_BCTHW = self.augment(batch.clip_BCTHW, batch.label_B, seed=seed, rank=rank, world=world)
-        return batch._replace(clip_BCTHW=clip_BCTHW)
+        return batch._replace(clip_BCTHW=self.as_trained(batch, seed=seed, rank=rank, world=world))
+
+    def as_trained(self, batch: ClipBatch, *, seed: int, rank: int = 0, world: int = 1) -> Tensor:
+        """Clips of the contract's size from a training batch: augmented, or without augmentation the centre squares."""
+        if self.augment is None:
+            return self._cropped(batch.clip_BCTHW)
+        return self.augment(batch.clip_BCTHW, batch.label_B, seed=seed, rank=rank, world=world)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
         self.skipped.update(batch.errors)

@@ -41,6 +41,8 @@ class History(Callback):
             "seconds": time.perf_counter() - self._start,
         }
         self.rows.append(row)
+        if not trainer.is_global_zero:
+            return
         self._write()
         self.console.print(epoch_line(row, total=trainer.max_epochs or 0), highlight=False)
 
@@ -75,4 +77,5 @@ class RememberRun(Callback):
         self.plots_dir = plots_dir
 
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
-        remember_run(self.run_dir, plots_dir=self.plots_dir)
+        if trainer.is_global_zero:
+            remember_run(self.run_dir, plots_dir=self.plots_dir)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import lightning as L
+from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
 from rich.console import Console
 
@@ -20,11 +21,17 @@ from action_recognition.data.manifest import Manifest, group_digests
 from action_recognition.data.source import report_source
 from action_recognition.evaluation.plots import plot_history
 from action_recognition.files import replace_file
+from action_recognition.models.device import training_device
 from action_recognition.models.module import VideoActionModel
 from action_recognition.models.pretrained import load_pretrained
+from action_recognition.processes import is_first_process
 from action_recognition.runs import checkpoint_dir, new_run_dir, remember_tracking, resolve_checkpoint, run_dir_of
+from action_recognition.training.averaging import weight_average
 from action_recognition.training.callbacks import History, RememberRun
+from action_recognition.training.distributed import share_batch_norm, tell_plan, told_plan
 from action_recognition.training.facts import RunFacts, source_name
+from action_recognition.training.feature_cache import make_feature_data
+from action_recognition.training.freezing import FreezeBackbone
 from action_recognition.training.step import StepPlan, choose_step
 
 if TYPE_CHECKING:
@@ -56,6 +63,7 @@ def train(
         ConfigError: on settings that contradict each other.
     """
     quiet_lightning()
+    first = is_first_process()
     L.seed_everything(config.trainer.seed, workers=True, verbose=False)
     manifest = load_manifest(config, console)
     contract = make_contract(config.data, manifest)
@@ -64,11 +72,13 @@ def train(
     resume = config.trainer.resume
     resume_from = resolve_checkpoint(resume, plots_dir=config.plots_dir) if resume else None
     run_dir = run_dir_of(resume_from) if resume_from else new_run_dir(config)
-    write_run_files(run_dir, config, manifest)
+    if first:
+        write_run_files(run_dir, config, manifest)
     if tracker:
         remember_tracking(run_dir, tracker.run_id)
 
-    plan = plan_step(config, contract, console)
+    plan = told_plan() or plan_step(config, contract, console)
+    tell_plan(plan)
     model = make_model(config, contract, plan, manifest)
     if config.model.weights and not resume_from:
         report = load_pretrained(model.network, config.model.weights, network_name=config.model.network)
@@ -76,16 +86,22 @@ def train(
     datamodule = ClipDataModule(config.data, manifest, contract, seed=config.trainer.seed)
     report_source(datamodule.source, manifest.split("train") + manifest.split("val"), console)
     has_val = bool(manifest.split("val", min_frames=contract.min_frames))
+    fed: L.LightningDataModule = datamodule
+    if config.trainer.feature_views:
+        fed = make_feature_data(model, datamodule, config, plan, has_val=has_val, console=console)
     best, last = make_checkpoints(run_dir, has_val=has_val)
     history = History(run_dir / "history.csv", console)
     # Checkpoints come last: they are saved after the history is written.
     facts = [RunFacts(tracker, plan, history, read_from=source_name(datamodule.source))] if tracker else []
-    all_callbacks = [history, *facts, *callbacks, RememberRun(run_dir, config.plots_dir), best, last]
+    recipe = recipe_callbacks(config)
+    all_callbacks = [*recipe, history, *facts, *callbacks, RememberRun(run_dir, config.plots_dir), best, last]
     trainer = make_trainer(config, plan, all_callbacks, tracker, has_val=has_val)
-    trainer.fit(model, datamodule=datamodule, ckpt_path=str(resume_from) if resume_from else None, weights_only=True)
+    prepare_network(model, config, trainer)
+    trainer.fit(model, datamodule=fed, ckpt_path=str(resume_from) if resume_from else None, weights_only=True)
 
     report_skipped(model, manifest, contract, console)
-    plot_history(history.rows, Path(config.plots_dir) / "learning_curves.png")
+    if first:
+        plot_history(history.rows, Path(config.plots_dir) / "learning_curves.png")
     if tracker:
         log_run_files(tracker, run_dir, Path(config.plots_dir) / "learning_curves.png")
     return TrainResult(
@@ -95,6 +111,24 @@ def train(
         epochs=len(history.rows),
         skipped=len(manifest.unusable(min_frames=contract.min_frames)) + len(model.skipped),
     )
+
+
+def recipe_callbacks(config: Config) -> list[Callback]:
+    """What the recipe does beside the optimisation: freezing, averaging of weights."""
+    settings, made = config.trainer, list[Callback]()
+    if settings.freeze == "backbone":
+        made.append(FreezeBackbone(settings.unfreeze_every))
+    if settings.ema_decay is not None:
+        made.append(weight_average(settings.ema_decay))
+    return made
+
+
+def prepare_network(model: VideoActionModel, config: Config, trainer: L.Trainer) -> None:
+    """Compile, and let batch norm see all processes' batches where Lightning cannot do it."""
+    if trainer.world_size > 1 and isinstance(trainer.accelerator, CPUAccelerator):
+        share_batch_norm(model.network)
+    if config.trainer.compile:
+        model.network.compile()
 
 
 def report_skipped(model: VideoActionModel, manifest: Manifest, contract: ClipContract, console: Console) -> None:
@@ -117,7 +151,7 @@ def plan_step(config: Config, contract: ClipContract, console: Console) -> StepP
     def build(memory_format: str) -> VideoActionModel:
         return VideoActionModel(contract.to_dict(), config.model, memory_format=memory_format)
 
-    label = f"{config.model.network}({sorted(config.model.args.items())})"
+    label = f"{config.model.network}({sorted(config.model.args.items())}, {config.model.input})"
     plan = choose_step(build, config.trainer, clip_shape=contract.clip_shape, label=label)
     if plan.speedup > 1:
         console.print(
@@ -172,8 +206,11 @@ def make_trainer(
     return L.Trainer(
         max_epochs=settings.max_epochs,
         accelerator=settings.accelerator,
-        devices=1,
+        devices=settings.devices,
+        strategy="auto" if settings.devices in (1, "auto") else "ddp",
+        sync_batchnorm=settings.devices != 1 and training_device(settings.accelerator).type == "cuda",
         precision=plan.precision,
+        accumulate_grad_batches=settings.accumulate,
         gradient_clip_val=settings.gradient_clip,
         limit_train_batches=settings.limit_train_batches,
         limit_val_batches=settings.limit_val_batches if has_val else 0,
@@ -216,5 +253,6 @@ def quiet_lightning() -> None:
         r".*ModelCheckpoint.*will be merged.*",
         r".*lr_scheduler.step.*before.*optimizer.step.*",
         r".*resuming from a checkpoint.*",
+        r".*in eval mode at the start of training.*",
     ):
         warnings.filterwarnings("ignore", message=message)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from action_recognition.config import Config
+from action_recognition.processes import is_first_process
 from action_recognition.runs import resolve_checkpoint, run_dir_of, tracking_of
 from action_recognition.training.fit import TrainResult, train
 
@@ -31,6 +32,8 @@ def run_training(
         dvc: first make sure that the data is what `data.dvc` pins, and record its hash.
         servable: log and register a model that `mlflow models serve` can run.
     """
+    if not is_first_process():  # started by the first one's fit: it tracks, versions and reports
+        return train(config, console=console)
     tags = {"command": command}
     if dvc:
         from action_recognition.training.versioning import ensure_data

@@ -19,6 +19,7 @@ from torch import nn
 from action_recognition.config import TrainerConfig
 from action_recognition.files import replace_file
 from action_recognition.models.device import training_device
+from action_recognition.processes import is_first_process
 
 CACHE = Path(".cache/step_plans.json")
 MEASURED_CLIPS = 4
@@ -48,6 +49,8 @@ def candidates(trainer: TrainerConfig, device: torch.device) -> list[StepPlan]:
     """The plans that settings and hardware leave open, plain float32 first where it is among them."""
     half = fast_precision(device)
     precisions = [trainer.precision] if trainer.precision != "auto" else ["32-true", *([half] if half else [])]
+    if device.type == "cpu" and trainer.precision == "16-mixed":
+        precisions = ["bf16-mixed"]  # CPUs have no float16 arithmetic for training; the mix of types is the same
     formats = ["contiguous", "channels_last_3d"] if device.type != "mps" else ["contiguous"]
     if trainer.memory_format != "auto":
         formats = [trainer.memory_format]
@@ -71,6 +74,9 @@ def choose_step(
     """
     device = training_device(trainer.accelerator)
     plans = candidates(trainer, device)
+    if not is_first_process():  # several processes timing at once would not agree
+        half = fast_precision(device) or "32-true"
+        return next((plan for plan in plans if plan.precision == half), plans[0])
     if len(plans) == 1:
         return plans[0]
     names = [f"{plan.precision}/{plan.memory_format}" for plan in plans]
@@ -85,17 +91,22 @@ def choose_step(
     return StepPlan(**known[key])
 
 
+def autocast(plan: StepPlan, device: torch.device) -> torch.autocast:
+    """The context in which the plan's forward passes run."""
+    half = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(plan.precision)
+    return torch.autocast(device.type, dtype=half, enabled=half is not None)
+
+
 def measure_step(
     model: nn.Module, plan: StepPlan, clip_shape: tuple[int, int, int, int], device: torch.device, *, repeats: int = 2
 ) -> float:
     """Seconds for forward and backward of one small batch; the best of `repeats` after one that is not counted."""
     model = model.to(device).train()
     clip = torch.randint(0, 256, (MEASURED_CLIPS, *clip_shape), dtype=torch.uint8, device=device)
-    autocast = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(plan.precision)
     best = float("inf")
     for attempt in range(repeats + 1):
         start = time.perf_counter()
-        with torch.autocast(device.type, dtype=autocast, enabled=autocast is not None):
+        with autocast(plan, device):
             loss = model(clip).float().logsumexp(dim=1).mean()
         loss.backward()
         if device.type == "cuda":

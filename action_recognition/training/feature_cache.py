@@ -1,0 +1,136 @@
+"""Frozen-backbone training: every clip through the backbone a few times, then many epochs of the head alone.
+
+A backbone that does not change makes the same features of the same clip in every epoch. Computed once, for as many
+augmented views as `trainer.feature_views` says, they turn hours of training on a CPU into minutes.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.lib.format import open_memmap
+from rich.console import Console
+from torch import Tensor
+
+from action_recognition.config import Config
+from action_recognition.data.datamodule import ClipDataModule
+from action_recognition.data.features import FeatureDataModule, FeatureSet, Floats
+from action_recognition.errors import DataError
+from action_recognition.files import replacing
+from action_recognition.models.device import training_device
+from action_recognition.models.module import VideoActionModel
+from action_recognition.progress import progress_bar
+from action_recognition.training.step import StepPlan, autocast
+
+PRIME = 100_003  # more batches than a pass has: no two of them draw alike
+CACHE_DIR = Path(".cache/features")
+
+
+def make_feature_data(
+    model: VideoActionModel,
+    datamodule: ClipDataModule,
+    config: Config,
+    plan: StepPlan,
+    *,
+    has_val: bool,
+    console: Console,
+) -> FeatureDataModule:
+    """Loaders of features in the place of clips: `trainer.feature_views` augmented views of a training clip, and each
+    validation clip as it is.
+
+    What was computed before by the same weights of the same clips is read from `.cache/features/`.
+
+    Raises:
+        DataError: if a clip cannot be read.
+    """
+    views = config.trainer.feature_views
+    sets: dict[str, FeatureSet] = {}
+    for split, passes in (("train", views), *([("val", 1)] if has_val else [])):
+        key = cache_key(model, datamodule, split=split, passes=passes)
+        path = CACHE_DIR / f"{config.model.network}-{split}-{key}.npy"
+        if not path.exists():
+            device = training_device(config.trainer.accelerator)
+            _compute(model.to(device), datamodule, plan, split=split, passes=passes, path=path, console=console)
+        feature_VN: Floats = np.load(path, mmap_mode="r")
+        sets[split] = FeatureSet(feature_VN, datamodule.labels(split))
+        size = feature_VN.nbytes / 1e6
+        console.print(
+            f"features of {feature_VN.shape[1]} {split} clips, {passes} views each, {size:.0f} MB: {path}",
+            highlight=False,
+            soft_wrap=True,
+        )
+    return FeatureDataModule(
+        sets["train"],
+        sets.get("val"),
+        batch_size=config.data.batch_size,
+        balanced=config.data.sampling == "class_balanced",
+        seed=config.trainer.seed,
+    )
+
+
+def cache_key(model: VideoActionModel, datamodule: ClipDataModule, *, split: str, passes: int) -> str:
+    """16 hex digits over all that the features follow from: weights, clips, contract and augmentation."""
+    digest = hashlib.sha256()
+    for part in model.network.stages():
+        for name, tensor in part.state_dict().items():
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    augment = model.hparams["augment"] if split == "train" else None
+    facts = {
+        "model": {name: model.hparams["model"][name] for name in ("network", "args", "input")},
+        "contract": model.contract.to_dict(),
+        "clips": [(record.path, record.md5) for record in datamodule.records(split)],
+        "augment": augment and {name: value for name, value in augment.items() if name[:3] not in ("mix", "cut")},
+        "seed": model.hparams["seed"],
+        "passes": passes,
+    }
+    digest.update(json.dumps(facts, sort_keys=True).encode())
+    return digest.hexdigest()[:16]
+
+
+def _compute(
+    model: VideoActionModel,
+    datamodule: ClipDataModule,
+    plan: StepPlan,
+    *,
+    split: str,
+    passes: int,
+    path: Path,
+    console: Console,
+) -> None:
+    """Write float16 `[passes, clips, ...]`."""
+    model.eval()
+    clips = len(datamodule.records(split))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    done = 0
+    with replacing(path) as partial, progress_bar(f"features of {split} clips", console=console) as progress:
+        stored: np.memmap | None = None
+        for number in range(passes):
+            for feature_BD, index_B in _features(model, datamodule, plan, split=split, number=number):
+                if stored is None:
+                    shape = (passes, clips, *feature_BD.shape[1:])
+                    stored = open_memmap(partial, mode="w+", dtype=np.float16, shape=shape)
+                stored[number, index_B.numpy()] = feature_BD.half().cpu().numpy()
+                done += len(index_B)
+                progress(done, passes * clips)
+        assert stored is not None
+        stored.flush()
+    model.train()
+
+
+@torch.inference_mode()
+def _features(
+    model: VideoActionModel, datamodule: ClipDataModule, plan: StepPlan, *, split: str, number: int
+) -> Iterable[tuple[Tensor, Tensor]]:
+    """Features of every clip of a split once, in some order, with the clips' places; training clips are augmented."""
+    for step, batch in enumerate(datamodule.pass_over(split, number)):
+        if batch.errors:
+            raise DataError(f"{batch.errors[0]}; find such clips: python commands.py check-data")
+        clip_BCTHW = batch.clip_BCTHW.to(model.device)
+        if split == "train":
+            clip_BCTHW = model.as_trained(batch._replace(clip_BCTHW=clip_BCTHW), seed=PRIME * number + step)
+        with autocast(plan, model.device):
+            yield model.features(clip_BCTHW), batch.index_B
