@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from torch import Tensor, nn
 
 from action_recognition.errors import ConfigError
-from action_recognition.models.networks.base import ActionNetwork
 from action_recognition.models.weight_files import locate_weights, read_state_dict
 from action_recognition.models.weight_fitting import FoldedNorm, fit_tensor, folded_norm, last_linear, stem_weight_name
 
@@ -104,7 +103,7 @@ def load_pretrained(network: nn.Module, weights: str | Mapping[str, str], *, net
         return _load_parts(network, weights, network_name=network_name)
     if not isinstance(weights, str) or not weights:
         raise ConfigError(f"model.weights={weights}: expected a name, a path, a URL, or a mapping from part to these")
-    names = network.weight_names() if isinstance(network, ActionNetwork) else {}
+    names = network.weight_names() if hasattr(network, "weight_names") else {}
     path = locate_weights(weights, names, network_name=network_name)
     fit = _Fit.of(network, read_state_dict(path))
     if not any(network.state_dict()[name].is_floating_point() for name in fit.state):

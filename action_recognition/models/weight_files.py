@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
+from http.client import HTTPException
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlparse
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor
 
 from action_recognition.errors import ConfigError, ContractError, did_you_mean, first_line
+from action_recognition.files import replacing
 
 # What a state dict is called inside checkpoints that hold more than it.
 WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model")
@@ -47,7 +49,7 @@ def locate_weights(weights: str, names: Mapping[str, str], *, network_name: str)
     path = Path(url2pathname(urlparse(weights).path)) if scheme == "file" else Path(weights).expanduser()
     if path.is_file():
         return path
-    if scheme == "file" or path.suffix or len(path.parts) > 1:
+    if scheme == "file" or path.suffix or len(path.parts) > 1 or path.exists():
         problem = "is a folder, not a file" if path.is_dir() else "no such file"
         raise ConfigError(f"model.weights={weights}: {problem}; give the path or URL of a weights file")
     known = f"one of {', '.join(names)}, " if names else f"({network_name} has no named weights) "
@@ -60,13 +62,12 @@ def _download(url: str, file_name: str, *, check_hash: bool) -> Path:
         return cached
     found = HASH_IN_NAME.search(file_name) if check_hash else None
     try:
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        with _silence_ends():
-            # Writes beside and renames; a file whose hash is another never gets the name.
-            torch.hub.download_url_to_file(
-                url, str(cached), found.group(1) if found else None, progress=sys.stderr.isatty()
-            )
-    except (OSError, RuntimeError, ValueError) as error:  # no host, no room; another hash; not a URL
+        with replacing(cached) as partial, _silence_ends():
+            # A file whose hash is another never gets the name; nor does one that is cut short or holds code.
+            prefix = found.group(1) if found else None
+            torch.hub.download_url_to_file(url, str(partial), prefix, progress=sys.stderr.isatty())
+            read_state_dict(partial, origin=url)
+    except (OSError, RuntimeError, ValueError, HTTPException) as error:  # no host, no room; another hash; not a URL
         advice = "download it elsewhere and give its path: model.weights=PATH"
         raise ConfigError(f"{url}: could not be downloaded ({first_line(error)}); {advice}") from None
     return cached
@@ -83,11 +84,14 @@ def _silence_ends() -> Iterator[None]:
         socket.setdefaulttimeout(before)
 
 
-def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+def read_state_dict(path: str | os.PathLike[str], *, origin: str | None = None) -> dict[str, Tensor]:
     """The tensors of a weights file, by their names in the network that was saved.
 
     Takes a plain state dict, one inside a checkpoint (Lightning's too), and keys that DataParallel, torch.compile or
     `VideoActionModel` prefixed. Only tensors and plain values are read: a file that would run code is refused.
+
+    Args:
+        origin: what errors call it, where not by its path.
 
     Raises:
         ContractError: if it is no such file.
@@ -95,7 +99,7 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        line = f"{path}: refused: not a file of plain tensors ({first_line(error)[:160]})"
+        line = f"{origin or path}: refused: not a file of plain tensors ({first_line(error)[:160]})"
         raise ContractError(f"{line}; save its state dict with torch.save(model.state_dict(), PATH)") from None
     for name in WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(name), Mapping):
@@ -103,7 +107,9 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Tensor]:
             break
     tensors = _tensors(content)
     if not tensors:
-        raise ContractError(f"{path}: holds no named tensors; expected a state dict, plain or under 'state_dict'")
+        raise ContractError(
+            f"{origin or path}: holds no named tensors; expected a state dict, plain or under 'state_dict'"
+        )
     return _without_prefixes(tensors)
 
 

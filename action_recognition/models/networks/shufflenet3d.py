@@ -113,7 +113,8 @@ class ShuffleBlock(nn.Module):
             return F.relu(made + maps)
         if maps.shape[2] % 2:  # the convolution rounds up, the pooling down: an odd last frame counts twice
             maps = torch.cat([maps, maps[:, :, -1:]], dim=2)
-        pooled = F.avg_pool3d(maps, kernel_size=(2, 3, 3), stride=2, padding=(0, 1, 1))
+        # Zeros put around it by hand: with avg_pool3d's own padding, export refuses maps smaller than the kernel.
+        pooled = F.avg_pool3d(F.pad(maps, (1, 1, 1, 1)), kernel_size=(2, 3, 3), stride=2)
         return F.relu(torch.cat([made, pooled], dim=1))
 
 

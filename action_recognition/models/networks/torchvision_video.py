@@ -5,11 +5,13 @@ weights (trained on Kinetics-400) fit by name.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate, pairwise
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 from torchvision.models import get_model, get_model_weights
 from torchvision.models.video.mvit import MSBlockConfig, MViT
+from torchvision.models.video.swin_transformer import SwinTransformer3d
 
 from action_recognition.models.networks.base import ActionNetwork
 
@@ -60,8 +62,8 @@ class TorchvisionVideo(ActionNetwork):
         """Raise ValueError, naming what is allowed, if the network cannot take such clips."""
 
     @classmethod
-    def build(cls, clip_THW: Sequence[int], **options: Any) -> nn.Module:
-        """torchvision's network with random weights."""
+    def build(cls, clip_THW: Sequence[int], **options: Any) -> nn.Module:  # noqa: ARG003
+        """torchvision's network with random weights, for clips of `clip_THW` where it is made for a size."""
         made: nn.Module = get_model(cls.builder, weights=None, **options)
         return made
 
@@ -149,6 +151,7 @@ class MViTV2S(TorchvisionVideo):
 
     Args:
         stochastic_depth: share of blocks left out in training, at the last one.
+        depths: blocks in each of the four stages.
     """
 
     builder, classifier, classifier_prefix = "mvit_v2_s", "head", "head.1."
@@ -161,10 +164,17 @@ class MViTV2S(TorchvisionVideo):
         num_classes: int,
         dropout: float | None = None,
         stochastic_depth: float = 0.2,
+        depths: Sequence[int] = (1, 2, 11, 2),
     ) -> None:
+        _check_depths(depths)
         super().__init__(
-            clip_shape=clip_shape, num_classes=num_classes, dropout=dropout, stochastic_depth_prob=stochastic_depth
+            clip_shape=clip_shape,
+            num_classes=num_classes,
+            dropout=dropout,
+            stochastic_depth_prob=stochastic_depth,
+            block_setting=_mvit_v2_blocks(depths),
         )
+        self.depths = tuple(depths)
 
     @classmethod
     def build(cls, clip_THW: Sequence[int], **options: Any) -> nn.Module:
@@ -173,7 +183,6 @@ class MViTV2S(TorchvisionVideo):
         return MViT(
             spatial_size=(height, width),
             temporal_size=frames,
-            block_setting=_mvit_v2_s_blocks(),
             residual_pool=True,
             residual_with_cls_embed=False,
             rel_pos_embed=True,
@@ -193,15 +202,16 @@ class MViTV2S(TorchvisionVideo):
     def stages(self) -> list[nn.Module]:
         net = self.backbone
         stem = nn.ModuleList([net.conv_proj, net.pos_encoding])
-        last = nn.ModuleList([*net.blocks[14:], net.norm])
-        return [stem, net.blocks[:1], net.blocks[1:3], net.blocks[3:14], last]
+        ends = list(accumulate(self.depths, initial=0))
+        stages = [net.blocks[first:end] for first, end in pairwise(ends)]
+        return [stem, *stages[:-1], nn.ModuleList([*stages[-1], net.norm])]
 
 
-def _mvit_v2_s_blocks() -> list[MSBlockConfig]:
-    """16 blocks in four stages; each later stage has twice the heads and channels on half the height and width."""
+def _mvit_v2_blocks(depths: Sequence[int]) -> list[MSBlockConfig]:
+    """Blocks of four stages; each later stage has twice the heads and channels on half the height and width."""
     blocks = []
     channels = 96
-    for stage, depth in enumerate((1, 2, 11, 2)):
+    for stage, depth in enumerate(depths):
         for number in range(depth):
             step = 2 if stage and not number else 1
             blocks.append(
@@ -224,6 +234,7 @@ class Swin3DT(TorchvisionVideo):
 
     Args:
         stochastic_depth: share of blocks left out in training, at the last one.
+        depths: blocks in each of the four stages.
     """
 
     builder, classifier, classifier_prefix = "swin3d_t", "head", "head."
@@ -236,12 +247,30 @@ class Swin3DT(TorchvisionVideo):
         num_classes: int,
         dropout: float | None = None,
         stochastic_depth: float = 0.1,
+        depths: Sequence[int] = (2, 2, 6, 2),
     ) -> None:
+        _check_depths(depths)
         super().__init__(
-            clip_shape=clip_shape, num_classes=num_classes, dropout=dropout, stochastic_depth_prob=stochastic_depth
+            clip_shape=clip_shape,
+            num_classes=num_classes,
+            dropout=dropout,
+            stochastic_depth_prob=stochastic_depth,
+            depths=list(depths),
+        )
+
+    @classmethod
+    def build(cls, clip_THW: Sequence[int], **options: Any) -> nn.Module:  # noqa: ARG003
+        # What torchvision's builder does, which takes neither depths nor stochastic depth.
+        return SwinTransformer3d(
+            patch_size=[2, 4, 4], embed_dim=96, num_heads=[3, 6, 12, 24], window_size=[8, 7, 7], **options
         )
 
     def stages(self) -> list[nn.Module]:
         net = self.backbone
         pairs = [net.features[first : first + 2] for first in range(0, 6, 2)]
         return [net.patch_embed, *pairs, nn.ModuleList([net.features[6], net.norm])]
+
+
+def _check_depths(depths: Sequence[int]) -> None:
+    if len(depths) != 4 or min(depths) < 1:
+        raise ValueError(f"depths={list(depths)}: expected blocks of four stages, at least 1 each")

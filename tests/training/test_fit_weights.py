@@ -1,0 +1,45 @@
+"""Training that starts from pretrained weights."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+
+from action_recognition.config import load_config
+from action_recognition.errors import ConfigError
+from action_recognition.models.networks import build_network
+from action_recognition.training.fit import train
+
+
+@pytest.fixture
+def console() -> Console:
+    return Console(record=True, width=200)
+
+
+def test_training_starts_from_the_weights_and_a_resumed_run_does_not(
+    tiny_overrides: list[str], tiny_config: object, console: Console, tmp_path: Path
+) -> None:
+    torch.manual_seed(3)
+    given = build_network("cnn3d", clip_shape=(3, 4, 32, 32), num_classes=9, widths=[4, 4, 4]).state_dict()
+    torch.save(given, tmp_path / "given.pth")
+    settings = [*tiny_overrides, f"model.weights={tmp_path}/given.pth", "optimizer.lr=1e-12", "trainer.run_dir=run"]
+    train(load_config([*settings, "trainer.max_epochs=1"]), console=console)
+    line = f"weights cnn3d {tmp_path}/given.pth: 18 of 20 tensors matched; left out: head (9 classes, here 2)"
+    assert line in console.export_text()
+    last = torch.load(tmp_path / "run/checkpoints/last.ckpt", weights_only=True)["state_dict"]
+    for name, tensor in given.items():
+        if not name.startswith("head.") and "running" not in name and "tracked" not in name:
+            torch.testing.assert_close(last[f"network.{name}"], tensor)
+
+    resumed = [*settings, "trainer.max_epochs=2", f"trainer.resume={tmp_path}/run/checkpoints/last.ckpt"]
+    train(load_config(resumed), console=console)
+    assert "tensors matched" not in console.export_text()
+
+
+def test_weights_that_are_not_there_are_one_line(
+    tiny_overrides: list[str], tiny_config: object, console: Console
+) -> None:
+    with pytest.raises(ConfigError, match=r"model\.weights=nowhere\.pth: no such file") as raised:
+        train(load_config([*tiny_overrides, "model.weights=nowhere.pth"]), console=console)
+    assert "\n" not in str(raised.value)
