@@ -18,7 +18,13 @@ NETWORKS: Mapping[str, tuple[str, str]] = {
     "r2plus1d_18": ("torchvision_video", "R2Plus1D18"),
     "s3d": ("torchvision_video", "S3D"),
     "mvit_v2_s": ("torchvision_video", "MViTV2S"),
+    "two_stream": ("two_stream", "TwoStream"),
     "swin3d_t": ("torchvision_video", "Swin3DT"),
+    "resnet18": ("frame", "ResNet18"),
+    "resnet50": ("frame", "ResNet50"),
+    "efficientnet_b0": ("frame", "EfficientNetB0"),
+    "efficientnet_b7": ("frame", "EfficientNetB7"),
+    "mobilenet_v2": ("frame", "MobileNetV2"),
 }
 
 

@@ -1,8 +1,9 @@
 """What every network is: a backbone that makes features, and a head that makes logits of them."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
+import torch
 from torch import Tensor, nn
 
 
@@ -36,3 +37,17 @@ class ActionNetwork(nn.Module):
     def forward(self, clip_BCTHW: Tensor) -> Tensor:
         logits_BK: Tensor = self.head(self.features(clip_BCTHW))
         return logits_BK
+
+    def to(self, *args: Any, **kwargs: Any) -> Self:  # type: ignore[override]
+        """As of any module; `channels_last_3d`, which torch refuses for 2D weights, makes those `channels_last`."""
+        if kwargs.get("memory_format") is not torch.channels_last_3d:
+            return super().to(*args, **kwargs)
+        others = {name: value for name, value in kwargs.items() if name != "memory_format"}
+        if args or others:
+            super().to(*args, **others)
+        return self._apply(_channels_last)
+
+
+def _channels_last(tensor: Tensor) -> Tensor:
+    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
+    return tensor.contiguous(memory_format=formats[tensor.ndim]) if tensor.ndim in formats else tensor
