@@ -29,6 +29,22 @@ def test_a_file_without_a_readable_contract_is_refused(text):
         ClipContract.from_json(text, origin="model.onnx")
 
 
+def test_version_1_is_read_as_8_bits(tiny_contract):
+    old = tiny_contract.to_dict() | {"version": 1}
+    del old["bits"]
+    assert ClipContract.from_dict(old, origin="x") == tiny_contract
+    assert (tiny_contract.dtype, dataclasses.replace(tiny_contract, bits=16).dtype) == ("uint8", "uint16")
+    del old["version"]
+    with pytest.raises(ContractError, match="version None, expected 2"):
+        ClipContract.from_dict(old, origin="x")
+
+
+@pytest.mark.parametrize("version", [[], {}, "1", 3])
+def test_another_version_is_refused(tiny_contract, version):
+    with pytest.raises(ContractError, match="expected 2"):
+        ClipContract.from_dict(tiny_contract.to_dict() | {"version": version}, origin="x")
+
+
 def test_unknown_and_missing_keys_are_refused(tiny_contract):
     values = tiny_contract.to_dict()
     with pytest.raises(ContractError, match="surprise"):
@@ -46,6 +62,7 @@ def test_unknown_and_missing_keys_are_refused(tiny_contract):
         ({"mean": (1.0,)}, "mean"),
         ({"class_names": ("a", "a")}, "class_names"),
         ({"short_clip": "loop"}, "repeat_last"),
+        ({"bits": 12}, "bits=12"),
     ],
 )
 def test_contradictory_values_are_refused(tiny_contract, change, word):

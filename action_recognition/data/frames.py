@@ -35,10 +35,10 @@ _PART = re.compile(r"(?P<name>.+)\[(?P<first>\d+):(?P<end>\d+)\]")
 _DEPTHS: dict[np.dtype[Any], int] = {np.dtype(np.uint8): 8, np.dtype(np.uint16): 16}
 
 
-def natural_key(name: str) -> tuple[int | str, ...]:
+def natural_key(name: str) -> tuple[tuple[int | str, ...], str]:
     """Sorts by the numbers in a name as numbers; two names of the same numbers sort as text."""
     pieces = re.split(r"(\d+)", name)
-    return (*(int(piece) if place % 2 else piece for place, piece in enumerate(pieces)), name)
+    return tuple(int(piece) if place % 2 else piece for place, piece in enumerate(pieces)), name
 
 
 def is_image(path: Path) -> bool:
