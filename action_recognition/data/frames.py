@@ -118,7 +118,7 @@ def read_image(path: Path, *, short_side: int | None = None, channels: int = 3, 
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
-def _as_depth(path: Path, image: NDArray[Any], short_side: int | None, bits: int | None) -> Frame:
+def _as_depth(path: Path, image: Any, short_side: int | None, bits: int | None) -> Frame:
     found = _DEPTHS.get(image.dtype)
     if found is None or bits not in (None, found):
         is_what = f"{found} bits a value" if found else f"{image.dtype} values"

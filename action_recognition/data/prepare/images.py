@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -18,7 +19,7 @@ from action_recognition.errors import DataError
 from action_recognition.files import replace_file
 from action_recognition.progress import progress_bar
 
-RENDERERS = {"stills": render_stills_set, "depth": render_depth_set}
+RENDERERS: dict[str, Callable[..., None]] = {"stills": render_stills_set, "depth": render_depth_set}
 WHERE = {
     "stills": "Kaggle's set needs a login: "
     "https://www.kaggle.com/datasets/meetnagadia/human-action-recognition-har-dataset; "
