@@ -74,6 +74,7 @@ def check_onnx(network: ActionNetwork, shape: tuple[int, ...], *, batch: int = 3
             dynamo=True,
             verbose=False,
         )
+    assert program is not None
     session = onnxruntime.InferenceSession(program.model_proto.SerializeToString(), providers=["CPUExecutionProvider"])
     clip_BCTHW = noise(batch, *shape, seed=3)
     with torch.inference_mode():

@@ -103,7 +103,8 @@ def load_pretrained(network: nn.Module, weights: str | Mapping[str, str], *, net
         return _load_parts(network, weights, network_name=network_name)
     if not isinstance(weights, str) or not weights:
         raise ConfigError(f"model.weights={weights}: expected a name, a path, a URL, or a mapping from part to these")
-    names = network.weight_names() if hasattr(network, "weight_names") else {}
+    named = getattr(network, "weight_names", None)  # a part need not be an ActionNetwork
+    names: Mapping[str, str] = named() if callable(named) else {}
     path = locate_weights(weights, names, network_name=network_name)
     fit = _Fit.of(network, read_state_dict(path))
     if not any(network.state_dict()[name].is_floating_point() for name in fit.state):

@@ -1,6 +1,7 @@
 """C3D: 3x3x3 convolutions all the way down (arXiv:1412.0767), as published and adapted to small data sets."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
@@ -8,10 +9,20 @@ from action_recognition.models.networks.base import ActionNetwork
 
 # Convolutions in each group, and how far the pooling behind each group goes in time.
 DEPTHS = (1, 1, 2, 2, 2)
+
+
+class Variant(NamedTuple):
+    """Units of the dense layers, pooling in time of each group, and how many groups at the end do without padding."""
+
+    fc: tuple[int, ...]
+    pool_time: tuple[int, ...]
+    valid_groups: int
+
+
 VARIANTS = {
-    "original": {"fc": (4096, 4096), "pool_time": (1, 2, 2, 2, 2), "valid_groups": 0},
+    "original": Variant(fc=(4096, 4096), pool_time=(1, 2, 2, 2, 2), valid_groups=0),
     # Less pooling in time: the valid convolutions at the end need five frames to look at.
-    "adapted": {"fc": (512, 512), "pool_time": (1, 2, 1, 1, 2), "valid_groups": 1},
+    "adapted": Variant(fc=(512, 512), pool_time=(1, 2, 1, 1, 2), valid_groups=1),
 }
 
 
@@ -51,8 +62,8 @@ class C3D(ActionNetwork):
         if len(widths) != len(DEPTHS):
             raise ValueError(f"widths={list(widths)}: expected {len(DEPTHS)}, one a group of convolutions")
         settings = VARIANTS[variant]
-        padded = len(DEPTHS) - settings["valid_groups"]
-        pools = [(time, 2, 2) for time in settings["pool_time"]]
+        padded = len(DEPTHS) - settings.valid_groups
+        pools = [(time, 2, 2) for time in settings.pool_time]
         channels, *sides = clip_shape
         _check_clip(sides, pools, padded)
 
@@ -66,7 +77,7 @@ class C3D(ActionNetwork):
             )
         self.fc = nn.Sequential(nn.Flatten())
         units = channels * sides[0] * sides[1] * sides[2]
-        for width in settings["fc"] if fc is None else fc:
+        for width in settings.fc if fc is None else fc:
             self.fc.extend([nn.Linear(units, width), nn.ReLU(inplace=True), nn.Dropout(dropout)])
             units = width
         self.head = nn.Linear(units, num_classes)

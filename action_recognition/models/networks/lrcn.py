@@ -1,15 +1,19 @@
 """LRCN: a 2D CNN sees each frame, an LSTM the sequence (arXiv:1411.4389), as published and adapted to small data."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
+import torch
 from torch import Tensor, nn
 
 from action_recognition.models.networks.base import ActionNetwork
 
-VARIANTS = {
-    "original": {"widths": (96, 256, 384, 384, 256), "smallest": 67},
-    "adapted": {"widths": (32, 64, 128, 256, 512), "smallest": 32},
+# Channels of the convolutions (original) or blocks (adapted).
+VARIANTS: Mapping[str, tuple[int, ...]] = {
+    "original": (96, 256, 384, 384, 256),
+    "adapted": (32, 64, 128, 256, 512),
 }
+CAFFENET_SMALLEST = 67
 
 
 class LRCN(ActionNetwork):
@@ -52,9 +56,9 @@ class LRCN(ActionNetwork):
         super().__init__()
         if variant not in VARIANTS:
             raise ValueError(f"variant={variant}: expected one of {', '.join(VARIANTS)}")
-        widths = VARIANTS[variant]["widths"] if widths is None else tuple(widths)
+        widths = VARIANTS[variant] if widths is None else tuple(widths)
         channels, _, height, width = clip_shape
-        smallest = 2 ** len(widths) if variant == "adapted" else VARIANTS[variant]["smallest"]
+        smallest = 2 ** len(widths) if variant == "adapted" else CAFFENET_SMALLEST
         if min(height, width) < smallest:
             raise ValueError(f"frames of {height}x{width}: {variant} takes them from {smallest}x{smallest}; data.size")
         if variant == "original":
@@ -97,13 +101,23 @@ class RecurrentHead(nn.Module):
         self.linear = nn.Linear(hidden, num_classes)
 
     def forward(self, features_BTD: Tensor) -> Tensor:
-        steps_BTD, _ = self.lstm(self.dropout(features_BTD))
+        steps_BTD = self._steps(self.dropout(features_BTD))
         if not self.average:
             last_BK: Tensor = self.linear(self.dropout(steps_BTD[:, -1]))
             return last_BK
-        probability_BTK: Tensor = self.linear(self.dropout(steps_BTD)).log_softmax(dim=2)
-        # The average's logarithm, without leaving logarithms; the constant 1/T changes no softmax but is kept.
-        return probability_BTK.exp().mean(dim=1).clamp_min(1e-12).log()
+        log_probability_BTK: Tensor = self.linear(self.dropout(steps_BTD)).log_softmax(dim=2)
+        # The logarithm of the mean: without leaving logarithms, no probability becomes zero.
+        return log_probability_BTK.logsumexp(dim=1) - math.log(log_probability_BTK.shape[1])
+
+    def _steps(self, features_BTD: Tensor) -> Tensor:
+        device = features_BTD.device.type
+        if not torch.is_autocast_enabled(device):
+            steps_BTD: Tensor = self.lstm(features_BTD)[0]
+            return steps_BTD
+        # CPUs have no bfloat16 LSTM that can be trained, and long sums in it are coarse anywhere.
+        with torch.autocast(device, enabled=False):
+            exact_BTD: Tensor = self.lstm(features_BTD.float())[0]
+        return exact_BTD
 
 
 def _blocks(channels: int, widths: Sequence[int]) -> nn.Sequential:

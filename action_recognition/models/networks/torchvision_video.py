@@ -37,6 +37,8 @@ class TorchvisionVideo(ActionNetwork):
     stem: ClassVar[str]
     default_dropout: ClassVar[float] = 0.0
 
+    backbone: Any  # torchvision's modules are untyped
+
     def __init__(
         self,
         *,

@@ -41,6 +41,15 @@ def test_training(variant: str) -> None:
     check_every_stage_learns(made(variant), noise(3, *SMALL[variant]))
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_training_in_half_precision(variant: str) -> None:
+    network = made(variant).train()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = F.cross_entropy(network(noise(2, *SMALL[variant])).float(), torch.tensor([0, 1]))
+    loss.backward()
+    assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in network.parameters())
+
+
 def test_published_sizes() -> None:
     with torch.device("meta"):
         network = build_network("lrcn", clip_shape=(3, 16, 227, 227), num_classes=101, variant="original")
