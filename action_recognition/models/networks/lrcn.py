@@ -111,7 +111,7 @@ class RecurrentHead(nn.Module):
 
     def _steps(self, features_BTD: Tensor) -> Tensor:
         device = features_BTD.device.type
-        if not torch.is_autocast_enabled(device):
+        if not (torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)):
             steps_BTD: Tensor = self.lstm(features_BTD)[0]
             return steps_BTD
         # CPUs have no bfloat16 LSTM that can be trained, and long sums in it are coarse anywhere.
