@@ -71,7 +71,8 @@ class TransformerHead(nn.Module):
 
     def forward(self, frames_BTD: Tensor) -> Tensor:
         tokens_BTD = self.projection(frames_BTD) + self._positions(frames_BTD.shape[1])
-        class_token_B1D = self.class_token.expand(len(tokens_BTD), 1, -1)
+        # Not len(): it would fix the batch size of an exported graph.
+        class_token_B1D = self.class_token.expand(tokens_BTD.shape[0], 1, -1)
         tokens_BND = self.blocks(torch.cat([class_token_B1D, tokens_BTD], dim=1))
         logits_BK: Tensor = self.classifier(self.dropout(self.norm(tokens_BND[:, 0])))
         return logits_BK
