@@ -46,7 +46,7 @@ def make_row(run: RunRecord, baseline: RunRecord) -> Row:
     changed = config_changes(baseline, run)
     moved = None if is_baseline else runtime_change(baseline, run, changed)
     return Row(
-        name=run.name if run.status == "FINISHED" else f"{run.name} ({run.status.lower()})",
+        name=_name(run),
         date=f"{run.started:%Y-%m-%d %H:%M}",
         runtime=duration(run.seconds),
         device=run.device or "not logged",
@@ -56,6 +56,13 @@ def make_row(run: RunRecord, baseline: RunRecord) -> Row:
         why=str(moved) if moved else "",
         is_baseline=is_baseline,
     )
+
+
+def _name(run: RunRecord) -> str:
+    """With what kept it from its last epoch, if anything did."""
+    if "pruned" in run.tags:
+        return f"{run.name} (pruned)"
+    return run.name if run.status == "FINISHED" else f"{run.name} ({run.status.lower()})"
 
 
 def config_changes(baseline: RunRecord, run: RunRecord) -> list[Change]:

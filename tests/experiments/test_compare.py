@@ -1,5 +1,6 @@
 """`compare-runs` against runs written with MLflow's client, whose runtimes and scores are known."""
 
+import functools
 import re
 import shutil
 from collections.abc import Callable
@@ -19,14 +20,6 @@ from action_recognition.experiments.runtime import runtime_change
 from action_recognition.experiments.table import duration, make_row
 
 START = 1_760_000_000_000
-
-
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An MLflow database; making one takes seconds, copying it does not."""
-    path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
 
 
 @pytest.fixture
@@ -67,11 +60,11 @@ def add_run(
         metrics |= {f"run/{key}": value for key, value in (logged | (facts or {})).items()}
     points = [Metric(key, value, start, 0) for key, value in metrics.items()]
     points += [Metric("val_top1", value, start + step, step) for step, value in enumerate(val_top1)]
-    params = [Param(key, str(value)) for key, value in flatten(load_config(overrides)).items()]
+    logged_params = [Param(*item) for item in params(*overrides).items()]
     labels = {"command": "train-ml-flow", **({"device": "CPU A"} if with_facts else {}), **(tags or {})}
     client.log_batch(run.info.run_id, metrics=points, tags=[RunTag(*item) for item in labels.items()])
-    for first in range(0, len(params), 100):
-        client.log_batch(run.info.run_id, params=params[first : first + 100])
+    for first in range(0, len(logged_params), 100):
+        client.log_batch(run.info.run_id, params=logged_params[first : first + 100])
     client.set_terminated(run.info.run_id, status, start + int(1000 * (seconds + 7)))
     return str(run.info.run_id)
 
@@ -90,6 +83,7 @@ def add_evaluation(
     client.set_terminated(run.info.run_id)
 
 
+@functools.cache
 def params(*overrides: str) -> dict[str, str]:
     return {key: str(value) for key, value in flatten(load_config(overrides)).items()}
 
