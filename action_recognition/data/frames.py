@@ -106,7 +106,7 @@ def read_image(path: Path, *, short_side: int | None = None, channels: int = 3, 
     """
     mode = cv2.IMREAD_COLOR if channels == 3 else cv2.IMREAD_UNCHANGED
     try:
-        image = cv2.imdecode(np.frombuffer(_content(path), dtype=np.uint8), mode)
+        image: Any = cv2.imdecode(np.frombuffer(_content(path), dtype=np.uint8), mode)
     except cv2.error:  # sizes that no picture has
         image = None
     if image is None:
@@ -127,10 +127,11 @@ def _as_depth(path: Path, image: Any, short_side: int | None, bits: int | None) 
     if image.ndim == 3:
         if (image[..., :1] != image[..., 1:3]).any():
             raise VideoError(f"{path}: a colour image, expected one channel of depth")
-        image = image[..., 0]
+        image = image[..., 0].copy()
     if short_side is not None:
-        image = resize_short_side(np.ascontiguousarray(image), short_side)
-    return image[..., None]
+        image = resize_short_side(image, short_side)
+    depth_HWC: Frame = image[..., None]
+    return depth_HWC
 
 
 def _content(path: Path) -> bytes:

@@ -95,7 +95,7 @@ def convert_trt(
     started = time.perf_counter()
     plan = build_plan(
         library,
-        model.SerializeToString(),
+        widened(model).SerializeToString(),
         target=supported_capabilities(library)[capability] if engine == "tensorrt_rtx" else None,
         shapes=[(batch, *contract.clip_shape) for batch in (min_batch, opt_batch, max_batch)],
         origin=f"{onnx_path} for compute capability {capability} in {precision}",
@@ -124,6 +124,16 @@ def convert_trt(
         build_seconds=seconds,
         half_difference=half_difference,
     )
+
+
+def widened(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The graph with an int32 input where that is uint16, which TensorRT does not know; the first cast takes either."""
+    if model.graph.input[0].type.tensor_type.elem_type != onnx.TensorProto.UINT16:
+        return model
+    wide = onnx.ModelProto()
+    wide.CopyFrom(model)
+    wide.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.INT32
+    return wide
 
 
 def target_capability(library: ModuleType, engine: str, wanted: str | None) -> str:

@@ -61,6 +61,8 @@ class TensorRTBackend:
     def _run(self, clip_BCTHW: NDArray[np.uint8]) -> NDArray[np.float32]:
         count = len(clip_BCTHW)
         filled_BCTHW = fill_batch(clip_BCTHW, self.info.min_batch)
+        if filled_BCTHW.dtype == np.uint16:
+            filled_BCTHW = filled_BCTHW.astype(np.int32)  # see `export.tensorrt.widened`
         with torch.cuda.stream(self._stream):
             clip = torch.from_numpy(filled_BCTHW).to("cuda")
             logits = torch.empty(len(filled_BCTHW), self.contract.num_classes, dtype=torch.float32, device="cuda")
