@@ -37,9 +37,8 @@ def list_sequences(data: DataConfig) -> list[ListedClip]:
     """
     root = Path(data.videos_dir)
     if not root.is_dir():
-        raise DataError(
-            f"data.videos_dir={root}: no such directory; python commands.py download-data data={data.name} brings it"
-        )
+        bring = f"python commands.py download-data data={data.name} brings it"
+        raise DataError(f"data.videos_dir={root}: no such directory; {bring}")
     flat = [path for path in root.iterdir() if is_image(path) and not path.name.startswith(".")]
     runs = list(_runs_of_names(flat, data) if flat else _runs_of_folders(root, data))
     sequences = [sequence for run in runs for sequence in cut_run(run, data.sequence_length)]

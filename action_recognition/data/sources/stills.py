@@ -29,9 +29,8 @@ def list_stills(data: DataConfig) -> list[ListedClip]:
     """
     images_dir = Path(data.videos_dir)
     if not images_dir.is_dir():
-        raise DataError(
-            f"data.videos_dir={images_dir}: no such directory; python commands.py download-data data={data.name} brings it"
-        )
+        bring = f"python commands.py download-data data={data.name} brings it"
+        raise DataError(f"data.videos_dir={images_dir}: no such directory; {bring}")
     if data.labels_csv is None:
         raise DataError(f"data={data.name}: data.labels_csv is not set; it names the CSV of filename and label")
     labels = read_labels(Path(data.labels_csv))
