@@ -38,7 +38,7 @@ class ActionNetwork(nn.Module):
         logits_BK: Tensor = self.head(self.features(clip_BCTHW))
         return logits_BK
 
-    def to(self, *args: Any, **kwargs: Any) -> Self:  # type: ignore[override]
+    def to(self, *args: Any, **kwargs: Any) -> Self:
         """As of any module; `channels_last_3d`, which torch refuses for 2D weights, makes those `channels_last`."""
         if kwargs.get("memory_format") is not torch.channels_last_3d:
             return super().to(*args, **kwargs)

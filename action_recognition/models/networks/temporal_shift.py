@@ -4,6 +4,7 @@ Lin, Gan and Han 2019, "TSM: Temporal Shift Module for Efficient Video Understan
 """
 
 from collections.abc import Iterator
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -57,7 +58,7 @@ def add_temporal_shift(backbone: nn.Module, *, frames: int) -> int:
     for convolution in found:
         # The same module under another class: what it holds and how it is called in a checkpoint stay.
         convolution.__class__ = ShiftedConv2d
-        convolution.frames = frames
+        cast(ShiftedConv2d, convolution).frames = frames
     return len(found)
 
 
