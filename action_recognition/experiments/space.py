@@ -99,7 +99,9 @@ def _search_key(key: str, entry: Mapping[str, Any]) -> SearchKey:
         if not isinstance(choices, list) or not choices:
             raise ConfigError(f"{name}.choices={choices}: expected a list, [a,b]")
         return SearchKey(key=key, kind=kind, choices=tuple(dict.fromkeys(map(_typed, choices))))
-    low, high, log = entry.get("low"), entry.get("high"), entry.get("log", False)
+    low: Any = entry.get("low")
+    high: Any = entry.get("high")
+    log = entry.get("log", False)
     wanted = "whole numbers" if kind == "int" else "numbers"
     if not (_is_number(low, kind) and _is_number(high, kind) and low < high):
         raise ConfigError(f"{name}: low={low}, high={high}: expected {wanted}, low below high")

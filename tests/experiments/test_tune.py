@@ -1,10 +1,12 @@
 """`tune`: real trainings where training matters, and a stand-in for it where only the search does."""
 
 import functools
+import re
 import shlex
 import shutil
 from collections.abc import Callable
 from contextlib import nullcontext
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +21,7 @@ from rich.console import Console
 
 from action_recognition.config import CONF_DIR, Config, compose, flatten, load_config
 from action_recognition.errors import ConfigError, DataError
-from action_recognition.experiments import trials, tune
+from action_recognition.experiments import space, trials, tune, tune_report
 from action_recognition.experiments.space import read_space
 from action_recognition.experiments.study import open_study
 from action_recognition.experiments.tune import run_tune
@@ -103,15 +105,20 @@ def test_a_search_trains_records_and_goes_on(project, tiny_overrides, run_cli: C
     assert {path.name for path in folder.iterdir()} == {"best.yaml", "history.png", "quick"}
     assert yaml.safe_load((folder / "best.yaml").read_text()) == {"optimizer": {"lr": best.params["optimizer.lr"]}}
 
-    compared = run_cli("compare-runs", "tracking.experiment=hmdb51", f"plots_dir={project}/plots")
+    plots = f"plots_dir={project}/plots"
+    assert run_cli("infer-ml-flow", plots, "trainer.accelerator=cpu").code == 0
+    compared = run_cli("compare-runs", "tracking.experiment=hmdb51", plots)
     assert compared.code == 0
     assert "2 runs" in compared.out
+    tested, other = (f"quick-trial-{number:04d}" for number in (best.number, 1 - best.number))
+    table = {line.split(" | ")[0]: line for line in (project / "plots/compare/compare.md").read_text().splitlines()}
+    assert "% (validation)" in table[f"| {other}"]
+    assert re.search(r"\| \d+\.\d % \(\d+\.\d - \d+\.\d\) \| 100.0 % \|", table[f"| {tested}"])  # two classes
 
 
 def test_a_pruned_training_ends_early_and_its_run_says_so(project, tiny_overrides, console):
     overrides = [*tiny_overrides, *QUICK, *LR_ONLY, "trainer.max_epochs=3", "tune.warmup_epochs=0", "tune.trials=2"]
-    config = load_config(overrides)
-    space = read_space(config, tiny_overrides)
+    searched = read_space(load_config(overrides), tiny_overrides)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trials, "train", fake_train([1.0]))
         run_tune(load_config([*overrides, "tune.trials=1"]), console=console)
@@ -120,7 +127,7 @@ def test_a_pruned_training_ends_early_and_its_run_says_so(project, tiny_override
         create_trial(
             value=2.0,
             params={"optimizer.lr": 1e-3},
-            distributions={entry.key: entry.distribution() for entry in space},
+            distributions={entry.key: entry.distribution() for entry in searched},
             intermediate_values={0: 2.0, 1: 2.0, 2: 2.0},
             user_attrs={"overrides": ["optimizer.lr=0.001"], "run_dir": "nowhere"},
         )
@@ -154,6 +161,16 @@ def fake_train(curve: list[float] | BaseException, *, seen: list | None = None) 
     return run
 
 
+@functools.cache
+def composed_once(overrides: tuple[str, ...]) -> Config:
+    return load_config(overrides)
+
+
+def composed(overrides: tuple[str, ...]) -> Config:
+    """As `load_config`: what the tests, with their common seed, compose again and again."""
+    return deepcopy(composed_once(overrides))
+
+
 class Untracked:
     """In place of an MLflow run, which the tests above have looked at."""
 
@@ -171,11 +188,14 @@ def search(project, console, monkeypatch) -> Callable[..., str]:
 
     def run(train: Callable, *overrides: str) -> str:
         monkeypatch.setattr(trials, "train", train)
-        return run_tune(load_config([*QUICK, *overrides]), console=console)
+        return run_tune(composed((*QUICK, *overrides)), console=console)
 
+    for module in (trials, space):
+        monkeypatch.setattr(module, "load_config", lambda overrides: composed(tuple(overrides)))
     for module in (trials, tune):
         monkeypatch.setattr(module, "open_run", lambda *_, **__: nullcontext(Untracked()))
     monkeypatch.setattr(tune, "_checked_data", lambda *_: "hash")
+    monkeypatch.setattr(tune_report, "plot_search", lambda _, path: path.touch())
     return run
 
 
@@ -220,13 +240,13 @@ def test_a_killed_process_leaves_no_trial_running(search, project):
 
 def test_drawn_settings_reach_the_training_and_best_yaml_is_an_experiment(search, project, tmp_path, monkeypatch):
     seen: list = []
-    space = [
+    settings = [
         *LR_ONLY,
         "+tune.space.trainer.accumulate={type:int,low:1,high:8,log:true}",
         "+tune.space.data.augment.crop_scale={type:categorical,choices:[[0.5,1.0],[0.25,0.75]]}",
         "+tune.space.trainer.ema_decay={type:categorical,choices:[null]}",
     ]
-    command = search(fake_train([0.5], seen=seen), *space, "tune.trials=3")
+    command = search(fake_train([0.5], seen=seen), *settings, "tune.trials=3")
     for config, trial in zip(seen, study_of(project).trials, strict=True):
         assert config.optimizer.lr == trial.params["optimizer.lr"]
         assert str(config.trainer.accumulate) == str(trial.params["trainer.accumulate"])
@@ -254,11 +274,14 @@ def test_a_searched_group_is_chosen_before_its_keys(search, project, tmp_path, m
     assert load_config(["experiment=found"]).optimizer == load_config([f"optimizer={best}"]).optimizer
 
 
-def test_the_same_seed_draws_the_same_settings(search, tiny_overrides, project):
+def test_the_same_seed_draws_the_same_settings(project, search):
     drawn = []
     for name in ("one", "two", "three"):
-        search(fake_train([0.5]), f"tune.study={name}", "tune.trials=2", f"trainer.seed={int(name == 'three')}")
-        drawn.append([trial.params for trial in study_of(project, name).trials])
+        config = composed((*QUICK, f"trainer.seed={int(name == 'three')}"))
+        config.tune.study = name
+        searched = read_space(config, ())
+        study = open_study(config, searched, data_hash="a")
+        drawn.append([study.ask({e.key: e.distribution() for e in searched}).params for _ in range(2)])
     assert drawn[0] == drawn[1] != drawn[2]
     assert drawn[0][0] != drawn[0][1]
 
@@ -267,7 +290,7 @@ def test_importances_find_what_matters(search, project, console):
     def train(config, **given):
         return fake_train([100 * config.optimizer.lr])(config, **given)
 
-    search(train, "tune.trials=8", "tune.pruner=none", "~tune.space.model")
+    search(train, "tune.trials=5", "tune.pruner=none", "~tune.space.model")
     assert (project / "plots/tune/importances.png").is_file()
     assert "importance 0." in console.export_text()
 
@@ -281,8 +304,8 @@ def test_a_timeout_starts_no_further_trial(search, project):
 def test_a_study_of_another_question_is_refused(project):
     def opened(*overrides: str, data_hash: str = "a") -> None:
         config = load_config([*QUICK, *overrides])
-        space = read_space(config, ())
-        open_study(config, space, data_hash=data_hash).ask({entry.key: entry.distribution() for entry in space})
+        searched = read_space(config, ())
+        open_study(config, searched, data_hash=data_hash).ask({entry.key: entry.distribution() for entry in searched})
 
     opened()
     opened("tune.trials=99", "tune.space.optimizer.lr.high=0.5", "data.videos_dir=elsewhere")
@@ -300,7 +323,7 @@ NUMBERS = {"type": "float", "low": 0.1, "high": 0.5}
 
 
 @pytest.mark.parametrize(
-    ("space", "words"),
+    ("entries", "words"),
     [
         ({}, ["nothing to search"]),
         ({"optimizer": {"lr": None}}, ["tune.space.optimizer.lr=None", "float|int|categorical"]),
@@ -320,10 +343,10 @@ NUMBERS = {"type": "float", "low": 0.1, "high": 0.5}
         ({"model.args.depth": NUMBERS}, ["tune.space.model.args.depth", "no such key"]),
     ],
 )
-def test_a_wrong_space_is_one_line(space, words):
+def test_a_wrong_space_is_one_line(entries, words):
     config = default_config()
     with pytest.raises(ConfigError) as caught:
-        read_space(replace(config, tune=replace(config.tune, space=space)), ())
+        read_space(replace(config, tune=replace(config.tune, space=entries)), ())
     assert_one_line(caught, words)
 
 
