@@ -40,7 +40,7 @@ def tiny_model(*, seed: int = 0, memory_format: str = "contiguous", **changes: o
                 tensor.copy_(torch.rand(tensor.shape, generator=generator) + 0.5)
             elif tensor.is_floating_point():
                 tensor.copy_(torch.randn(tensor.shape, generator=generator) * (0.3 if tensor.dim() > 1 else 0.5))
-        model.network.classifier.weight.mul_(8)
+        model.network.head[-1].weight.mul_(8)
     return model
 
 

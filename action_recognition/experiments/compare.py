@@ -13,7 +13,7 @@ from action_recognition.errors import ConfigError, did_you_mean
 from action_recognition.experiments.page import html_page
 from action_recognition.experiments.plots import plot_runs
 from action_recognition.experiments.records import RunRecord, evaluations, is_training, record, search
-from action_recognition.experiments.table import make_row, markdown, notes, terminal_table
+from action_recognition.experiments.table import make_row, markdown, notes, terminal_lines, terminal_table
 from action_recognition.files import replace_file
 from action_recognition.training.tracking_store import SQLITE, open_store
 
@@ -45,6 +45,8 @@ def compare_runs(config: Config, *, console: Console) -> Comparison:
     replace_file(page, html_page(rows, lines, title=title, plot=plot).encode())
     replace_file(text, markdown(rows, lines, title=title, plot=plot.name).encode())
     console.print(terminal_table(rows))
+    for line in (line for row in rows for line in terminal_lines(row)):
+        console.print(line, highlight=False, markup=False)
     for line in lines:
         console.print(line, style="dim", highlight=False, markup=False)
     console.print(f"{text}, {page}, {plot}", highlight=False, markup=False)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.markup import escape
 from rich.table import Table
 
 from action_recognition.experiments.changes import Change, changes
@@ -19,6 +20,7 @@ HEADINGS = (
     "changed against the baseline",
     "why the runtime moved",
 )
+FIGURES = 6  # the first so many columns are short
 NUMBERS = ("runtime", "top-1", "top-3")
 
 
@@ -113,18 +115,21 @@ def notes(runs: Sequence[RunRecord]) -> list[str]:
 
 
 def terminal_table(rows: Sequence[Row]) -> Table:
-    table = Table(title=f"{len(rows)} runs" if len(rows) > 1 else "1 run", title_justify="left", show_lines=True)
-    for heading in HEADINGS:
+    """The figures; what takes sentences is in `terminal_lines`."""
+    table = Table(title=f"{len(rows)} runs" if len(rows) > 1 else "1 run", title_justify="left")
+    for heading in HEADINGS[:FIGURES]:
         table.add_column(heading, justify="right" if heading in NUMBERS else "left", overflow="fold")
     for row in rows:
-        table.add_row(*map(_plain, row.cells(separator="\n")))
+        table.add_row(*map(escape, row.cells(separator="")[:FIGURES]))
     return table
 
 
-def _plain(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
+def terminal_lines(row: Row) -> list[str]:
+    """What changed in a run and why its runtime moved; nothing of the baseline."""
+    if row.is_baseline:
+        return [f"{row.name} is the baseline"]
+    why = [f"  runtime {row.why}"] if row.why else []
+    return [row.name, f"  changed: {'; '.join(row.changed)}", *why]
 
 
 def markdown(rows: Sequence[Row], lines: Sequence[str], *, title: str, plot: str) -> str:

@@ -38,7 +38,7 @@ class SumOverProcesses(torch.autograd.Function):
         return total
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]  # noqa: ARG004
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
         return SumOverProcesses.forward(ctx, gradient.contiguous())
 
 

@@ -26,6 +26,7 @@ from action_recognition.progress import progress_bar
 from action_recognition.training.step import StepPlan, autocast
 
 PRIME = 100_003  # more batches than a pass has: no two of them draw alike
+CPU_CLIPS, ALL_CLIPS = 2, 1_000_000
 CACHE_DIR = Path(".cache/features")
 
 
@@ -133,4 +134,10 @@ def _features(
         if split == "train":
             clip_BCTHW = model.as_trained(batch._replace(clip_BCTHW=clip_BCTHW), seed=PRIME * number + step)
         with autocast(plan, model.device):
-            yield model.features(clip_BCTHW), batch.index_B
+            parts = [model.features(part) for part in clip_BCTHW.split(_at_once(model.device))]
+        yield torch.cat(parts), batch.index_B
+
+
+def _at_once(device: torch.device) -> int:
+    """Clips a forward pass. On a CPU few: the maps of many fill memory anew each time, which costs more than the sums."""
+    return CPU_CLIPS if device.type == "cpu" else ALL_CLIPS

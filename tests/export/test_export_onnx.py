@@ -95,7 +95,7 @@ def test_model_that_gives_nan_does_not_replace_a_good_file(tmp_path: Path) -> No
     path = tmp_path / "model.onnx"
     path.write_bytes(b"older")
     model = tiny_model()
-    torch.nn.init.constant_(model.network.classifier.bias, float("nan"))
+    torch.nn.init.constant_(model.network.head[-1].bias, float("nan"))
     with pytest.raises(UserError, match=r"model\.onnx: not written: .*export\.tolerance=0\.001") as raised:
         export_onnx(model, path, clip_BCTHW=clips(2), opset=20, tolerance=1e-3)
     assert "\n" not in str(raised.value)
