@@ -9,20 +9,26 @@ from action_recognition.experiments.table import HEADINGS, NUMBERS, Row
 
 STYLE = """
 :root { color-scheme: light dark; }
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 90rem; padding: 0 1rem; }
+body { font: 14px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 90rem; padding: 0 1rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; }
-th, td { border-bottom: 1px solid #8886; padding: .45rem .7rem; text-align: left; vertical-align: top; }
+th, td { border-bottom: 1px solid #8886; padding: .4rem .55rem; text-align: left; vertical-align: top; }
 th { border-bottom: 2px solid #888; white-space: nowrap; }
 td.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
-td.name { font-weight: 600; overflow-wrap: anywhere; min-width: 11rem; }
-td.date { white-space: nowrap; }
-td.list { min-width: 17rem; overflow-wrap: anywhere; }
+td.name { font-weight: 600; overflow-wrap: anywhere; min-width: 9rem; }
+td.short { min-width: 5.5rem; }
+td.list { min-width: 15rem; overflow-wrap: anywhere; }
 tr.baseline { background: #8882; }
 ul { padding-left: 1.2rem; color: #777; }
 img { max-width: 100%; background: white; border-radius: 6px; margin-top: 1rem; }
 """.strip()
-KINDS = {"run": "name", "date": "date", "changed against the baseline": "list", "why the runtime moved": "list"}
+KINDS = {
+    "run": "name",
+    "date": "short",
+    "device": "short",
+    "changed against the baseline": "list",
+    "why the runtime moved": "list",
+}
 
 
 def html_page(rows: Sequence[Row], lines: Sequence[str], *, title: str, plot: Path) -> str:

@@ -104,7 +104,7 @@ def notes(runs: Sequence[RunRecord]) -> list[str]:
     if any(run.test is None for run in runs):
         lines.append(
             "(validation): no evaluation on the test split is recorded (python commands.py infer-ml-flow); best epoch "
-            "by validation top-1, so higher than a test would be."
+            "by validation top-1, so rather high."
         )
     if any(run.test is not None and run.test.leaking for run in runs):
         lines.append("leaking: evaluated with evaluation.allow_leakage=true.")
