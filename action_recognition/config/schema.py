@@ -251,7 +251,10 @@ class ModelConfig:
 
 @dataclass(kw_only=True)
 class OptimizerConfig:
-    """`layer_decay` multiplies the learning rate once a stage, from the head (1) towards the input."""
+    """`layer_decay` multiplies the learning rate once a stage, from the head (1) towards the input.
+
+    `targets` are class numbers (`sparse`) or a row of shares a clip (`one_hot`); the loss is the same.
+    """
 
     name: str
     lr: float
@@ -261,9 +264,11 @@ class OptimizerConfig:
     label_smoothing: float
     momentum: float = 0.9
     layer_decay: float = 1.0
+    targets: str = "sparse"
 
     def __post_init__(self) -> None:
         check_choice("optimizer.name", self.name, ("adam", "adamw", "sgd"))
+        check_choice("optimizer.targets", self.targets, ("sparse", "one_hot"))
         check_choice("optimizer.schedule", self.schedule, ("cosine", "constant"))
         if self.lr <= 0:
             raise ConfigError(f"optimizer.lr={self.lr}: expected more than 0")

@@ -157,7 +157,9 @@ class VideoActionModel(L.LightningModule):
         inputs = batch.feature_B if isinstance(batch, FeatureBatch) else self._cropped(batch.clip_BCTHW)
         config = self.augment.config if self.augment else None
         if config is None or not (config.mixup_alpha or config.cutmix_alpha):
-            return inputs, batch.label_B
+            one_hot = self.optimizer_config is not None and self.optimizer_config.targets == "one_hot"
+            target = F.one_hot(batch.label_B, self.contract.num_classes).float() if one_hot else batch.label_B
+            return inputs, target
         return mix(
             inputs,
             batch.label_B,

@@ -83,3 +83,45 @@ def test_saturation_zero_is_grey_by_the_luma_formula():
         )
     spread = [float((out[0] - out[2]).abs().mean()) for out in outs]
     assert max(spread) > 2 * min(spread)
+
+
+def test_randaugment_gives_all_frames_of_a_clip_the_same_operation():
+    still = torch.randint(0, 256, (4, 3, 1, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    clip = still.expand(-1, -1, 5, -1, -1)
+    out = augment(clip, randaugment_ops=2, randaugment_magnitude=9.0)
+    assert torch.equal(out, out[:, :, :1].expand_as(out))
+    assert not torch.allclose(out, clip.float(), atol=2)
+    assert out.min() >= 0
+    assert out.max() <= 255
+    assert torch.equal(out, augment(clip, randaugment_ops=2, randaugment_magnitude=9.0))
+    assert not torch.equal(out, augment(clip, seed=3, randaugment_ops=2, randaugment_magnitude=9.0))
+
+
+def test_randaugment_leaves_the_global_generator_alone(clip):
+    torch.manual_seed(0)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    augment(clip, randaugment_ops=1, erasing_probability=1.0)
+    assert torch.equal(torch.rand(1), expected)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_erasing_puts_the_mean_into_one_box_of_every_frame(clip, channels):
+    clip = clip[:, :channels]
+    out = augment(clip, erasing_probability=1.0, erasing_scale=[0.1, 0.3])
+    for before, after in zip(clip.float(), out, strict=True):
+        erased = (after - before).abs().amax(dim=(0, 1)) > 1e-2
+        rows, columns = erased.any(dim=1), erased.any(dim=0)
+        assert 0.05 < float(rows.sum() * columns.sum()) / erased.numel() < 0.4
+        box = after[:, :, rows][..., columns]
+        assert torch.allclose(box, before.mean(dim=(1, 2, 3)).view(-1, 1, 1, 1).expand_as(box), atol=1e-2)
+
+
+def test_processes_together_draw_what_a_single_one_draws(clip):
+    changes = {"crop_scale": [0.3, 1.0], "flip_probability": 0.5, "brightness": 0.4, "randaugment_ops": 1}
+    config = AugmentConfig(**(PLAIN | changes))
+    made = ClipAugment(config, size=16, class_names=("left", "right"))
+    labels = torch.zeros(6, dtype=torch.int64)
+    whole = made(clip, labels, seed=4)
+    parts = [made(clip[3 * r : 3 * r + 3], labels[:3], seed=4, rank=r, world=2) for r in range(2)]
+    assert torch.equal(torch.cat(parts), whole)

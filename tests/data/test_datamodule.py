@@ -7,8 +7,8 @@ import torch
 from action_recognition.config import load_config
 from action_recognition.data.datamodule import ClipDataModule, make_contract
 from action_recognition.data.dataset import ClipDataset, ClipExample, collate_clips
-from action_recognition.data.samplers import EpochSampler
 from action_recognition.data.manifest import build_manifest
+from action_recognition.data.samplers import EpochSampler
 from action_recognition.data.video import center_crop, iter_frames
 from action_recognition.errors import DataError
 
