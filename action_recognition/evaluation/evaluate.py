@@ -20,6 +20,7 @@ from action_recognition.errors import DataError
 from action_recognition.evaluation.metrics import Metrics, compute_metrics
 from action_recognition.evaluation.plots import plot_class_accuracy, plot_confusion
 from action_recognition.files import replace_file
+from action_recognition.memory import keep_freed_memory
 from action_recognition.models.device import training_device
 from action_recognition.models.module import VideoActionModel
 from action_recognition.progress import progress_bar
@@ -43,6 +44,7 @@ def evaluate(config: Config, checkpoint: Path, *, console: Console) -> Evaluatio
         DataError: if the split is empty, or shares source videos with what the model was trained on.
         ContractError: if the checkpoint cannot be read.
     """
+    keep_freed_memory()
     device = training_device(config.trainer.accelerator)
     model = VideoActionModel.from_checkpoint(checkpoint, device=device)
     datamodule = ClipDataModule(config.data, load_manifest(config, console), model.contract, seed=0)

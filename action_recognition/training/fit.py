@@ -21,6 +21,7 @@ from action_recognition.data.manifest import Manifest, group_digests
 from action_recognition.data.source import report_source
 from action_recognition.evaluation.plots import plot_history
 from action_recognition.files import replace_file
+from action_recognition.memory import keep_freed_memory
 from action_recognition.models.device import training_device
 from action_recognition.models.module import VideoActionModel
 from action_recognition.models.pretrained import load_pretrained
@@ -63,6 +64,7 @@ def train(
         ConfigError: on settings that contradict each other.
     """
     quiet_lightning()
+    keep_freed_memory()
     first = is_first_process()
     L.seed_everything(config.trainer.seed, workers=True, verbose=False)
     manifest = load_manifest(config, console)

@@ -50,7 +50,8 @@ def candidates(trainer: TrainerConfig, device: torch.device) -> list[StepPlan]:
     half = fast_precision(device)
     precisions = [trainer.precision] if trainer.precision != "auto" else ["32-true", *([half] if half else [])]
     if device.type == "cpu" and trainer.precision == "16-mixed":
-        precisions = ["bf16-mixed"]  # CPUs have no float16 arithmetic for training; the mix of types is the same
+        # CPUs do not train in float16; bfloat16 stands in where it is computed in hardware, and else would take minutes.
+        precisions = [half or "32-true"]
     formats = ["contiguous", "channels_last_3d"] if device.type != "mps" else ["contiguous"]
     if trainer.memory_format != "auto":
         formats = [trainer.memory_format]
