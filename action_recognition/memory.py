@@ -11,7 +11,7 @@ def keep_freed_memory() -> bool:
     """Keep memory that large tensors gave back, for the next ones, instead of returning it to the system.
 
     Computing on a CPU, glibc otherwise maps every activation anew, and touching new pages can take as long as filling
-    them does: frozen feature extraction took half the time without. For a process that ends with its job; under a server
+    them does: extracting frozen features took half the time without. For a process that ends with its job; in a server
     memory would never shrink.
 
     Returns:

@@ -139,5 +139,5 @@ def _features(
 
 
 def _at_once(device: torch.device) -> int:
-    """Clips a forward pass. On a CPU few: the maps of many fill memory anew each time, which costs more than the sums."""
+    """Clips a forward pass. On a CPU few, whose maps stay in its caches' reach."""
     return CPU_CLIPS if device.type == "cpu" else ALL_CLIPS
