@@ -119,3 +119,59 @@ def test_real_clips_become_batches(shared_dir, tmp_path, monkeypatch):
     assert batch.clip_BCTHW.shape == (16, 3, 16, 128, 128)
     assert batch.errors == ()
     assert batch.clip_BCTHW.float().std() > 20
+
+
+def test_three_crops_lie_along_the_longer_side_of_each_clip(tiny_config, tmp_path):
+    datamodule = make_datamodule(tiny_config)
+    record = datamodule.records("test")[0]
+    contract = datamodule.contract
+    videos_dir = datamodule.manifest.videos_dir
+    whole = np.stack(list(iter_frames(videos_dir / record.path, short_side=contract.short_side)))
+    (out,) = ClipDataset([record], videos_dir, contract, views=2, crops=3)[0].clips_NCTHW[None]
+    assert len(out) == 6
+    top, room = (whole.shape[1] - contract.size) // 2, whole.shape[2] - contract.size
+    last = record.frames - contract.span
+    for clip, start in enumerate((0, last)):
+        for crop, left in enumerate((0, room // 2, room)):
+            expected = whole[start : start + contract.span : 2, top : top + contract.size, left : left + contract.size]
+            assert np.array_equal(out[3 * clip + crop].numpy(), expected.transpose(3, 0, 1, 2))
+
+
+def test_crops_are_the_same_out_of_the_store(tiny_config, tmp_path):
+    from rich.console import Console
+
+    from action_recognition.data.store.jobs import cache_data
+
+    decoded = make_datamodule(tiny_config)
+    tiny_config.data.test_crops = 3
+    without = batches(decoded.evaluation_dataloader("test"))
+    for codec in ("raw", "jpeg"):
+        tiny_config.data.cache.dir = str(tmp_path / codec)
+        tiny_config.data.cache.codec = codec
+        cache_data(tiny_config, console=Console(quiet=True))
+        stored = batches(make_datamodule(tiny_config).evaluation_dataloader("test"))
+        for a, b in zip(without, stored, strict=True):
+            assert torch.equal(a.index_B, b.index_B)
+            difference = (a.clip_BCTHW.float() - b.clip_BCTHW.float()).abs()
+            assert difference.max() == 0 if codec == "raw" else difference.mean() < 15
+
+
+def test_repeated_draws_decode_a_clip_once(tiny_config, monkeypatch):
+    from action_recognition.data import dataset
+
+    tiny_config.data.clips_per_video = 2
+    datamodule = make_datamodule(tiny_config)
+    calls = []
+    read = dataset.read_clip_frames
+
+    def counted(path, *args, **kwargs):
+        calls.append(path)
+        return read(path, *args, **kwargs)
+
+    monkeypatch.setattr(dataset, "read_clip_frames", counted)
+    made = batches(datamodule.train_dataloader())
+    assert len(calls) == len(datamodule.records("train"))
+    assert sum(len(batch.index_B) for batch in made) == 2 * len(calls)
+    first = made[0]
+    assert first.index_B[0] == first.index_B[1]
+    assert not torch.equal(first.clip_BCTHW[0], first.clip_BCTHW[1]), "another moment of the same video"
