@@ -4,22 +4,24 @@
 """
 
 from action_recognition.config.compose import CONF_DIR, flatten, load_config, to_yaml
-from action_recognition.config.schema import (
+from action_recognition.config.data_schema import (
     DATA_KINDS,
     AugmentConfig,
     CacheConfig,
-    CompareConfig,
-    Config,
     DataConfig,
-    EvaluationConfig,
-    ExportConfig,
     FullSetConfig,
     MirrorConfig,
     MirrorsConfig,
+    ShardsConfig,
+)
+from action_recognition.config.schema import (
+    CompareConfig,
+    Config,
+    EvaluationConfig,
+    ExportConfig,
     ModelConfig,
     OptimizerConfig,
     PredictConfig,
-    ShardsConfig,
     TrackingConfig,
     TrainerConfig,
     TuneConfig,

@@ -71,8 +71,7 @@ def train(
     contract = make_contract(config.data, manifest)
     report_unusable(manifest, contract, console)
 
-    resume = config.trainer.resume
-    resume_from = resolve_checkpoint(resume, plots_dir=config.plots_dir) if resume else None
+    resume_from = checkpoint_to_resume(config)
     run_dir = run_dir_of(resume_from) if resume_from else new_run_dir(config)
     if first:
         write_run_files(run_dir, config, manifest)
@@ -82,9 +81,7 @@ def train(
     plan = told_plan() or plan_step(config, contract, console)
     tell_plan(plan)
     model = make_model(config, contract, plan, manifest)
-    if config.model.weights and not resume_from:
-        report = load_pretrained(model.network, config.model.weights, network_name=config.model.network)
-        console.print(report.line(), highlight=False, markup=False, soft_wrap=True)
+    set_weights(model, config, resume_from, console)
     datamodule = ClipDataModule(config.data, manifest, contract, seed=config.trainer.seed)
     report_source(datamodule.source, manifest.split("train") + manifest.split("val"), console)
     has_val = bool(manifest.split("val", min_frames=contract.min_frames))
@@ -95,8 +92,15 @@ def train(
     history = History(run_dir / "history.csv", console)
     # Checkpoints come last: they are saved after the history is written.
     facts = [RunFacts(tracker, plan, history, read_from=source_name(datamodule.source))] if tracker else []
-    recipe = recipe_callbacks(config)
-    all_callbacks = [*recipe, history, *facts, *callbacks, RememberRun(run_dir, config.plots_dir), best, last]
+    all_callbacks = [
+        *recipe_callbacks(config),
+        history,
+        *facts,
+        *callbacks,
+        RememberRun(run_dir, config.plots_dir),
+        best,
+        last,
+    ]
     trainer = make_trainer(config, plan, all_callbacks, tracker, has_val=has_val)
     prepare_network(model, config, trainer)
     trainer.fit(model, datamodule=fed, ckpt_path=str(resume_from) if resume_from else None, weights_only=True)
@@ -113,6 +117,21 @@ def train(
         epochs=len(history.rows),
         skipped=len(manifest.unusable(min_frames=contract.min_frames)) + len(model.skipped),
     )
+
+
+def checkpoint_to_resume(config: Config) -> Path | None:
+    resume = config.trainer.resume
+    return resolve_checkpoint(resume, plots_dir=config.plots_dir) if resume else None
+
+
+def set_weights(model: VideoActionModel, config: Config, resume_from: Path | None, console: Console) -> None:
+    """What training starts from: the checkpoint it goes on with, pretrained weights, or what was drawn at random."""
+    if resume_from:
+        # Lightning would load them only at the fit, after features of a frozen backbone were made.
+        model.load_state_dict(VideoActionModel.from_checkpoint(resume_from).state_dict())
+    elif config.model.weights:
+        report = load_pretrained(model.network, config.model.weights, network_name=config.model.network)
+        console.print(report.line(), highlight=False, markup=False, soft_wrap=True)
 
 
 def recipe_callbacks(config: Config) -> list[Callback]:

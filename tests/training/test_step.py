@@ -89,3 +89,12 @@ def test_measuring_runs_forward_and_backward(precision):
     plan = StepPlan(precision=precision, memory_format="contiguous")
     assert step.measure_step(net, plan, SHAPE, torch.device("cpu"), repeats=1) > 0
     assert net.conv.weight.grad is not None
+
+
+def test_float16_on_a_cpu_becomes_what_the_chip_computes(monkeypatch):
+    config = settings(precision="16-mixed")
+    monkeypatch.setattr(step, "_cpuinfo", lambda: "model name : x\nflags : avx2 fma\n")
+    assert {plan.precision for plan in candidates(config, torch.device("cpu"))} == {"32-true"}
+    monkeypatch.setattr(step, "_cpuinfo", lambda: "model name : x\nflags : avx2 amx_bf16 amx_tile\n")
+    assert {plan.precision for plan in candidates(config, torch.device("cpu"))} == {"bf16-mixed"}
+    assert {plan.precision for plan in candidates(config, torch.device("cuda"))} == {"16-mixed"}
