@@ -188,7 +188,6 @@ def write(results: dict[str, Result], groups: dict[str, str], overrides: Sequenc
         minutes = f"{result.seconds / 60:.1f} min"
         rows.append((name, f"{100 * metrics.top1:.1f} %", interval, f"{100 * metrics.top5:.1f} %", minutes))
     figures |= gain(results, groups)
-    figures["chance_top1"] = 1 / len({path.split("/")[0] for path in groups})
     clips = results["transfer"].metrics.clips
     report(
         __file__,
