@@ -84,7 +84,7 @@ def test_training_model_is_exported_and_left_as_it_was(tmp_path: Path, capfd: py
     assert (report.clips, report.path) == (1, path)
     assert model.training
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
-    weight = model.network.blocks[0].weight
+    weight = model.network.blocks[0][0].weight
     assert weight.dtype == torch.bfloat16
     assert weight.is_contiguous(memory_format=torch.channels_last_3d)
     assert weight.requires_grad
