@@ -71,7 +71,7 @@ def main() -> None:
                 how,
             )
         )
-        console.print(rows[-1], highlight=False)
+        console.print("  ".join(rows[-1]), highlight=False)
     if training_device("auto").type == "cuda":
         figures |= gpu_waiting(options, console)
     report(

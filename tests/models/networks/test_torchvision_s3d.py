@@ -40,6 +40,7 @@ def test_parts(pair: tuple[ActionNetwork, torch.nn.Module]) -> None:
     assert len(pair[0].stages()) == 5
 
 
+@pytest.mark.slow
 def test_onnx(pair: tuple[ActionNetwork, torch.nn.Module]) -> None:
     check_onnx(pair[0], SMALLEST, batch=1)
 

@@ -92,6 +92,7 @@ def test_depths_that_cannot_be(name: str) -> None:
         build_network(name, clip_shape=SHAPE, num_classes=2, depths=[1, 0, 1, 1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mvit_v2_s", "swin3d_t"])
 def test_onnx(name: str) -> None:
     torch.manual_seed(0)
