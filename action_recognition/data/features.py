@@ -1,6 +1,6 @@
 """What a frozen backbone makes of clips, kept and read back in place of clips."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import lightning as L
 import numpy as np
@@ -99,5 +99,7 @@ class FeatureDataModule(L.LightningDataModule):
         return DataLoader(self.val, batch_size=self.batch_size, sampler=places, collate_fn=_as_it_is)
 
 
-def _as_it_is(batch: FeatureBatch) -> FeatureBatch:
-    return batch
+def _as_it_is(batch: Any) -> FeatureBatch:
+    """Not a list of examples: `__getitems__` has made the batch."""
+    made: FeatureBatch = batch
+    return made

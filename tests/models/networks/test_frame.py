@@ -191,7 +191,9 @@ def test_bad_arguments(args: dict, line: str) -> None:
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("pooling", ["average", "temporal_shift", "transformer"])
+@pytest.mark.parametrize(
+    "pooling", ["average", *(pytest.param(name, marks=pytest.mark.slow) for name in ("temporal_shift", "transformer"))]
+)
 def test_onnx(pooling: str) -> None:
     shape = (3, 4, 32, 32)
     check_onnx(make("resnet18", shape=shape, pooling=pooling, dim=16, depth=1), shape)
