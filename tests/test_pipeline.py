@@ -1,12 +1,19 @@
 """The way a user goes, command after command."""
 
+import ast
 import csv
 import json
 import os
+import re
 import shutil
+import signal
+import socket
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -143,11 +150,14 @@ def clone(tmp_path_factory) -> Path:
     return path
 
 
-def run_in(clone: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def environment() -> dict[str, str]:
+    """With the environment's programs first, as after `source .venv/bin/activate`."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return subprocess.run(
-        words, cwd=clone, capture_output=True, text=True, timeout=280, env=os.environ | {"PATH": path, "COLUMNS": "120"}
-    )
+    return os.environ | {"PATH": path, "COLUMNS": "120"}
+
+
+def run_in(clone: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(words, cwd=clone, capture_output=True, text=True, timeout=280, env=environment())
 
 
 @pytest.mark.timeout(600)
@@ -172,3 +182,51 @@ def test_demo_and_pipeline_run_in_a_fresh_clone_and_leave_it_clean(clone):
     assert repro.returncode == 0, repro.stdout[-2000:] + repro.stderr[-2000:]
     shown = run_in(clone, "dvc", "metrics", "show")
     assert "mean_class_accuracy" in shown.stdout
+
+
+SMALL = "trainer.max_epochs=1 model.args.widths=[4,4,4] data.test_clips=1"
+
+
+@pytest.mark.timeout(600)
+def test_the_rest_section_of_the_readme_works_in_a_fresh_clone(clone):
+    """Its own lines, but for a smaller model and a free port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    section = (ROOT / "README.md").read_text().split("**REST.**")[1].split("\n## ")[0]
+    to_serve, to_ask = re.findall(r"```bash\n(.*?)```", section, re.DOTALL)
+    to_serve = to_serve.replace("experiment=demo\n", f"experiment=demo {SMALL}\n").replace("5001", port)
+    server = subprocess.Popen(
+        ["bash", "-e", "-c", to_serve],
+        cwd=clone,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        wait_for_server(server, f"http://127.0.0.1:{port}/ping")
+        video = next((clone / "data/demo/videos").glob("*/*"))
+        ask = to_ask.replace("5001", port).replace("some_video.mp4", f"'{video}'")
+        answer = run_in(clone, "bash", "-e", "-c", ask)
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+    assert answer.returncode == 0, answer.stderr[-2000:]
+    (prediction,) = ast.literal_eval(answer.stdout)
+    assert len(prediction["probabilities"]) == 3, "top_k, as the text says"
+    assert prediction["label"] in prediction["probabilities"]
+
+
+def wait_for_server(server: subprocess.Popen[str], url: str) -> None:
+    """Until it answers; fails with what it printed if it ends first."""
+    for _ in range(500):
+        if server.poll() is not None:
+            assert server.stdout is not None
+            pytest.fail(server.stdout.read()[-2000:])
+        with suppress(OSError), urlopen(url, timeout=5) as answer:
+            if answer.status == 200:
+                return
+        time.sleep(0.5)
+    pytest.fail(f"{url} does not answer")
