@@ -5,6 +5,7 @@ import csv
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -208,7 +209,7 @@ def test_the_rest_section_of_the_readme_works_in_a_fresh_clone(clone):
     try:
         wait_for_server(server, f"http://127.0.0.1:{port}/ping")
         video = next((clone / "data/demo/videos").glob("*/*"))
-        ask = to_ask.replace("5001", port).replace("some_video.mp4", f"'{video}'")
+        ask = to_ask.replace("5001", port).replace("some_video.mp4", shlex.quote(str(video)))
         answer = run_in(clone, "bash", "-e", "-c", ask)
     finally:
         os.killpg(server.pid, signal.SIGKILL)
