@@ -7,15 +7,25 @@ import inspect
 import os
 import re
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable, Sequence
 
 import fire
-from fire.decorators import SetParseFns
+from fire.decorators import SetParseFn
 
-from action_recognition.errors import ReportedError, UserError, did_you_mean
+from action_recognition.errors import ReportedError, UserError, did_you_mean, first_line
+from action_recognition.standard_streams import (
+    CLOSED_PIPE,
+    is_closed_pipe,
+    open_streams,
+    output_fails,
+    silence,
+)
 
 OVERRIDE = re.compile(r"^[+~]{0,2}[A-Za-z_][\w./@]*=")
+# The exit code of an error nobody foresaw (EX_SOFTWARE of sysexits.h).
+BUG = 70
 
 
 def command_names(commands: type) -> dict[str, Callable[..., None]]:
@@ -49,7 +59,22 @@ def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def main(commands: type, arguments: Sequence[str]) -> int:
-    """Run one command; returns the exit code."""
+    """Run one command; returns the exit code.
+
+    0: done. 1: a mistake or a failure, said in one line. 2: no such command or option. 70: a bug of this program.
+    130: interrupted. 141: nobody reads the output any more.
+    """
+    name = arguments[0] if arguments else ""
+    try:
+        open_streams()
+        code = _dispatch(commands, arguments)
+        sys.stdout.flush()
+    except (Exception, KeyboardInterrupt, SystemExit) as error:
+        return _report(error, name)
+    return code
+
+
+def _dispatch(commands: type, arguments: Sequence[str]) -> int:
     names = command_names(commands)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(list_commands(commands))
@@ -57,48 +82,89 @@ def main(commands: type, arguments: Sequence[str]) -> int:
     name = arguments[0].replace("_", "-")
     if name not in names:
         known = f"{did_you_mean(name, names)}; python commands.py --help lists them"
-        print(f"error: no command {arguments[0]!r}{known}", file=sys.stderr)
+        _say(f"no command {arguments[0]!r}{known}")
         return 2
     if any(argument in ("-h", "--help") for argument in arguments[1:]):
         print(f"python commands.py {name} [key=value ...]\n\n{inspect.getdoc(names[name])}")
         return 0
-    flags = [argument for argument in arguments[1:] if argument.startswith("-")]
+    flags = [word for word in arguments[1:] if word.startswith("-") and not os.path.exists(word)]  # noqa: PTH110
     if flags:
-        print(f"error: {flags[0]}: expected key=value, without dashes; keys are in conf/", file=sys.stderr)
+        _say(f"{flags[0]!r}: expected key=value, without dashes; keys are in conf/")
         return 2
-    return _run(commands, name, arguments[1:])
-
-
-def _run(commands: type, name: str, arguments: Sequence[str]) -> int:
-    try:
-        # The words reach the command as they are: Hydra, not Fire, knows what a value means.
-        function = getattr(commands(), name.replace("-", "_"))
-        fire.Fire(SetParseFns(default=str)(_positional(function)), command=list(arguments), name=f"commands.py {name}")
-    except ReportedError:
-        return 1
-    except UserError as error:
-        print(f"error: {_own_line(error)}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
-    except OSError as error:
-        if os.environ.get("DEBUG"):
-            traceback.print_exc()
-        print(f"error: {error.strerror or error}: {error.filename or name}", file=sys.stderr)
-        return 1
+    _call(getattr(commands(), name.replace("-", "_")), arguments[1:])
     return 0
+
+
+# Fire reads a leading dash as an option and "-" as a separator. No word has one behind this character.
+SHIELD = "="
+
+
+def _call(function: Callable[..., None], words: Sequence[str]) -> None:
+    """Call a command through Fire, with the words exactly as they were typed: what a value means is Hydra's to say."""
+
+    @SetParseFn(lambda word: word.removeprefix(SHIELD))
+    def call(*words: str) -> None:
+        function(*words)
+
+    call.__doc__ = function.__doc__
+    fire.Fire(call, command=[f"{SHIELD}{word}" for word in words], name=f"commands.py {function.__name__}")
+
+
+def _report(error: BaseException, command: str) -> int:
+    """Say in one line why a command ended early; returns its exit code."""
+    if is_closed_pipe(error):
+        silence(sys.stdout)
+        return CLOSED_PIPE
+    if isinstance(error, SystemExit):
+        raise error
+    if os.environ.get("DEBUG"):
+        traceback.print_exception(error)
+    match error:
+        case ReportedError():
+            return 1
+        case UserError():
+            _say(_own_line(error))
+        case KeyboardInterrupt():
+            _say("interrupted", prefix="")
+            return 130
+        case OSError():
+            _say(f"{error.strerror or first_line(error)}: {_failed_file(error, command)}")
+        case MemoryError():
+            _say(f"not enough memory for {command}; a smaller data.batch_size, data.frames or data.size needs less")
+        case _:
+            what = f"{type(error).__name__}: {first_line(error)}"
+            _say(f"a bug in this program, not in how it was called: {what}; its traceback: {_keep_traceback(error)}")
+            return BUG
+    return 1
+
+
+def _say(line: str, *, prefix: str = "error: ") -> None:
+    try:
+        print(f"{prefix}{line}", file=sys.stderr, flush=True)
+    except OSError:  # a closed pipe or a full disk, too
+        silence(sys.stderr)
+
+
+def _failed_file(error: OSError, command: str) -> str:
+    if not error.filename and output_fails():
+        silence(sys.stdout)
+        return "standard output"
+    return str(error.filename or command)
+
+
+def _keep_traceback(error: BaseException) -> str:
+    """Write the traceback to a file of its own; its path, for a report of the bug."""
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="action-recognition-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"
+        ) as file:
+            file.writelines(traceback.format_exception(error))
+            return file.name
+    except OSError:
+        return "DEBUG=1 prints it"
 
 
 def _own_line(error: UserError) -> str:
     """PyTorch raises an error of a loader's worker again with the worker's traceback as its text: its last line."""
     last = (str(error).strip().splitlines() or [""])[-1]
     return last.removeprefix(f"{type(error).__module__}.{type(error).__qualname__}: ")
-
-
-def _positional(function: Callable[..., None]) -> Callable[..., None]:
-    def call(*words: str) -> None:
-        function(*words)
-
-    call.__doc__ = function.__doc__
-    return call

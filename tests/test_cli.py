@@ -1,10 +1,13 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from support import ROOT
 
-from action_recognition.cli import command_names, split_arguments
+from action_recognition.cli import command_names, main, split_arguments
 from action_recognition.commands import Commands
 
 
@@ -66,3 +69,84 @@ def test_sources_and_overrides_are_told_apart(tmp_path, monkeypatch):
     (tmp_path / "a=b.avi").write_bytes(b"")
     words = ["a=b.avi", "missing.avi", "predict.top_k=2", "~data", "+x.y=1"]
     assert split_arguments(words) == (["a=b.avi", "missing.avi", "~data"], ["predict.top_k=2", "+x.y=1"])
+
+
+class Remembering:
+    """Commands that keep the words they were given."""
+
+    given: tuple[object, ...] = ()
+
+    def keep(self, *words: str) -> None:
+        Remembering.given = words
+
+    def break_down(self, *words: str) -> None:
+        raise ZeroDivisionError("line one\nline two")
+
+
+WORDS = ["2024", "0", "1e5", "None", "[a]", "{a: 1}", "true", "'x'", "a=b", "a b = c", "\u00fc\udcff", "", "=", "#x"]
+
+
+@given(st.lists(st.text().filter(lambda word: not word.startswith("-"))))
+@example(WORDS)
+def test_words_reach_a_command_as_they_were_typed(words):
+    assert main(Remembering, ["keep", *words]) == 0
+    assert Remembering.given == tuple(words)
+
+
+@pytest.mark.parametrize("word", ["-", "--", "--separator", "--help-me", "-x.avi"])
+def test_a_word_with_a_dash_is_refused_unless_it_is_a_file(word, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(Remembering, ["keep", word]) == 2
+    assert capsys.readouterr().err == f"error: {word!r}: expected key=value, without dashes; keys are in conf/\n"
+    Path(word).touch()
+    assert main(Remembering, ["keep", "a", word, "b"]) == 0
+    assert Remembering.given == ("a", word, "b")
+
+
+def test_a_bug_is_one_line_that_names_its_traceback(capsys, monkeypatch):
+    monkeypatch.delenv("DEBUG", raising=False)
+    assert main(Remembering, ["break-down"]) == 70
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: a bug in this program, not in how it was called: ZeroDivisionError: line one;")
+    traceback = Path(line.rpartition(" ")[2])
+    assert "in break_down" in traceback.read_text()
+    traceback.unlink()
+
+
+@pytest.mark.parametrize(
+    ("words", "output", "code", "error"),
+    [
+        ("--help", "| true", 141, ""),
+        ("train --help", "| true", 141, ""),
+        ("trian 2>&1", "| true", 2, ""),
+        ("--help", ">/dev/full", 1, "error: No space left on device: standard output"),
+        ("--help", ">&-", 1, "error: standard output is closed"),
+        ("trian", "2>&-", 2, ""),
+        ("--help", ">&- 2>&- <&-", 1, ""),
+    ],
+)
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_nobody_takes_ends_a_command_without_a_traceback(words, output, code, error, unbuffered):
+    # The pipe's reader is gone before anything is written.
+    line = f'(sleep 0.2; exec "$0" commands.py {words}) {output}'
+    result = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", line, sys.executable],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={"PYTHONUNBUFFERED": unbuffered, "PATH": "/usr/bin:/bin"},
+    )
+    assert result.returncode == code
+    assert result.stdout == ""
+    assert result.stderr.startswith(error)
+    assert result.stderr.count("\n") == bool(error)
+
+
+def test_a_table_into_a_closed_pipe_ends_as_quietly():
+    code = "import sys, rich.console as r; from action_recognition import cli; "
+    code += "C = type('C', (), {'show': lambda self, *words: r.Console().print('x')}); sys.exit(cli.main(C, ['show']))"
+    line = f'(sleep 0.2; exec "$0" -c "{code}") | true'
+    result = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", line, sys.executable], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (result.returncode, result.stderr) == (141, "")
