@@ -13,6 +13,7 @@ from action_recognition.data.source import open_source
 from action_recognition.errors import DataError
 from action_recognition.export.onnx import ExportReport, export_onnx
 from action_recognition.models.module import VideoActionModel
+from action_recognition.progress import progress_bar
 from action_recognition.runs import resolve_checkpoint
 
 
@@ -26,9 +27,10 @@ def export_checkpoint(config: Config, checkpoint: Path, path: Path, *, console: 
     """Export a checkpoint and print how far the file is from torch on real clips."""
     model = VideoActionModel.from_checkpoint(checkpoint)
     clip_BCTHW = real_clips(config, model, console)
-    report = export_onnx(
-        model, path, clip_BCTHW=clip_BCTHW, opset=config.export.opset, tolerance=config.export.tolerance
-    )
+    with progress_bar(f"exporting {path}", console=console):
+        report = export_onnx(
+            model, path, clip_BCTHW=clip_BCTHW, opset=config.export.opset, tolerance=config.export.tolerance
+        )
     compared = f"{report.clips} real clips" if clip_BCTHW is not None else "noise, for want of real clips"
     console.print(
         f"{path}: {report.bytes / 1e6:.1f} MB; largest difference to torch on {compared}: "
@@ -62,7 +64,7 @@ def run_convert_trt(config: Config, *, console: Console) -> None:
     from action_recognition.export.tensorrt import convert_trt
 
     settings = config.export
-    with console.status("building the engine"):
+    with progress_bar("building the engine", console=console):
         report = convert_trt(
             Path(settings.onnx),
             Path(settings.engine_path),

@@ -1,19 +1,18 @@
 """Labelling many videos: progress, table, JSON, labelled videos, and a line for each that could not be read."""
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 from action_recognition.errors import UserError, VideoError
 from action_recognition.files import replace_file
+from action_recognition.progress import Advance, progress_bar
 from action_recognition.runtime.overlay import write_labelled_video
 from action_recognition.runtime.prediction import Prediction
 
@@ -47,22 +46,20 @@ def predict_sources(
     """
     predictions: list[Prediction] = []
     errors: dict[str, str] = {}
-    with _progress(len(paths)) as (bar, videos, frames):
-        for path in paths:
-            bar.reset(frames, description=path.name, total=None)
+    # On stderr: the table on stdout is for other programs too.
+    stderr = Console(stderr=True)
+    with progress_bar("labelling", console=stderr) as advance:
+        for number, path in enumerate(paths):
             try:
-                predictions.append(
-                    predictor.predict(
-                        path, progress=lambda done, total: bar.update(frames, completed=done, total=total)
-                    )
-                )
+                predictions.append(predictor.predict(path, progress=_FrameCount(advance, number, paths)))
             except VideoError as error:
                 errors[str(path)] = str(error)
-                bar.console.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
+                stderr.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
             else:
                 if video_dir is not None:
                     write_labelled_video(predictions[-1], path, _labelled_path(video_dir, path, paths))
-            bar.advance(videos)
+            if len(paths) > 1:
+                advance(number + 1, len(paths))
     if predictions:
         print_table(predictions, top_k=top_k, console=console)
     if output is not None:
@@ -92,19 +89,18 @@ def print_table(predictions: Sequence[Prediction], *, top_k: int, console: Conso
     console.print(table, soft_wrap=False)
 
 
-def _show(bar: Progress, task: TaskID, done: int, total: int) -> None:
-    bar.update(task, completed=done, total=total)
+class _FrameCount:
+    """Frames of one video, told as the share of a single video, or beside the count of many."""
 
+    def __init__(self, advance: Advance, number: int, paths: Sequence[Path]) -> None:
+        self.advance, self.number, self.videos = advance, number, len(paths)
+        self.name = paths[number].name
 
-@contextmanager
-def _progress(total: int) -> Iterator[tuple[Progress, TaskID, TaskID]]:
-    """Bars on stderr, on a terminal only, gone when done: videos, and frames of the present one."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        videos = bar.add_task("videos", total=total, visible=total > 1)
-        frames = bar.add_task("", total=None)
-        yield bar, videos, frames
+    def __call__(self, done: int, total: int) -> None:
+        if self.videos == 1:
+            self.advance(done, total, self.name)
+        else:
+            self.advance(self.number, self.videos, f"{self.name}, frame {done}")
 
 
 def _labelled_path(video_dir: Path, path: Path, paths: Sequence[Path]) -> Path:

@@ -1,8 +1,10 @@
-"""What happens beside the optimisation: a line an epoch, the history, and the pointer to the last run."""
+"""What happens beside the optimisation: progress, a line an epoch, the history, and the pointer to the last run."""
 
 import csv
 import io
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,53 @@ from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 
 from action_recognition.files import replace_file
+from action_recognition.progress import Advance, as_clock, progress_bar
 from action_recognition.runs import remember_run
 
 COLUMNS = ("epoch", "train_loss", "train_top1", "val_loss", "val_top1", "val_top5", "lr", "seconds")
+
+
+# Recent epochs tell how long the next ones take: the first one of a run is slower.
+RECENT_EPOCHS = 3
+
+
+class EpochProgress(Callback):
+    """A progress bar for each epoch, over the batches of training and validation."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._open = ExitStack()
+        self._advance: Advance | None = None
+        self._done = 0
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._done = 0
+        label = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+        self._advance = self._open.enter_context(progress_bar(label, console=self.console))
+        self._show(trainer)
+
+    def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
+        self._done += 1
+        self._show(trainer)
+
+    def on_validation_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
+        self._done += 1
+        self._show(trainer)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._close()
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        self._advance = None
+        self._open.close()
+
+    def _show(self, trainer: L.Trainer) -> None:
+        if self._advance is not None:
+            batches = float(trainer.num_training_batches + sum(trainer.num_val_batches))
+            self._advance(self._done, int(batches) if batches < float("inf") else None)
 
 
 class History(Callback):
@@ -44,7 +90,8 @@ class History(Callback):
         if not trainer.is_global_zero:
             return
         self._write()
-        self.console.print(epoch_line(row, total=trainer.max_epochs or 0), highlight=False)
+        left = remaining_seconds(self.rows, total=trainer.max_epochs or 0)
+        self.console.print(epoch_line(row, total=trainer.max_epochs or 0, left=left), highlight=False)
 
     def _write(self) -> None:
         text = io.StringIO()
@@ -60,13 +107,20 @@ def read_history(path: Path) -> list[dict[str, float]]:
         return [{name: float(text) for name, text in row.items() if text} for row in csv.DictReader(file)]
 
 
-def epoch_line(row: dict[str, float], *, total: int) -> str:
-    """One epoch for people: losses, top-1 in percent, seconds."""
+def remaining_seconds(rows: Sequence[dict[str, float]], *, total: int) -> float:
+    """How long the rest of `total` epochs takes; early stopping may end them sooner."""
+    recent = [row["seconds"] for row in rows[-RECENT_EPOCHS:]]
+    return (total - int(rows[-1]["epoch"]) - 1) * sum(recent) / len(recent)
+
+
+def epoch_line(row: dict[str, float], *, total: int, left: float = 0.0) -> str:
+    """One epoch for people: losses, top-1 in percent, its seconds, and the seconds that all others take at most."""
     parts = [f"epoch {int(row['epoch']) + 1:>3}/{total}"]
     for split in ("train", "val"):
         if f"{split}_loss" in row:
             parts.append(f"{split} loss {row[f'{split}_loss']:.3f} top-1 {100 * row[f'{split}_top1']:5.1f} %")
-    return "   ".join([*parts, f"{row['seconds']:.1f} s"])
+    rest = f", at most {as_clock(left)} left" if round(left) else ""
+    return "   ".join([*parts, f"{row['seconds']:.1f} s{rest}"])
 
 
 class RememberRun(Callback):

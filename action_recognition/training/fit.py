@@ -1,7 +1,6 @@
 """Training, from a configuration to a checkpoint, read from top to bottom."""
 
 import logging
-import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import lightning as L
 from lightning.pytorch.accelerators import CPUAccelerator
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from rich.console import Console
 
 from action_recognition.config import Config, to_yaml
@@ -26,9 +25,10 @@ from action_recognition.models.device import training_device
 from action_recognition.models.module import VideoActionModel
 from action_recognition.models.pretrained import load_pretrained
 from action_recognition.processes import is_first_process
+from action_recognition.progress import progress_bar
 from action_recognition.runs import checkpoint_dir, new_run_dir, remember_tracking, resolve_checkpoint, run_dir_of
 from action_recognition.training.averaging import weight_average
-from action_recognition.training.callbacks import History, RememberRun
+from action_recognition.training.callbacks import EpochProgress, History, RememberRun
 from action_recognition.training.distributed import share_batch_norm, tell_plan, told_plan
 from action_recognition.training.facts import RunFacts, source_name
 from action_recognition.training.feature_cache import make_feature_data
@@ -94,6 +94,7 @@ def train(
     facts = [RunFacts(tracker, plan, history, read_from=source_name(datamodule.source))] if tracker else []
     all_callbacks = [
         *recipe_callbacks(config),
+        EpochProgress(console),
         history,
         *facts,
         *callbacks,
@@ -173,7 +174,8 @@ def plan_step(config: Config, contract: ClipContract, console: Console) -> StepP
         return VideoActionModel(contract.to_dict(), config.model, memory_format=memory_format)
 
     label = f"{config.model.network}({sorted(config.model.args.items())}, {config.model.input})"
-    plan = choose_step(build, config.trainer, clip_shape=contract.clip_shape, label=label)
+    with progress_bar("measuring the training step", console=console):
+        plan = choose_step(build, config.trainer, clip_shape=contract.clip_shape, label=label)
     if plan.speedup > 1:
         console.print(
             f"training step: {plan.precision}, {plan.memory_format}, {plan.speedup:.1f}x faster here than the default",
@@ -221,9 +223,6 @@ def make_trainer(
     settings = config.trainer
     if has_val:
         callbacks = [EarlyStopping("val_top1", mode="max", patience=settings.patience), *callbacks]
-    show_bar = sys.stderr.isatty()
-    if show_bar:
-        callbacks = [TQDMProgressBar(leave=False), *callbacks]
     return L.Trainer(
         max_epochs=settings.max_epochs,
         accelerator=settings.accelerator,
@@ -239,7 +238,7 @@ def make_trainer(
         callbacks=callbacks,
         logger=tracker.lightning_logger() if tracker else False,
         log_every_n_steps=1,
-        enable_progress_bar=show_bar,
+        enable_progress_bar=False,
         enable_model_summary=False,
         use_distributed_sampler=False,
         deterministic="warn" if settings.accelerator != "cpu" else None,

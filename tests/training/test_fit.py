@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -6,6 +7,7 @@ import pytest
 import torch
 from rich.console import Console
 
+from action_recognition import progress
 from action_recognition.config import load_config
 from action_recognition.data.manifest import read_records
 from action_recognition.errors import ConfigError, DataError
@@ -79,6 +81,14 @@ def test_unreadable_clips_are_reported_skipped_and_counted(tiny_set, tiny_overri
     assert "Film_0_run_f_nm_np1_ri_goo_0.avi: empty file" in text
     assert "Film_1_run_f_nm_np1_ri_goo_0.avi: not a video" in text
     assert "2 unreadable clips were skipped" in text
+
+
+def test_an_epoch_that_takes_long_says_how_far_it_is(tiny_config, capsys, monkeypatch):
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0.001)
+    train(tiny_config, console=Console(width=200))
+    lines = capsys.readouterr().out
+    assert re.search(r"^epoch 1/2: \d of 4 \(\d+ %\), 0:\d\d elapsed", lines, re.M)
+    assert re.search(r"^epoch 2/2: \d of 4 .* elapsed", lines, re.M)
 
 
 def test_training_stops_early_without_progress(tiny_overrides, tiny_config, console):

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 class Progress(Protocol):
@@ -16,20 +19,35 @@ def silent(what: str, done_bytes: int, total_bytes: int | None) -> None:
 
 
 @contextmanager
-def terminal_progress() -> Iterator[Progress]:
-    """A bar with bytes, rate and time left for each thing reported; where there is no terminal, one line at the end."""
+def terminal_progress(console: "Console | None" = None, line_seconds: float | None = None) -> Iterator[Progress]:
+    """A bar with bytes, rate and time left for each thing reported; where there is no terminal, a line now and then."""
+    from rich.console import Console
+
+    from action_recognition.progress import progress_bar
+
+    console = console or Console(soft_wrap=True)
+    if console.is_terminal:
+        with _bars(console) as report:
+            yield report
+        return
+    with progress_bar("", console=console, line_seconds=line_seconds, in_bytes=True) as advance:
+        yield lambda what, done_bytes, total_bytes: advance(done_bytes, total_bytes, what)
+
+
+@contextmanager
+def _bars(console: "Console") -> Iterator[Progress]:
     from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TimeRemainingColumn, TransferSpeedColumn
     from rich.progress import Progress as Bars
 
     # No markup: a file name with brackets in it is a file name.
     name = TextColumn("{task.description}", markup=False)
-    bars = Bars(name, BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    columns = (name, BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     tasks: dict[str, TaskID] = {}
+    with Bars(*columns, console=console) as bars:
 
-    def report(what: str, done_bytes: int, total_bytes: int | None) -> None:
-        if what not in tasks:
-            tasks[what] = bars.add_task(what, total=total_bytes)
-        bars.update(tasks[what], completed=done_bytes, total=total_bytes)
+        def report(what: str, done_bytes: int, total_bytes: int | None) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total_bytes)
+            bars.update(tasks[what], completed=done_bytes, total=total_bytes)
 
-    with bars:
         yield report
