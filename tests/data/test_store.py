@@ -8,7 +8,16 @@ from support import write_video
 from action_recognition.data.buffers import BatchBuffers
 from action_recognition.data.manifest import ClipRecord, probed
 from action_recognition.data.store.build import build_store, choose_format, missing, raw_bytes, unused_files
-from action_recognition.data.store.entry import StoreFormat, join_square, read_header, split_square
+from action_recognition.data.store.entry import (
+    CHECKSUMS,
+    DATA_OFFSET,
+    HEADER,
+    DamagedEntryError,
+    StoreFormat,
+    join_square,
+    read_header,
+    split_square,
+)
 from action_recognition.data.store.reader import ClipStore
 from action_recognition.data.video import center_crop, iter_frames
 from action_recognition.errors import DataError, VideoError
@@ -84,6 +93,7 @@ def test_what_is_held_is_reused_and_what_is_damaged_built_again(videos, tmp_path
     assert ClipStore(tmp_path, [RAW]).entry(records[0].md5) is None
     again = build_store(records, folder, tmp_path, RAW)
     assert (again.built, again.reused) == (1, 3)
+    assert [line.split(": ")[0] for line in again.damaged] == [str(path)]
     assert path.read_bytes() == whole
 
 
@@ -123,10 +133,95 @@ def test_reading_what_is_not_there_names_it(videos, tmp_path):
     assert store.entry(records[0].md5, frames=8) is None
 
 
-def test_a_damaged_jpeg_is_named(videos, tmp_path):
+def flip(path, place):
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1 << (place % 8)
+    path.write_bytes(content)
+
+
+def without_checksums(path):
+    """An entry as it was before there were any."""
+    content = bytearray(path.read_bytes())
+    content[HEADER.size : HEADER.size + CHECKSUMS.size] = bytes(CHECKSUMS.size)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("entry_format", [RAW, JPEG], ids=["raw", "jpeg"])
+def test_a_flipped_bit_anywhere_is_noticed(videos, tmp_path, capfd, entry_format):
+    folder, records = videos
+    build_store(records, folder, tmp_path, entry_format)
+    path = entry_format.path(tmp_path, records[0].md5)
+    whole = path.read_bytes()
+    places = range(HEADER.size + CHECKSUMS.size), np.linspace(DATA_OFFSET, len(whole) - 1, 20).astype(int)
+    for place in [int(place) for part in places for place in part]:
+        flip(path, place)
+        assert ClipStore(tmp_path, [entry_format]).entry(records[0].md5) is None, place
+        said = capfd.readouterr().err
+        assert len(said.splitlines()) == 1
+        assert str(path) in said
+        assert "cache-data" in said
+        report = build_store(records, folder, tmp_path, entry_format)
+        assert (report.built, report.reused, len(report.damaged)) == (1, 3, 1), place
+        assert path.read_bytes() == whole
+
+
+def test_a_damaged_entry_is_named_once_and_the_other_format_is_taken(videos, tmp_path, capfd):
+    folder, records = videos
+    for entry_format in (RAW, JPEG):
+        build_store(records, folder, tmp_path, entry_format)
+    for record in records:
+        flip(RAW.path(tmp_path, record.md5), 3000)
+    store = ClipStore(tmp_path, [RAW, JPEG])
+    assert [type(store.entry(record.md5)).__name__ for record in records * 2] == ["JpegEntry"] * 8
+    assert len(capfd.readouterr().err.splitlines()) == 4
+    assert len(store.damage(records[0].md5)) == 1
+
+
+def test_many_damaged_entries_are_a_few_lines(tmp_path, capfd):
+    store = ClipStore(tmp_path, [RAW])
+    for number in range(9):
+        path = RAW.path(tmp_path, str(number))
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"")
+        assert store.entry(str(number)) is None
+    assert len(capfd.readouterr().err.splitlines()) == 6
+
+
+@pytest.mark.parametrize("entry_format", [RAW, JPEG], ids=["raw", "jpeg"])
+def test_entries_from_before_checksums_are_read_and_built_again(videos, tmp_path, entry_format):
+    folder, records = videos
+    build_store(records, folder, tmp_path, entry_format)
+    path = entry_format.path(tmp_path, records[0].md5)
+    whole = path.read_bytes()
+    frames = ClipStore(tmp_path, [entry_format]).read(records[0].md5, np.arange(9))
+    without_checksums(path)
+    assert np.array_equal(ClipStore(tmp_path, [entry_format]).read(records[0].md5, np.arange(9)), frames)
+    report = build_store(records, folder, tmp_path, entry_format)
+    assert (report.built, report.reused, report.unchecked, report.damaged) == (1, 3, 1, [])
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("place", range(HEADER.size))
+def test_a_header_without_checksum_that_contradicts_itself_is_no_entry(videos, tmp_path, place):
+    folder, records = videos
+    for entry_format in (RAW, JPEG):
+        build_store(records[:1], folder, tmp_path, entry_format)
+        path = entry_format.path(tmp_path, records[0].md5)
+        without_checksums(path)
+        flip(path, place)
+        store = ClipStore(tmp_path, [entry_format])
+        entry = store.entry(records[0].md5, frames=9)
+        if entry is not None:  # its frames' sizes are said in the JPEG files only
+            assert entry_format is JPEG
+            with pytest.raises(VideoError, match=path.name):
+                entry.read(np.array([0]))
+
+
+def test_a_damaged_jpeg_without_checksum_is_named(videos, tmp_path):
     folder, records = videos
     build_store(records, folder, tmp_path, JPEG)
     path = JPEG.path(tmp_path, records[0].md5)
+    without_checksums(path)
     content = bytearray(path.read_bytes())
     offset = int(np.frombuffer(content, dtype="<u8", count=1, offset=2048)[0])
     content[offset : offset + 20] = bytes(20)
@@ -189,10 +284,12 @@ def test_a_disk_without_room_is_noticed_before_anything_is_written(videos, tmp_p
 
 
 @pytest.mark.parametrize("content", [b"", b"clips", b"x" * 5000])
-def test_what_is_no_entry_is_none(tmp_path, content):
+def test_what_is_no_entry_is_damaged(tmp_path, content):
     path = tmp_path / "a.clip"
     path.write_bytes(content)
-    assert read_header(path) is None
+    with pytest.raises(DamagedEntryError, match=r"a\.clip"):
+        read_header(path)
+    assert read_header(tmp_path / "b.clip") is None
 
 
 def test_memory_is_used_again_only_when_nobody_holds_it():

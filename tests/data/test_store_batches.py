@@ -94,6 +94,51 @@ def test_clips_that_the_store_lacks_are_decoded(cached, tmp_path):
     same(batches(module.train_dataloader()), decoded)
 
 
+def damage(paths, place):
+    for path in paths:
+        content = bytearray(path.read_bytes())
+        content[place] ^= 0x10
+        path.write_bytes(content)
+
+
+@pytest.mark.parametrize(("codec", "place"), [("raw", 5000), ("raw", 9), ("raw", 20), ("jpeg", 5000)])
+@pytest.mark.parametrize("workers", [-1, 2])
+def test_damaged_entries_are_decoded_and_named(cached, tmp_path, capfd, codec, place, workers):
+    cached(f"data.cache.codec={codec}")
+    names = [f"data.cache.codec={codec}", f"data.num_workers={workers}"]
+    expected = batches(datamodule(cached.overrides, *names).train_dataloader())
+    decoded = batches(datamodule(cached.overrides, "data.cache.dir=null").train_dataloader())
+    damaged = sorted((tmp_path / "kept").rglob("*.clip"))
+    damage(damaged, place)
+    capfd.readouterr()
+    module = datamodule(cached.overrides, *names)
+    same(batches(module.train_dataloader()), decoded)
+    assert "damaged" in capfd.readouterr().err
+    out = cached(f"data.cache.codec={codec}")
+    assert "24 clips built" in out
+    assert "0 reused" in out
+    assert out.count("decoded anew") == 24
+    same(batches(datamodule(cached.overrides, *names).train_dataloader()), expected)
+
+
+def test_a_damaged_store_that_cannot_be_written_is_trained_from(run_cli, cached, tmp_path):
+    cached("data.cache.codec=raw")
+    damage(sorted((tmp_path / "kept").rglob("*.clip")), 9)
+    before = {path: path.read_bytes() for path in (tmp_path / "kept").rglob("*.clip")}
+    for folder in [tmp_path / "kept", *(tmp_path / "kept").iterdir()]:
+        folder.chmod(0o500)
+    result = run_cli("train", *cached.overrides, "trainer.max_epochs=1", "data.num_workers=-1")
+    assert result.code == 0, result.err
+    assert "skipped" not in result.out
+    assert "holds 0 of 16 clips" in result.out
+    assert "its video is decoded instead" in result.err
+    assert "more entries are damaged" in result.err
+    assert {path: path.read_bytes() for path in (tmp_path / "kept").rglob("*.clip")} == before
+    checked = run_cli("check-data", *cached.overrides)
+    assert checked.code == 0, checked.err
+    assert "damaged in the store (24)" in checked.out
+
+
 def test_batches_that_are_kept_keep_their_frames(cached):
     cached("data.cache.codec=raw")
     loader = datamodule(cached.overrides).train_dataloader()

@@ -13,6 +13,7 @@ from action_recognition.data.check.findings import (
     Finding,
     HeaderHabit,
     Listing,
+    find_damaged_entries,
     find_frame_mismatches,
     find_leaking,
     find_mislabelled,
@@ -27,6 +28,7 @@ from action_recognition.data.datamodule import make_contract
 from action_recognition.data.load import load_manifest
 from action_recognition.data.manifest import IMAGE_SOURCES, SPLITS, Manifest
 from action_recognition.data.sources import OFFICIAL_SOURCES
+from action_recognition.data.store.jobs import open_store
 from action_recognition.errors import DataError
 from action_recognition.progress import progress_bar
 
@@ -91,6 +93,7 @@ def examine(config: Config, *, console: Console) -> Checked:
         *cut,
         *find_mislabelled(manifest.records, listing),
         *find_leaking(manifest),
+        *find_damaged_entries(readable, open_store(data, short_side=contract.short_side)),
         *exact,
         *(finding for finding in near if finding.path not in known),
         *find_short(whole, contract),

@@ -10,6 +10,7 @@ from statistics import median
 from action_recognition.contract import ClipContract
 from action_recognition.data.manifest import ClipRecord, Manifest, source_groups
 from action_recognition.data.sources.hmdb51 import NAME
+from action_recognition.data.store.reader import ClipStore
 
 # {(class, file name): split}, as the split files have it.
 Listing = Mapping[tuple[str, str], str]
@@ -33,6 +34,9 @@ KINDS = {
     "duplicate across splits": Kind(fault=True, meaning="the same bytes as a clip of another split"),
     "near duplicate across splits": Kind(fault=True, meaning="the same footage as a clip of another split"),
     "same footage, other class": Kind(fault=False, meaning="the same footage in another split under another class"),
+    "damaged in the store": Kind(
+        fault=False, meaning="its clip store entry is damaged: decoded, until cache-data runs"
+    ),
     "duplicate": Kind(fault=False, meaning="the same bytes as another clip, but not across splits"),
     "short": Kind(fault=False, meaning="padding would be most of what the model sees of it"),
     "unlisted": Kind(fault=False, meaning="no split file names it, so it is not used"),
@@ -63,6 +67,17 @@ def find_unreadable(manifest: Manifest) -> list[Finding]:
             kind = "truncated" if reason.startswith("truncated") else "unreadable"
             findings.append(Finding(kind=kind, path=record.path, detail=reason))
     return findings
+
+
+def find_damaged_entries(records: Sequence[ClipRecord], store: ClipStore | None) -> list[Finding]:
+    """Clips whose entry in the clip store is not what was written; every entry is read whole."""
+    if store is None:
+        return []
+    return [
+        Finding(kind="damaged in the store", path=record.path, detail=line)
+        for record in records
+        for line in store.damage(record.md5)
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)

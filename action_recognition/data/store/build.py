@@ -1,4 +1,4 @@
-"""Filling the store: which codec, what is missing, decoding that in parallel, and what nothing needs any more."""
+"""Filling the store: which codec, what is missing or damaged, decoding that in parallel, and what nothing needs."""
 
 import os
 import shutil
@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from action_recognition.data.store.entry import SUFFIX, StoreFormat, read_header, write_entry
+from action_recognition.data.store.entry import (
+    SUFFIX,
+    DamagedEntryError,
+    Header,
+    StoreFormat,
+    check_file,
+    read_header,
+    write_entry,
+)
 from action_recognition.data.video import iter_frames, resized_size
 from action_recognition.errors import DataError, VideoError
 
@@ -26,12 +34,21 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, kw_only=True)
 class BuildReport:
-    """What `build_store` did; `failed` has a line for every clip that could not be decoded."""
+    """What `build_store` did.
+
+    Attributes:
+        failed: a line for every clip that could not be decoded.
+        damaged: a line for every entry that was there, but not as it was written.
+        unchecked: entries from before there were checksums. They are built again, because adding a checksum now would
+            vouch for bytes that nobody has checked.
+    """
 
     reused: int
     built: int
     size_bytes: int
     failed: list[str] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
+    unchecked: int = 0
 
 
 def raw_bytes(records: Iterable["ClipRecord"], short_side: int) -> int:
@@ -50,13 +67,42 @@ def distinct(records: Iterable["ClipRecord"]) -> list["ClipRecord"]:
 
 
 def missing(records: Iterable["ClipRecord"], root: Path, entry_format: StoreFormat) -> list["ClipRecord"]:
-    """Clips that the store does not hold whole."""
+    """Clips that the store does not hold whole and with checksums, as far as headers tell."""
 
     def is_held(record: "ClipRecord") -> bool:
-        header = read_header(entry_format.path(root, record.md5))
-        return header is not None and header.frames == record.frames
+        try:
+            return _is_entry_of(record, read_header(entry_format.path(root, record.md5)))
+        except DamagedEntryError:
+            return False
 
     return [record for record in records if not is_held(record)]
+
+
+def _is_entry_of(record: "ClipRecord", header: Header | None) -> bool:
+    return header is not None and header.frames == record.frames and header.crc32 is not None
+
+
+def _survey(
+    records: Sequence["ClipRecord"], root: Path, entry_format: StoreFormat
+) -> tuple[list["ClipRecord"], list[str], int]:
+    """Clips to build, a line for each damaged entry, and the number of entries without checksums. Reads all files."""
+
+    def state(record: "ClipRecord") -> tuple[bool, bool, str]:
+        path = entry_format.path(root, record.md5)
+        try:
+            header = read_header(path)
+            held = _is_entry_of(record, header)
+            if held:
+                check_file(path)
+        except DamagedEntryError as error:
+            return False, False, str(error)
+        return held, header is not None and header.crc32 is None, ""
+
+    # Threads: reading and checksums both leave the interpreter lock.
+    with ThreadPoolExecutor(_cores()) as pool:
+        states = list(pool.map(state, records))
+    todo = [record for record, (held, _, _) in zip(records, states, strict=True) if not held]
+    return todo, [line for _, _, line in states if line], sum(unchecked for _, unchecked, _ in states)
 
 
 def choose_format(
@@ -74,7 +120,7 @@ def choose_format(
     raw, jpeg = (StoreFormat(codec=name, short_side=short_side, quality=quality) for name in ("raw", "jpeg"))
     total = raw_bytes(records, short_side)
     room = _free_bytes(root)
-    needs_raw = raw_bytes(missing(records, root, raw), short_side)
+    needs_raw = raw_bytes(_absent(records, root, raw), short_side)
     sizes = f"raw is {_gigabytes(total)}, jpeg about {_gigabytes(total * JPEG_SHARE)}"
     if codec == "auto" and total <= max_bytes and needs_raw <= room:
         return raw, f"raw, {_gigabytes(total)}: within data.cache.max_gigabytes={max_bytes / 1e9:g}"
@@ -83,13 +129,19 @@ def choose_format(
         chosen, reason = jpeg, f"{jpeg}: {sizes}, {limit}"
     else:
         chosen, reason = (raw if codec == "raw" else jpeg), f"data.cache.codec={codec}: {sizes}"
-    needs = needs_raw if chosen is raw else raw_bytes(missing(records, root, jpeg), short_side) * JPEG_SHARE
+    needs = needs_raw if chosen is raw else raw_bytes(_absent(records, root, jpeg), short_side) * JPEG_SHARE
     if needs > room:
         raise DataError(
             f"data.cache.dir={root}: {_gigabytes(needs)} more needed for {chosen}, {_gigabytes(room)} free there; name "
             "another place with data.cache.dir=..., or choose data.cache.codec=jpeg"
         )
     return chosen, reason
+
+
+def _absent(records: Iterable["ClipRecord"], root: Path, entry_format: StoreFormat) -> list["ClipRecord"]:
+    """Clips to build that need room of their own: the others take the place of a file."""
+    todo = missing(records, root, entry_format)
+    return [record for record in todo if not entry_format.path(root, record.md5).exists()]
 
 
 def build_store(
@@ -101,7 +153,7 @@ def build_store(
     progress: Progress | None = None,
     on_wait: Callable[[], None] | None = None,
 ) -> BuildReport:
-    """Decode what the store does not hold yet, one thread a core.
+    """Decode what the store does not hold, or no longer as it was written, one thread per core.
 
     Each file appears whole or not at all, and its bytes follow from the video alone: wherever this is interrupted,
     doing it again ends with the same store. A second process waits for the first, then finds its work done.
@@ -117,7 +169,7 @@ def build_store(
         with _only_writer(root, on_wait):
             for left_over in root.glob(f"??/.*.partial-*{SUFFIX}"):
                 left_over.unlink()
-            todo = missing(records, root, entry_format)
+            todo, damaged, unchecked = _survey(records, root, entry_format)
             results = list(_build_all(todo, videos_dir, root, entry_format, progress))
     except OSError as error:
         raise DataError(
@@ -126,7 +178,14 @@ def build_store(
         ) from None
     sizes = [result for result in results if isinstance(result, int)]
     failed = [result for result in results if isinstance(result, str)]
-    return BuildReport(reused=len(records) - len(todo), built=len(sizes), size_bytes=sum(sizes), failed=failed)
+    return BuildReport(
+        reused=len(records) - len(todo),
+        built=len(sizes),
+        size_bytes=sum(sizes),
+        failed=failed,
+        damaged=damaged,
+        unchecked=unchecked,
+    )
 
 
 def unused_files(records: Iterable["ClipRecord"], root: Path, entry_format: StoreFormat) -> list[Path]:
@@ -169,7 +228,7 @@ def _build_all(
             return str(error)
 
     # Threads: decoding, scaling and writing all leave the interpreter lock, and a kill ends all of them at once.
-    pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None)
+    pool = ThreadPoolExecutor(_cores())
     futures = [pool.submit(build, record) for record in records]
     try:
         for done, future in enumerate(as_completed(futures), start=1):
@@ -178,6 +237,10 @@ def _build_all(
                 progress(done, len(futures))
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _cores() -> int | None:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
 
 
 def _free_bytes(root: Path) -> int:

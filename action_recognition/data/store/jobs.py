@@ -53,6 +53,11 @@ def cache_data(config: Config, *, console: Console) -> None:
             progress=progress,
             on_wait=lambda: console.print(f"{root}: another cache-data writes here; waiting for it", markup=False),
         )
+    for line in report.damaged:
+        console.print(f"{line}: decoded anew", style="yellow", highlight=False, markup=False)
+    if report.unchecked:
+        line = f"{report.unchecked} entries were made before entries had checksums; decoded anew"
+        console.print(line, highlight=False, markup=False)
     for line in report.failed:
         console.print(f"left out: {line}", style="yellow", highlight=False, markup=False)
     console.print(

@@ -1,5 +1,6 @@
 """Reading clips from the store: frames by number, or their centre squares straight into a batch."""
 
+import sys
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,17 +15,22 @@ from action_recognition.data.manifest import ClipRecord
 from action_recognition.data.sampling import Indices
 from action_recognition.data.store.entry import (
     DATA_OFFSET,
+    DamagedEntryError,
     Frame,
     Header,
     StoreFormat,
+    check_body,
+    check_file,
     join_square,
     read_header,
 )
 from action_recognition.data.video import center_crop, square_start
-from action_recognition.errors import VideoError
+from action_recognition.errors import VideoError, first_line
 
 # Linux allows a process 65,530 maps.
 MAX_MAPS = 32_768
+# Damaged entries that one process names; a broken disk may have thousands.
+NAMED = 5
 
 
 class RawEntry:
@@ -34,9 +40,12 @@ class RawEntry:
         square_NSSC, margin_NHWC: the mapped file; pages are read as they are touched.
     """
 
-    def __init__(self, path: Path, header: Header) -> None:
+    def __init__(self, path: Path, header: Header, *, check: bool = True) -> None:
         self.frames, self.height, self.width, side = header.frames, header.height, header.width, header.side
-        body = map_file(path, header.size_bytes)[DATA_OFFSET:]
+        mapped = map_file(path, header.size_bytes)
+        if check:
+            check_body(mapped, header, path)
+        body = mapped[DATA_OFFSET:]
         squares = self.frames * side * side * 3
         self.square_NSSC = body[:squares].reshape(self.frames, side, side, 3)
         beside = (side, self.width - side) if self.width > self.height else (self.height - side, side)
@@ -64,10 +73,12 @@ class RawEntry:
 class JpegEntry:
     """A clip of which only the frames asked for are decoded."""
 
-    def __init__(self, path: Path, header: Header) -> None:
+    def __init__(self, path: Path, header: Header, *, check: bool = True) -> None:
         self.path = path
         self.frames, self.height, self.width = header.frames, header.height, header.width
         self.memory = map_file(path, header.size_bytes)
+        if check:
+            check_body(self.memory, header, path)
         index_bytes = 8 * (self.frames + 1)
         self.offsets = self.memory[DATA_OFFSET : DATA_OFFSET + index_bytes].view("<u8").tolist()
 
@@ -89,7 +100,7 @@ class JpegEntry:
                 continue
             encoded = self.memory[self.offsets[index] : self.offsets[index + 1]]
             frame_HWC = cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB)
-            if frame_HWC is None:
+            if frame_HWC is None or frame_HWC.shape[:2] != (self.height, self.width):
                 raise VideoError(
                     f"{self.path}: damaged at frame {index}; delete it, then: python commands.py cache-data"
                 )
@@ -103,45 +114,90 @@ Entry = RawEntry | JpegEntry
 class ClipStore:
     """The decoded clips below `root`.
 
-    Only whole files count. Nothing here is ever changed in place, so reading needs no lock while others write.
+    Only whole files count, whose checksums are right: they are compared when a process opens an entry first, which
+    costs what reading the whole file costs. A damaged entry is as good as none, and named on stderr, also by a
+    loader's workers. Nothing here is ever changed in place, so reading needs no lock while others write.
 
     Args:
         formats: in which a clip may be there, the first choice first.
+        check: whether to compare checksums; to measure what they cost.
     """
 
-    def __init__(self, root: Path, formats: Sequence[StoreFormat]) -> None:
+    def __init__(self, root: Path, formats: Sequence[StoreFormat], *, check: bool = True) -> None:
         self.root = root
         self.formats = tuple(formats)
+        self.check = check
         self._open: OrderedDict[str, Entry] = OrderedDict()
+        self._checked: set[Path] = set()
+        self._damaged: set[Path] = set()
 
     def find(self, md5: str, *, frames: int | None = None) -> tuple[Path, Header] | None:
         """The file that holds the video with these bytes (and this many frames), and its header."""
         for entry_format in self.formats:
             path = entry_format.path(self.root, md5)
-            header = read_header(path)
+            if path in self._damaged:
+                continue
+            try:
+                header = read_header(path)
+            except DamagedEntryError as error:
+                self._leave_out(error)
+                continue
             if header and frames in (None, header.frames):
                 return path, header
         return None
 
     def entry(self, md5: str, *, frames: int | None = None) -> Entry | None:
-        """The clip, mapped; None if it is not there, or not with `frames` frames. Its indices are the caller's care."""
+        """The clip, mapped; None if it is damaged, not there, or not with `frames` frames.
+
+        Its indices are the caller's care.
+        """
         entry = self._open.get(md5)
         if entry is not None and frames in (None, entry.frames):
             return entry
-        found = self.find(md5, frames=frames)
-        if found is None:
-            return None
-        path, header = found
-        entry = RawEntry(path, header) if header.codec == "raw" else JpegEntry(path, header)
-        self._open[md5] = entry
-        if len(self._open) > MAX_MAPS:
-            self._open.popitem(last=False)
+        while (found := self.find(md5, frames=frames)) is not None:
+            try:
+                entry = self._opened(*found)
+            except DamagedEntryError as error:
+                self._leave_out(error)
+                continue
+            self._open[md5] = entry
+            if len(self._open) > MAX_MAPS:
+                self._open.popitem(last=False)
+            return entry
+        return None
+
+    def _opened(self, path: Path, header: Header) -> Entry:
+        check = self.check and path not in self._checked
+        try:
+            entry = (RawEntry if header.codec == "raw" else JpegEntry)(path, header, check=check)
+        except (OSError, RuntimeError) as error:  # torch's, where a file cannot be mapped
+            raise DamagedEntryError(path, f"cannot be read: {first_line(error)}") from None
+        self._checked.add(path)
         return entry
+
+    def _leave_out(self, error: DamagedEntryError) -> None:
+        """Do without an entry from now on, and say so. At once: batches have no way to tell it from a worker."""
+        self._damaged.add(error.path)
+        if len(self._damaged) <= NAMED:
+            line = f"clip store: {error}; its video is decoded instead; mend it: python commands.py cache-data"
+            print(line, file=sys.stderr, flush=True)
+        elif len(self._damaged) == NAMED + 1:
+            print(f"clip store {self.root}: more entries are damaged; their videos are decoded", file=sys.stderr)
 
     def only_copies(self, records: Iterable[ClipRecord]) -> bool:
         """Whether all of these clips are there raw, so that reading them is nothing but copying."""
         found = (self.find(record.md5, frames=record.frames) for record in records)
         return all(entry is not None and entry[1].codec == "raw" for entry in found)
+
+    def damage(self, md5: str) -> list[str]:
+        """What is wrong with the entries of one video, in whichever format; each is read whole."""
+        lines = []
+        for path in (entry_format.path(self.root, md5) for entry_format in self.formats):
+            try:
+                check_file(path)
+            except DamagedEntryError as error:
+                lines.append(str(error))
+        return lines
 
     def read(self, md5: str, indices: Indices) -> Frame:
         """Frames of one clip, RGB uint8 `[T, H, W, 3]`, the shorter side as long as the store's formats say.
