@@ -154,7 +154,7 @@ def check_body(body: NDArray[np.uint8], header: Header, path: Path) -> None:
     if header.codec == "jpeg":
         _check_offsets(first.view("<u8"), header, path)
     if header.crc32 is not None:
-        _check_crc32((zlib.crc32(first), zlib.crc32(second)), header, path)  # type: ignore[arg-type]
+        _check_crc32((zlib.crc32(first.data), zlib.crc32(second.data)), header, path)
 
 
 def check_file(path: Path) -> None:
@@ -262,7 +262,7 @@ def _write_raw(file: BinaryIO, frames: Iterator[Frame], shape: tuple[int, ...], 
         file.write(square.data)
         file.seek(DATA_OFFSET + count * square_bytes + number * margin_bytes)
         file.write(margin.data)
-        of_squares, of_margins = zlib.crc32(square, of_squares), zlib.crc32(margin, of_margins)
+        of_squares, of_margins = zlib.crc32(square.data, of_squares), zlib.crc32(margin.data, of_margins)
     return DATA_OFFSET + count * frame_bytes, (of_squares, of_margins)
 
 
@@ -275,11 +275,11 @@ def _write_jpeg(file: BinaryIO, frames: Iterator[Frame], _shape: tuple[int, ...]
         # OpenCV's own default, 4:2:0, is what nearly every video has anyway.
         _, encoded = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
         file.write(encoded.data)
-        of_files = zlib.crc32(encoded, of_files)
+        of_files = zlib.crc32(encoded.data, of_files)
         offsets[number + 1] = offsets[number] + encoded.size
     file.seek(DATA_OFFSET)
     file.write(offsets.data)
-    return int(offsets[-1]), (zlib.crc32(offsets), of_files)
+    return int(offsets[-1]), (zlib.crc32(offsets.data), of_files)
 
 
 def _counted(frames: Iterator[Frame], count: int, origin: Path) -> Iterator[Frame]:
