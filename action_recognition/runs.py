@@ -1,9 +1,10 @@
 """Where runs lie, and which one is meant by `best` and `last`."""
 
+import os
 from datetime import datetime
 from pathlib import Path
 
-from action_recognition.config import Config
+from action_recognition.config import Config, DataConfig
 from action_recognition.errors import ConfigError
 from action_recognition.files import replace_file
 
@@ -59,6 +60,27 @@ def resolve_checkpoint(spec: str, *, plots_dir: str) -> Path:
 def run_dir_of(checkpoint: Path) -> Path:
     """The run that a checkpoint in a run's `checkpoints/` folder belongs to."""
     return checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
+
+
+def evaluation_dir(checkpoint: Path, split: str, *, plots_dir: str) -> Path:
+    """Where an evaluation's files lie: with the run, such as `plots/runs/<run>/test_best`.
+
+    A checkpoint that lies in no run's folder, or in one that cannot be written to, has one of its own in `plots_dir`.
+    """
+    run_dir = run_dir_of(checkpoint)
+    if checkpoint.parent.name != "checkpoints" or not os.access(run_dir, os.W_OK):
+        run_dir = Path(plots_dir) / "runs" / checkpoint.stem
+    return run_dir / f"{split}_{checkpoint.stem}"
+
+
+def run_title(run_dir: Path) -> str:
+    """What a run is called in a plot: its folder, with its study where it is a trial."""
+    return f"{run_dir.parent.name}/{run_dir.name}" if run_dir.name.startswith("trial-") else run_dir.name
+
+
+def data_title(data: DataConfig) -> str:
+    """A data set for people: `hmdb51, split 1`."""
+    return f"{data.name}, split {data.split}" if data.splits_dir is not None else data.name
 
 
 def remember_tracking(run_dir: Path, run_id: str) -> None:

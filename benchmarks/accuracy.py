@@ -108,10 +108,10 @@ def run_experiment(overrides: Sequence[str], console: Console, *, store: bool = 
         cache_data(config, console=console)
     result = train(config, console=console)
     seconds = time.perf_counter() - start
-    metrics = evaluate(config, result.run_dir / "checkpoints" / "last.ckpt", console=console).metrics
-    with (Path(config.plots_dir) / "predictions.csv").open(newline="", encoding="utf-8") as file:
+    judged = evaluate(config, result.run_dir / "checkpoints" / "last.ckpt", console=console)
+    with (judged.directory / "predictions.csv").open(newline="", encoding="utf-8") as file:
         hits = {row["path"]: row["label"] == row["predicted"] for row in csv.DictReader(file)}
-    return Result(metrics=metrics, hits=hits, seconds=seconds)
+    return Result(metrics=judged.metrics, hits=hits, seconds=seconds)
 
 
 def run_reference(overrides: Sequence[str], console: Console) -> Result:

@@ -24,13 +24,19 @@ from action_recognition.memory import keep_freed_memory
 from action_recognition.models.device import training_device
 from action_recognition.models.module import VideoActionModel
 from action_recognition.progress import progress_bar
+from action_recognition.runs import data_title, evaluation_dir, run_dir_of, run_title
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """Metrics with the files that show them, and the lines of videos that could not be read."""
+    """Metrics with the files that show them, and the lines of videos that could not be read.
+
+    Attributes:
+        directory: holds the files of this evaluation: `metrics.json`, `predictions.csv` and the plots.
+    """
 
     metrics: Metrics
+    directory: Path
     plots: tuple[Path, ...]
     errors: tuple[str, ...]
 
@@ -38,7 +44,8 @@ class Evaluation:
 def evaluate(config: Config, checkpoint: Path, *, console: Console) -> Evaluation:
     """Run a checkpoint over a split, averaging the probabilities of `data.test_clips` clips a video.
 
-    Writes `evaluation.metrics` (flat JSON), `predictions.csv`, a confusion matrix and accuracy by class.
+    Writes `metrics.json` (flat), `predictions.csv`, a confusion matrix and accuracy by class into the run's folder, see
+    `runs.evaluation_dir`, and the metrics once more to `evaluation.metrics`: there are always those of the newest.
 
     Raises:
         DataError: if the split is empty, or shares source videos with what the model was trained on.
@@ -57,14 +64,27 @@ def evaluate(config: Config, checkpoint: Path, *, console: Console) -> Evaluatio
     sources = [record.source for record in records]
     metrics = compute_metrics(probability_NK, label_N, sources, resamples=config.evaluation.bootstrap)
 
-    plots_dir = Path(config.plots_dir)
-    plots = (plots_dir / "confusion_matrix.png", plots_dir / "class_accuracy.png")
+    directory = evaluation_dir(checkpoint, config.evaluation.split, plots_dir=config.plots_dir)
+    plots = (directory / "confusion_matrix.png", directory / "class_accuracy.png")
     matrix_KK = confusion_matrix(probability_NK.argmax(axis=1), label_N, model.contract.num_classes)
-    plot_confusion(matrix_KK, model.contract.class_names, plots[0])
-    plot_class_accuracy(matrix_KK, model.contract.class_names, plots[1])
-    write_predictions(plots_dir / "predictions.csv", records, probability_NK, model.contract.class_names)
-    replace_file(Path(config.evaluation.metrics), (json.dumps(asdict(metrics), indent=2) + "\n").encode())
-    return Evaluation(metrics=metrics, plots=plots, errors=tuple(errors))
+    title = evaluation_title(config, checkpoint, metrics)
+    plot_confusion(matrix_KK, model.contract.class_names, plots[0], title=title)
+    plot_class_accuracy(matrix_KK, model.contract.class_names, plots[1], title=title)
+    write_predictions(directory / "predictions.csv", records, probability_NK, model.contract.class_names)
+    for path in (directory / "metrics.json", Path(config.evaluation.metrics)):
+        replace_file(path, (json.dumps(asdict(metrics), indent=2) + "\n").encode())
+    return Evaluation(metrics=metrics, directory=directory, plots=plots, errors=tuple(errors))
+
+
+def evaluation_title(config: Config, checkpoint: Path, metrics: Metrics) -> str:
+    """What a plot shows, in two lines: run, data, clips; scores."""
+    leaking = ", leaking" if config.evaluation.allow_leakage else ""
+    interval = f"95 % interval {100 * metrics.top1_low:.1f} - {100 * metrics.top1_high:.1f}"
+    return (
+        f"{run_title(run_dir_of(checkpoint))}: {checkpoint.name} on {data_title(config.data)}, "
+        f"{metrics.clips} {config.evaluation.split} clips{leaking}\n"
+        f"top-1 {100 * metrics.top1:.1f} % ({interval}), top-5 {100 * metrics.top5:.1f} %"
+    )
 
 
 def check_leakage(records: Sequence[ClipRecord], model: VideoActionModel, config: Config) -> None:

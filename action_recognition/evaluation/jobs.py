@@ -25,6 +25,7 @@ def run_evaluation(config: Config, *, console: Console, mlflow: bool = False) ->
         with open_run(config, tags=tags) as tracker:
             evaluation = evaluate(config, checkpoint, console=console)
             tracker.log_metrics({f"test_{name}": value for name, value in asdict(evaluation.metrics).items()})
+            tracker.log_artifact(evaluation.directory / "predictions.csv")
             for plot in evaluation.plots:
                 tracker.log_artifact(plot, "plots")
             console.print(f"see the run: {tracker.url_hint}", highlight=False)
@@ -33,7 +34,8 @@ def run_evaluation(config: Config, *, console: Console, mlflow: bool = False) ->
     if evaluation.errors:
         console.print(f"{len(evaluation.errors)} unreadable clips were skipped", style="yellow")
     console.print(metrics_table(evaluation.metrics, split=config.evaluation.split))
-    console.print(f"{config.evaluation.metrics}, {', '.join(map(str, evaluation.plots))}", highlight=False)
+    written = ", ".join(sorted(path.name for path in evaluation.directory.iterdir()))
+    console.print(f"{config.evaluation.metrics}; {evaluation.directory}/: {written}", highlight=False, markup=False)
     return evaluation
 
 

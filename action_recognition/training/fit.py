@@ -26,7 +26,15 @@ from action_recognition.models.module import VideoActionModel
 from action_recognition.models.pretrained import load_pretrained
 from action_recognition.processes import is_first_process
 from action_recognition.progress import progress_bar
-from action_recognition.runs import checkpoint_dir, new_run_dir, remember_tracking, resolve_checkpoint, run_dir_of
+from action_recognition.runs import (
+    checkpoint_dir,
+    data_title,
+    new_run_dir,
+    remember_tracking,
+    resolve_checkpoint,
+    run_dir_of,
+    run_title,
+)
 from action_recognition.training.averaging import weight_average
 from action_recognition.training.callbacks import EpochProgress, History, RememberRun
 from action_recognition.training.distributed import share_batch_norm, tell_plan, told_plan
@@ -108,9 +116,10 @@ def train(
 
     report_skipped(model, manifest, contract, console)
     if first:
-        plot_history(history.rows, Path(config.plots_dir) / "learning_curves.png")
+        title = f"{run_title(run_dir)}: {config.model.network} on {data_title(config.data)}"
+        plot_history(history.rows, run_dir / "learning_curves.png", title=title)
     if tracker:
-        log_run_files(tracker, run_dir, Path(config.plots_dir) / "learning_curves.png")
+        log_run_files(tracker, run_dir, run_dir / "learning_curves.png")
     return TrainResult(
         run_dir=run_dir,
         best_checkpoint=checkpoint_dir(run_dir) / "best.ckpt",

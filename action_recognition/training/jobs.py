@@ -46,7 +46,8 @@ def run_training(
         if tracker and servable:
             _log_servable(config, result, tracker, console)
     console.print(
-        f"best validation top-1 {100 * result.best_val_top1:.1f} % in {result.epochs} epochs: {result.best_checkpoint}",
+        f"best validation top-1 {100 * result.best_val_top1:.1f} % in {result.epochs} epochs: {result.best_checkpoint}"
+        f"; curves: {result.run_dir / 'learning_curves.png'}",
         highlight=False,
     )
     if tracker:

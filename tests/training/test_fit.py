@@ -31,7 +31,8 @@ def weights(checkpoint):
 def test_a_run_leaves_checkpoints_history_manifest_and_curves(tiny_config, console):
     result = train(tiny_config, console=console)
     names = {path.relative_to(result.run_dir).as_posix() for path in result.run_dir.rglob("*") if path.is_file()}
-    assert names == {"checkpoints/best.ckpt", "checkpoints/last.ckpt", "config.yaml", "history.csv", "manifest.csv"}
+    checkpoints = {"checkpoints/best.ckpt", "checkpoints/last.ckpt"}
+    assert names == checkpoints | {"config.yaml", "history.csv", "learning_curves.png", "manifest.csv"}
     assert last_run(tiny_config.plots_dir) == result.run_dir
     rows = read_history(result.run_dir / "history.csv")
     assert [row["epoch"] for row in rows] == [0, 1]
@@ -111,7 +112,7 @@ def test_evaluation_writes_flat_metrics_over_all_test_clips(tiny_config, console
     assert {"top1", "top5", "mean_class_accuracy", "clips"} <= set(saved)
     assert all(isinstance(value, int | float) for value in saved.values())
     assert all(plot.is_file() for plot in evaluation.plots)
-    rows = (Path(tiny_config.plots_dir) / "predictions.csv").read_text().splitlines()
+    rows = (evaluation.directory / "predictions.csv").read_text().splitlines()
     hits = sum(row.split(",")[2] == row.split(",")[3] for row in rows[1:])
     assert hits / 8 == pytest.approx(saved["top1"])
 
@@ -140,3 +141,27 @@ def test_a_checkpoint_recalls_its_overrides():
 def test_no_run_yet_says_what_to_do(tmp_path):
     with pytest.raises(ConfigError, match=r"no run in .*commands.py train"):
         resolve_checkpoint("best", plots_dir=str(tmp_path))
+
+
+def test_an_evaluation_keeps_its_files_with_its_run(tiny_overrides, tiny_config, console):
+    """A second run's evaluation, and another checkpoint's, leave the first one's as they are."""
+    folders = []
+    for name, checkpoint in (("one", "best"), ("two", "best"), ("two", "last")):
+        config = load_config([*tiny_overrides, f"trainer.run_dir={tiny_config.plots_dir}/runs/{name}"])
+        path = Path(config.trainer.run_dir) / f"checkpoints/{checkpoint}.ckpt"
+        if not path.exists():
+            train(config, console=console)
+        folders.append(evaluate(config, path, console=console).directory)
+    runs = Path(tiny_config.plots_dir) / "runs"
+    assert folders == [runs / "one/test_best", runs / "two/test_best", runs / "two/test_last"]
+    names = {"metrics.json", "predictions.csv", "confusion_matrix.png", "class_accuracy.png"}
+    assert all({path.name for path in folder.iterdir()} == names for folder in folders)
+    assert all((runs / name / "learning_curves.png").is_file() for name in ("one", "two"))
+    # Beside the runs lies only what is asked for by name: the newest metrics.
+    assert {path.name for path in Path(tiny_config.plots_dir).iterdir()} == {"runs", "last_run", "metrics.json"}
+    latest = Path(tiny_config.evaluation.metrics).read_text()
+    assert latest == (folders[-1] / "metrics.json").read_text()
+
+    sent = tiny_config.plots_dir + "/../sent.ckpt"
+    Path(sent).write_bytes(path.read_bytes())
+    assert evaluate(config, Path(sent), console=console).directory == runs / "sent/test_sent"
