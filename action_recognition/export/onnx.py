@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from action_recognition.contract import CONTRACT_KEY, ClipContract
 from action_recognition.errors import UserError
 from action_recognition.export.write import write_artifacts
+from action_recognition.integrity import sealed_onnx
 from action_recognition.models.module import VideoActionModel
 
 INPUT_NAME = "clip"
@@ -62,7 +63,7 @@ def export_onnx(
             be written. An older file at `path` stays then.
     """
     plain = plain_model(model)
-    content = trace(plain, opset=opset).SerializeToString()
+    content = sealed_onnx(trace(plain, opset=opset).SerializeToString())
     clips = noise_clips(plain.contract) if clip_BCTHW is None else clip_BCTHW
     absolute, relative = compare(plain, content, clips)
     if not relative <= tolerance:  # also where either of them gave NaN

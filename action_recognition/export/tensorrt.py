@@ -25,6 +25,7 @@ from action_recognition.export.engine import (
 from action_recognition.export.half import to_half
 from action_recognition.export.onnx import INPUT_NAME, OUTPUT_NAME, noise_clips
 from action_recognition.export.write import write_artifacts
+from action_recognition.integrity import check_onnx, say_unchecked
 
 TURING = ("tensorrt_rtx", "7.5")  # the one target without a float32 matrix product
 
@@ -216,12 +217,15 @@ def build_plan(
 def _read_onnx(path: Path) -> tuple[onnx.ModelProto, str]:
     if not path.is_file():
         raise UserError(f"{path}: no such file; make it: python commands.py export-onnx")
+    checked = check_onnx(path)
     content = path.read_bytes()
     try:
         model = onnx.load_from_string(content)
         onnx.checker.check_model(model)
     except Exception as error:  # protobuf's and onnx's errors have no common type
         raise ContractError(f"{path}: not an ONNX file ({str(error).splitlines()[0]})") from None
+    if not checked:
+        say_unchecked(path)
     return model, hashlib.sha256(content).hexdigest()
 
 

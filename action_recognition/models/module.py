@@ -18,6 +18,7 @@ from action_recognition.data.dataset import ClipBatch
 from action_recognition.data.features import FeatureBatch
 from action_recognition.data.mixing import mix
 from action_recognition.errors import ContractError, DataError, first_line
+from action_recognition.integrity import check_checkpoint
 from action_recognition.models.inputs import as_input, input_shape
 from action_recognition.models.networks import build_network
 from action_recognition.models.networks.base import ActionNetwork
@@ -210,10 +211,11 @@ class VideoActionModel(L.LightningModule):
         """Load a checkpoint without letting it run code, ready for inference on `device`.
 
         Raises:
-            ContractError: if it is no checkpoint of this project.
+            ContractError: if it is no checkpoint of this project, or damaged.
         """
         if not path.is_file():
             raise ContractError(f"{path}: no such checkpoint; python commands.py train makes one")
+        check_checkpoint(path)
         try:
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
             hparams = checkpoint["hyper_parameters"]

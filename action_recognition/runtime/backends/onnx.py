@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from action_recognition.contract import CONTRACT_KEY, ClipContract
 from action_recognition.errors import ContractError, UserError
+from action_recognition.integrity import EXPORT_AGAIN, check_onnx, say_unchecked
 
 SILENT = 4  # of ONNX Runtime's log levels: only what ends the process
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
@@ -20,11 +21,12 @@ class OnnxBackend:
     """An exported file, on CUDA where asked for and to be had, else on all cores this process may use.
 
     Raises:
-        ContractError: if `path` is no ONNX file, or not one that `export-onnx` of this version made.
+        ContractError: if `path` is no ONNX file, damaged, or not one that `export-onnx` of this version made.
         UserError: if `device` is `cuda` and ONNX Runtime cannot use a GPU.
     """
 
     def __init__(self, path: Path, *, device: str) -> None:
+        checked = check_onnx(path)
         self._session = _open_session(path, device)
         # ONNX Runtime only warns where there is no CUDA, and runs on the CPU.
         self.device = "cuda" if CUDA in self._session.get_providers() else "cpu"
@@ -33,15 +35,17 @@ class OnnxBackend:
                 "predict.device=cuda: ONNX Runtime cannot use a GPU here (no GPU or driver, or CUDA libraries "
                 "missing); use predict.device=cpu or auto"
             )
-        text = self._session.get_modelmeta().custom_metadata_map.get(CONTRACT_KEY)
+        try:
+            text = self._session.get_modelmeta().custom_metadata_map.get(CONTRACT_KEY)
+        except UnicodeDecodeError:
+            raise ContractError(f"{path}: damaged (its metadata is not UTF-8); {EXPORT_AGAIN}") from None
         self.contract = ClipContract.from_json(text, origin=str(path))
         self._input, self._output = self._session.get_inputs()[0], self._session.get_outputs()[0]
         found = (self._input.type, tuple(self._input.shape[1:]), self._output.shape[-1])
         if found != (f"tensor({self.contract.dtype})", self.contract.clip_shape, self.contract.num_classes):
-            raise ContractError(
-                f"{path}: input and output {found} contradict the clip contract inside; "
-                "export it again: python commands.py export-onnx"
-            )
+            raise ContractError(f"{path}: input and output {found} contradict the clip contract inside; {EXPORT_AGAIN}")
+        if not checked:
+            say_unchecked(path)
 
     def __call__(self, clip_BCTHW: NDArray[np.uint8]) -> NDArray[np.float32]:
         (logits_BK,) = self._session.run([self._output.name], {self._input.name: clip_BCTHW})
