@@ -24,6 +24,10 @@ class ContractError(UserError):
     """A model file without a clip contract, or one this version cannot honour."""
 
 
+class NumericsError(UserError):
+    """A computation that gave infinity or NaN where a number was needed."""
+
+
 class ReportedError(UserError):
     """Work that failed and has said why already; the command line only exits with 1."""
 

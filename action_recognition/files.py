@@ -1,9 +1,13 @@
 """Writing files so that an interruption or a full disk leaves the old file, never half of the new one."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+# No space on the disk, none left of a quota, a file larger than this user may write.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
@@ -15,6 +19,10 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield partial
         partial.replace(path)
+    except OSError as error:
+        if error.errno in NO_ROOM and error.filename is None:  # a write, unlike opening, does not say to which file
+            error.filename = str(path)
+        raise
     finally:
         partial.unlink(missing_ok=True)
 

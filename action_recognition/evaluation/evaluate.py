@@ -20,6 +20,7 @@ from action_recognition.errors import DataError
 from action_recognition.evaluation.metrics import Metrics, compute_metrics
 from action_recognition.evaluation.plots import plot_class_accuracy, plot_confusion
 from action_recognition.files import replace_file
+from action_recognition.finite import check_logits
 from action_recognition.memory import keep_freed_memory
 from action_recognition.models.device import training_device
 from action_recognition.models.module import VideoActionModel
@@ -121,7 +122,9 @@ def predict_split(
         for done, batch in enumerate(loader, start=1):
             errors += batch.errors
             if len(batch.label_B):
-                probability_BK = model(batch.clip_BCTHW.to(model.device)).softmax(dim=1).double().cpu().numpy()
+                logits_BK = model(batch.clip_BCTHW.to(model.device))
+                check_logits(logits_BK.cpu().numpy(), origin=f"batch {done} of the {split} split")
+                probability_BK = logits_BK.softmax(dim=1).double().cpu().numpy()
                 for index, row_K in zip(batch.index_B.tolist(), probability_BK, strict=True):
                     sums[index] = sums.get(index, 0.0) + row_K
                     views[index] = views.get(index, 0) + 1

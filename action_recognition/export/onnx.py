@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from action_recognition.contract import CONTRACT_KEY, ClipContract
 from action_recognition.errors import UserError
 from action_recognition.export.write import write_artifacts
+from action_recognition.finite import check_weights
 from action_recognition.integrity import sealed_onnx
 from action_recognition.models.module import VideoActionModel
 
@@ -59,9 +60,11 @@ def export_onnx(
         tolerance: the largest accepted `relative_difference`.
 
     Raises:
+        ContractError: if its weights are not finite.
         UserError: if the model cannot be expressed in ONNX, differs from torch by more than `tolerance`, or cannot
             be written. An older file at `path` stays then.
     """
+    check_weights(model.state_dict(), origin=f"{path}: not written")
     plain = plain_model(model)
     content = sealed_onnx(trace(plain, opset=opset).SerializeToString())
     clips = noise_clips(plain.contract) if clip_BCTHW is None else clip_BCTHW

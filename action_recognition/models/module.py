@@ -18,6 +18,7 @@ from action_recognition.data.dataset import ClipBatch
 from action_recognition.data.features import FeatureBatch
 from action_recognition.data.mixing import mix
 from action_recognition.errors import ContractError, DataError, first_line
+from action_recognition.finite import check_weights
 from action_recognition.integrity import check_checkpoint
 from action_recognition.models.inputs import as_input, input_shape
 from action_recognition.models.networks import build_network
@@ -94,7 +95,8 @@ class VideoActionModel(L.LightningModule):
             )
         classes, k = self.contract.num_classes, min(5, self.contract.num_classes)
         # micro: the share of clips, as papers report it; torchmetrics' default averages over classes.
-        self.train_loss, self.val_loss = MeanMetric(), MeanMetric()
+        # Without `disable` it leaves NaN out of the mean, and a broken training looks sound.
+        self.train_loss, self.val_loss = MeanMetric(nan_strategy="disable"), MeanMetric(nan_strategy="disable")
         self.train_top1 = MulticlassAccuracy(classes, average="micro")
         self.val_top1 = MulticlassAccuracy(classes, average="micro")
         self.val_top5 = MulticlassAccuracy(classes, average="micro", top_k=k)
@@ -170,18 +172,20 @@ class VideoActionModel(L.LightningModule):
             seed=self._draw_seed(self.global_step, rank=self.global_rank),
         )
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+    def validation_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
         self.skipped.update(batch.errors)
         if not len(batch.label_B):
-            return
+            return None
         logits_BK = self.network.head(batch.feature_B) if isinstance(batch, FeatureBatch) else self(batch.clip_BCTHW)
-        self.val_loss(F.cross_entropy(logits_BK.float(), batch.label_B), weight=len(batch.label_B))
+        loss = F.cross_entropy(logits_BK.float(), batch.label_B)
+        self.val_loss(loss, weight=len(batch.label_B))
         self.val_top1(logits_BK, batch.label_B)
         self.val_top5(logits_BK, batch.label_B)
         count = len(batch.label_B)
         self.log("val_loss", self.val_loss, batch_size=count)
         self.log("val_top1", self.val_top1, prog_bar=True, batch_size=count)
         self.log("val_top5", self.val_top5, batch_size=count)
+        return loss
 
     def test_step(self, batch: ClipBatch, batch_idx: int) -> None:
         """Lightning's own `trainer.test`; `infer` averages views and reports more."""
@@ -211,7 +215,7 @@ class VideoActionModel(L.LightningModule):
         """Load a checkpoint without letting it run code, ready for inference on `device`.
 
         Raises:
-            ContractError: if it is no checkpoint of this project, or damaged.
+            ContractError: if it is no checkpoint of this project, or damaged, or its weights are not finite.
         """
         if not path.is_file():
             raise ContractError(f"{path}: no such checkpoint; python commands.py train makes one")
@@ -225,6 +229,7 @@ class VideoActionModel(L.LightningModule):
             raise
         except Exception as error:
             raise ContractError(f"{path}: not a checkpoint of VideoActionModel ({first_line(error)})") from error
+        check_weights(model.state_dict(), origin=str(path))
         return model.to(device).eval()
 
 

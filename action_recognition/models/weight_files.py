@@ -18,6 +18,7 @@ from torch import Tensor
 
 from action_recognition.errors import ConfigError, ContractError, did_you_mean, first_line
 from action_recognition.files import replacing
+from action_recognition.finite import check_weights
 
 # What a state dict is called inside checkpoints that hold more than it.
 WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model")
@@ -94,7 +95,7 @@ def read_state_dict(path: str | os.PathLike[str], *, origin: str | None = None) 
         origin: what errors call it, where not by its path.
 
     Raises:
-        ContractError: if it is no such file.
+        ContractError: if it is no such file, or its values are not finite.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -110,6 +111,7 @@ def read_state_dict(path: str | os.PathLike[str], *, origin: str | None = None) 
         raise ContractError(
             f"{origin or path}: holds no named tensors; expected a state dict, plain or under 'state_dict'"
         )
+    check_weights(tensors, origin=str(origin or path), advice="get another copy of the file")
     return _without_prefixes(tensors)
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from action_recognition.data.frames import claimed_frames, clip_rate, iter_clip_frames
 from action_recognition.data.video import Frame, center_crop
-from action_recognition.errors import UserError
+from action_recognition.finite import check_logits
 from action_recognition.runtime.backends import Backend
 from action_recognition.runtime.prediction import Prediction, Window
 from action_recognition.runtime.report import predict_sources
@@ -44,7 +44,7 @@ class Predictor:
 
         Raises:
             VideoError: if the video cannot be decoded, or is too short for the contract.
-            UserError: if the model's outputs are not numbers.
+            NumericsError: if the model's outputs are infinite or NaN.
         """
         contract = self.backend.contract
         fps = clip_rate(path)
@@ -52,8 +52,7 @@ class Predictor:
         windows: list[Window] = []
         for batch in _batches(cutter.cut(self._frames(path, progress)), self.batch_size):
             logits_BK = self.backend(np.stack([window.clip_CTHW for window in batch]))
-            if not np.isfinite(logits_BK).all():
-                raise UserError(f"{path}: the model gives logits that are not numbers; was it trained to the end?")
+            check_logits(logits_BK, origin=str(path))
             windows += [_window(cut, row, fps) for cut, row in zip(batch, softmax(logits_BK), strict=True)]
         return Prediction(
             source=str(path),

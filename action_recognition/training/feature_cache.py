@@ -18,7 +18,7 @@ from torch import Tensor
 from action_recognition.config import Config
 from action_recognition.data.datamodule import ClipDataModule
 from action_recognition.data.features import FeatureDataModule, FeatureSet, Floats
-from action_recognition.errors import DataError
+from action_recognition.errors import DataError, NumericsError
 from action_recognition.files import replacing
 from action_recognition.models.device import training_device
 from action_recognition.models.module import VideoActionModel
@@ -114,12 +114,27 @@ def _compute(
                 if stored is None:
                     shape = (passes, clips, *feature_BD.shape[1:])
                     stored = open_memmap(partial, mode="w+", dtype=np.float16, shape=shape)
-                stored[number, index_B.numpy()] = feature_BD.half().cpu().numpy()
+                stored[number, index_B.numpy()] = as_stored(feature_BD)
                 done += len(index_B)
                 progress(done, passes * clips)
         assert stored is not None
         stored.flush()
     model.train()
+
+
+def as_stored(feature_BD: Tensor) -> Floats:
+    """Features as float16.
+
+    Raises:
+        NumericsError: if they are not finite, or too large for float16.
+    """
+    half_BD: Floats = feature_BD.half().cpu().numpy()
+    if not np.isfinite(half_BD).all():
+        raise NumericsError(
+            "features of the frozen backbone are infinite, NaN, or over 65504 in size; give trainer.precision=32-true "
+            "or other model.weights, or train without kept features: trainer.feature_views=0"
+        )
+    return half_BD
 
 
 @torch.inference_mode()

@@ -37,10 +37,12 @@ from action_recognition.runs import (
 )
 from action_recognition.training.averaging import weight_average
 from action_recognition.training.callbacks import EpochProgress, History, RememberRun
+from action_recognition.training.checkpoint_files import AtomicCheckpointIO
 from action_recognition.training.distributed import share_batch_norm, tell_plan, told_plan
 from action_recognition.training.facts import RunFacts, source_name
 from action_recognition.training.feature_cache import make_feature_data
 from action_recognition.training.freezing import FreezeBackbone
+from action_recognition.training.loss_guard import LossGuard
 from action_recognition.training.step import StepPlan, choose_step
 
 if TYPE_CHECKING:
@@ -103,6 +105,12 @@ def train(
     all_callbacks = [
         *recipe_callbacks(config),
         EpochProgress(console),
+        LossGuard(
+            lr=config.optimizer.lr,
+            precision=plan.precision,
+            gradient_clip=config.trainer.gradient_clip,
+            checkpoints=checkpoint_dir(run_dir),
+        ),
         history,
         *facts,
         *callbacks,
@@ -247,6 +255,7 @@ def make_trainer(
         callbacks=callbacks,
         logger=tracker.lightning_logger() if tracker else False,
         log_every_n_steps=1,
+        plugins=[AtomicCheckpointIO()],
         enable_progress_bar=False,
         enable_model_summary=False,
         use_distributed_sampler=False,

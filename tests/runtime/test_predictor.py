@@ -191,7 +191,7 @@ def test_model_without_numbers_is_one_line(make_video: MakeVideo, tmp_path: Path
             return np.full((len(clip_BCTHW), 3), np.nan, dtype=np.float32)
 
     path = make_video(tmp_path / "a.avi", coloured((8, RED)))
-    with pytest.raises(UserError, match=r"a\.avi: the model gives logits that are not numbers"):
+    with pytest.raises(UserError, match=r"a\.avi: the model gives logits that are infinite or NaN"):
         Predictor(Broken(), batch_size=2, overlap=0.0).predict(path)
 
 

@@ -1,0 +1,109 @@
+"""Training ends at the first loss that is infinite or NaN, and no checkpoint is written of such weights."""
+
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor
+
+from action_recognition.errors import NumericsError
+from action_recognition.finite import not_finite
+
+# Steps between two looks at the loss where a look has to wait for the device.
+READ_EVERY = 50
+
+
+class LossGuard(Callback):
+    """Raise `NumericsError` at the first loss that is not finite.
+
+    Losses are looked at where they are: reading one of a GPU waits until its step is computed, so there the first bad
+    one is remembered on the device and read every `READ_EVERY` steps, before each validation and after each epoch.
+    On a CPU it is read after each step. Infinite gradients of mixed precision are not meant: its scaler skips those
+    steps, and their loss is finite.
+
+    Weights are looked at when a checkpoint is to be written: those that the last step of an epoch spoiled have given no
+    loss yet, and averaged weights give none in training.
+
+    Args:
+        lr, precision, gradient_clip: of the run, for the advice.
+        checkpoints: the folder of the run's checkpoints.
+    """
+
+    def __init__(self, *, lr: float, precision: str, gradient_clip: float | None, checkpoints: Path) -> None:
+        self.lr, self.precision, self.gradient_clip = lr, precision, gradient_clip
+        self.checkpoints = checkpoints
+        self._first_bad: dict[str, tuple[Tensor, Tensor]] = {}
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self._look("training", outputs, batch_idx)
+        if pl_module.device.type == "cpu" or (batch_idx + 1) % READ_EVERY == 0:
+            self._read("training", trainer)
+
+    def on_validation_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int, *_: Any
+    ) -> None:
+        self._look("validation", outputs, batch_idx)
+
+    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._read("training", trainer)
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._read("validation", trainer)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._read("training", trainer)
+
+    def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        # Where weights are averaged, the average is in the first of them, and what it is of in the second.
+        saved = [checkpoint["state_dict"], checkpoint.get("current_model_state", {})]
+        if spoiled := not_finite(saved[0]) | not_finite(saved[1]):
+            name = next(iter(spoiled))
+            where = f"after epoch {trainer.current_epoch + 1} (step {trainer.global_step})"
+            raise NumericsError(f"weights are infinite or NaN {where}, {name} first; {self._advice(first_step=False)}")
+
+    def _look(self, kind: str, outputs: Any, batch_idx: int) -> None:
+        """Remember number and loss of the first bad batch, without waiting for the device."""
+        loss = outputs["loss"] if isinstance(outputs, dict) else outputs
+        if loss is None:  # no clip of the batch could be read
+            return
+        loss = loss.detach()
+        number, value = self._first_bad.get(kind) or (loss.new_full((), -1, dtype=torch.int64), loss)
+        bad = ~loss.isfinite() & (number < 0)
+        self._first_bad[kind] = torch.where(bad, batch_idx, number), torch.where(bad, loss, value)
+
+    def _read(self, kind: str, trainer: L.Trainer) -> None:
+        """Raise if any process has met a bad loss: one that went on alone would wait for the others for ever."""
+        number, value = self._first_bad.pop(kind, (None, None))
+        batch_idx = -1 if number is None else int(number)
+        if trainer.strategy.reduce_boolean_decision(batch_idx < 0, all=True):
+            return
+        epoch = f"epoch {trainer.current_epoch + 1}"
+        if batch_idx < 0 or value is None:
+            raise NumericsError(f"the {kind} loss of another process is infinite or NaN in {epoch}; {self._advice()}")
+        batch = f"batch {batch_idx + 1} of {epoch}"
+        if kind == "validation":
+            step = f"step {trainer.global_step} ({batch})"
+        else:
+            total = trainer.fit_loop.total_batch_idx + 1
+            step = f"step {total - (trainer.fit_loop.batch_idx - batch_idx)} ({batch})"
+        first = kind == "training" and trainer.current_epoch == 0 and batch_idx == 0
+        raise NumericsError(f"the {kind} loss is {float(value)} at {step}; {self._advice(first_step=first)}")
+
+    def _advice(self, *, first_step: bool = False) -> str:
+        half = f"trainer.precision={self.precision} may overflow" if self.precision != "32-true" else ""
+        if first_step:  # before any weight was changed
+            cause = half or "the weights it starts from, data.mean or data.std do not suit the network"
+            change = ["trainer.precision=32-true"] if half else ["other model.weights", "data.mean", "data.std"]
+        else:
+            cause = f"the learning rate optimizer.lr={self.lr:g} is probably too high"
+            cause += f", or {half}" if half else ""
+            change = [f"optimizer.lr={self.lr / 10:g}"]
+            change += ["trainer.gradient_clip=1"] if self.gradient_clip is None else []
+            change += ["trainer.precision=32-true"] if half else []
+        kept = sorted(path.name for path in self.checkpoints.glob("*.ckpt"))
+        left = f"{' and '.join(kept)} of earlier epochs stay in {self.checkpoints}" if kept else "nothing was saved"
+        return f"{cause}: try {' or '.join(change)}; {left}"
