@@ -2,11 +2,12 @@
 
 import lightning as L
 import numpy as np
+import onnx
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
 from rich.console import Console
-from tiny_models import save_checkpoint, tiny_model
+from tiny_models import exported_bytes, save_checkpoint, tiny_model
 
 from action_recognition.errors import ContractError, NumericsError
 from action_recognition.evaluation.evaluate import predict_split
@@ -117,6 +118,17 @@ def test_a_checkpoint_of_nan_weights_is_refused_by_name(tmp_path):
     assert not (tmp_path / "bad.onnx").exists()
     with pytest.raises(ContractError, match=r"infinite or NaN.*another copy"):
         read_state_dict(path)
+
+
+def test_an_onnx_file_of_nan_weights_from_elsewhere_is_refused(tmp_path):
+    proto = onnx.load_from_string(exported_bytes())
+    weight = next(tensor for tensor in proto.graph.initializer if len(tensor.dims) > 1)
+    value = onnx.numpy_helper.to_array(weight).copy()
+    value.flat[0] = np.nan
+    weight.CopyFrom(onnx.numpy_helper.from_array(value, weight.name))
+    (path := tmp_path / "bad.onnx").write_bytes(proto.SerializeToString())
+    with pytest.raises(ContractError, match=r"bad\.onnx: weights that are infinite or NaN: 1 of "):
+        load_backend(path, kind="onnx", device="cpu")
 
 
 def test_outputs_that_are_not_finite_are_not_scored(tiny_config, tmp_path):

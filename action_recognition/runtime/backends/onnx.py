@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from action_recognition.contract import CONTRACT_KEY, ClipContract
 from action_recognition.errors import ContractError, UserError
+from action_recognition.finite import DIVERGED
 from action_recognition.integrity import EXPORT_AGAIN, check_onnx, say_unchecked
 
 SILENT = 4  # of ONNX Runtime's log levels: only what ends the process
@@ -46,10 +47,31 @@ class OnnxBackend:
             raise ContractError(f"{path}: input and output {found} contradict the clip contract inside; {EXPORT_AGAIN}")
         if not checked:
             say_unchecked(path)
+            check_initializers(path)
 
     def __call__(self, clip_BCTHW: NDArray[np.uint8]) -> NDArray[np.float32]:
         (logits_BK,) = self._session.run([self._output.name], {self._input.name: clip_BCTHW})
         return np.asarray(logits_BK, dtype=np.float32)
+
+
+def check_initializers(path: Path) -> None:
+    """Refuse an ONNX file whose weights are not finite; what `export-onnx` seals with a checksum has been looked at.
+
+    A single infinity may be a constant of the graph; a weight has more values.
+
+    Raises:
+        ContractError: if there is infinity or NaN in a weight.
+    """
+    import onnx  # only here: importing it takes four times as long as ONNX Runtime
+
+    for tensor in onnx.load(path).graph.initializer:
+        value = onnx.numpy_helper.to_array(tensor)
+        if value.dtype.kind != "f":
+            continue
+        bad = np.isnan(value) if value.size == 1 else ~np.isfinite(value)
+        if bad.any():
+            line = f"{path}: weights that are infinite or NaN: {bad.sum()} of {bad.size} values of {tensor.name}"
+            raise ContractError(f"{line}; {DIVERGED}")
 
 
 def available_cores() -> int:
