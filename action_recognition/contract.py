@@ -7,15 +7,30 @@ a class list.
 
 import json
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Self
+from math import prod
+from typing import Annotated, Any, Self
 
-from action_recognition.errors import ContractError, check_at_least, check_choice
+from action_recognition.errors import ContractError, first_line
+from action_recognition.stored_values import (
+    Number,
+    OneOf,
+    Several,
+    Text,
+    Whole,
+    check_keys,
+    check_values,
+    rules_of,
+    shown,
+)
 
 CONTRACT_VERSION = 2
 # Version 1 had no `bits`: its clips are of 8 bits.
 ADDED_SINCE: dict[int, dict[str, Any]] = {1: {"bits": 8}, CONTRACT_VERSION: {}}
 CONTRACT_KEY = "clip_contract"
 SHORT_CLIP_POLICIES = ("repeat_last", "wrap", "error")
+# Of one clip: 2 GB where they are bytes, 8 GB as the model's float32.
+MAX_CLIP_VALUES = 2**31
+Pixels = Annotated[int, Whole(1, 4096)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,34 +53,40 @@ class ClipContract:
         data_hash: hash of the manifest that the model was trained on, empty before training.
         bits: of a value, 8 or 16.
 
+    The ranges allow what the configuration allows (`config.data_schema`).
+
     Raises:
-        ContractError: on values that contradict each other.
+        ContractError: on values of another type or range, or that contradict each other.
     """
 
-    frames: int
-    stride: int
-    short_side: int
-    size: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    class_names: tuple[str, ...]
-    short_clip: str = "repeat_last"
-    data_hash: str = ""
-    channels: int = 3
-    bits: int = 8
-    version: int = CONTRACT_VERSION
+    frames: Annotated[int, Whole(1, 4096)]
+    stride: Annotated[int, Whole(1, 1000)]
+    short_side: Pixels
+    size: Pixels
+    mean: Annotated[tuple[float, ...], Several(Number(0, 65535), 1, 16)]
+    # Less than a millionth would be zero in float32, or make infinity of a pixel.
+    std: Annotated[tuple[float, ...], Several(Number(1e-6, 65535), 1, 16)]
+    class_names: Annotated[tuple[str, ...], Several(Text(1000), 1, 1_000_000, distinct=True)]
+    short_clip: Annotated[str, OneOf(SHORT_CLIP_POLICIES)] = "repeat_last"
+    data_hash: Annotated[str, Text(128, may_be_empty=True)] = ""
+    channels: Annotated[int, Whole(1, 16)] = 3
+    bits: Annotated[int, OneOf((8, 16))] = 8
+    version: Annotated[int, OneOf((CONTRACT_VERSION,))] = CONTRACT_VERSION
 
     def __post_init__(self) -> None:
-        for name in ("frames", "stride", "size"):
-            check_at_least(name, getattr(self, name), 1)
-        check_choice("short_clip", self.short_clip, SHORT_CLIP_POLICIES)
-        check_choice("bits", self.bits, (8, 16))
+        check_values(rules_of(type(self)), vars(self), origin="clip contract")
+        for name in ("mean", "std"):  # JSON and YAML give whole numbers for 128.0
+            object.__setattr__(self, name, tuple(map(float, getattr(self, name))))
         if self.short_side < self.size:
-            raise ContractError(f"short_side={self.short_side}: expected at least size={self.size}")
+            raise ContractError(f"clip contract: short_side={self.short_side}: expected at least size={self.size}")
         if not (len(self.mean) == len(self.std) == self.channels):
-            raise ContractError(f"mean and std need {self.channels} values each, got {len(self.mean)}, {len(self.std)}")
-        if len(set(self.class_names)) != len(self.class_names) or not self.class_names:
-            raise ContractError("class_names must be distinct and not empty")
+            found = f"{len(self.mean)} and {len(self.std)}"
+            raise ContractError(
+                f"clip contract: mean and std: expected channels={self.channels} values each, got {found}"
+            )
+        if prod(self.clip_shape) > MAX_CLIP_VALUES:
+            shape = " x ".join(map(str, self.clip_shape))
+            raise ContractError(f"clip contract: a clip of {shape} values: expected at most {MAX_CLIP_VALUES:,}")
 
     @property
     def span(self) -> int:
@@ -106,22 +127,24 @@ class ClipContract:
             origin: the file it came from, for the error message.
 
         Raises:
-            ContractError: if the version is another one, or keys are missing or unknown.
+            ContractError: if the version is another one, keys are missing or unknown, or a value is not allowed.
         """
-        if not isinstance(values, dict) or values.get("version") not in list(ADDED_SINCE):
-            found = values.get("version") if isinstance(values, dict) else type(values).__name__
+        version = values.get("version") if isinstance(values, dict) else None
+        if type(version) is not int or version not in ADDED_SINCE:
+            found = shown(version) if isinstance(values, dict) else type(values).__name__
             raise ContractError(
                 f"{origin}: clip contract version {found}, expected {CONTRACT_VERSION}; export the model again with "
                 "this version: python commands.py export-onnx"
             )
-        values = ADDED_SINCE[values["version"]] | values | {"version": CONTRACT_VERSION}
-        known = {field.name for field in fields(cls)}
-        if set(values) != known:
-            raise ContractError(f"{origin}: clip contract keys differ: {sorted(set(values) ^ known)}")
+        values = ADDED_SINCE[version] | values | {"version": CONTRACT_VERSION}
+        check_keys([field.name for field in fields(cls)], values, origin=f"{origin}: clip contract")
         plain: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
         }
-        return cls(**plain)
+        try:
+            return cls(**plain)
+        except ContractError as error:
+            raise ContractError(f"{origin}: {error}") from None
 
     @classmethod
     def from_json(cls, text: str | None, *, origin: str) -> Self:
@@ -129,6 +152,7 @@ class ClipContract:
         if not text:
             raise ContractError(f"{origin}: no clip contract inside; was it made by python commands.py export-onnx?")
         try:
-            return cls.from_dict(json.loads(text), origin=origin)
-        except json.JSONDecodeError as error:
-            raise ContractError(f"{origin}: clip contract is not JSON ({error})") from error
+            values = json.loads(text)
+        except (ValueError, RecursionError) as error:  # not JSON, numbers of 5,000 digits, lists in lists in lists
+            raise ContractError(f"{origin}: clip contract is not JSON ({first_line(error)})") from None
+        return cls.from_dict(values, origin=origin)

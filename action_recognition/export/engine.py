@@ -2,16 +2,17 @@
 
 import importlib
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from action_recognition.contract import ClipContract
-from action_recognition.errors import ContractError, MissingLibraryError, check_choice
+from action_recognition.errors import ContractError, MissingLibraryError, check_choice, first_line
+from action_recognition.stored_values import OneOf, Text, Whole, check_keys, check_values, rules_of
 
 SIDECAR_VERSION = 1
+Batch = Annotated[int, Whole(1, 65536)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,16 +113,16 @@ class EngineInfo:
     """
 
     contract: ClipContract
-    engine: str
-    library_version: str
-    compute_capability: str
-    precision: str
-    min_batch: int
-    opt_batch: int
-    max_batch: int
-    onnx_sha256: str
-    engine_sha256: str
-    version: int = SIDECAR_VERSION
+    engine: Annotated[str, OneOf(tuple(ENGINE_KINDS))]
+    library_version: Annotated[str, Text(100)]
+    compute_capability: Annotated[str, Text(100)]
+    precision: Annotated[str, OneOf(("fp32", "fp16"))]
+    min_batch: Batch
+    opt_batch: Batch
+    max_batch: Batch
+    onnx_sha256: Annotated[str, Text(64)]
+    engine_sha256: Annotated[str, Text(64)]
+    version: Annotated[int, OneOf((SIDECAR_VERSION,))] = SIDECAR_VERSION
 
     def to_json(self) -> str:
         values = asdict(self) | {"contract": self.contract.to_dict()}
@@ -139,21 +140,23 @@ class EngineInfo:
             values = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise ContractError(f"{path}: missing; an engine cannot be used without it; {again}") from None
-        except ValueError as error:
-            raise ContractError(f"{path}: not JSON ({error}); {again}") from None
-        _check_keys(values, [field.name for field in fields(cls)], f"{path}: %s; {again}")
+        except OSError as error:
+            raise ContractError(f"{path}: cannot be read ({error.strerror or error}); {again}") from None
+        except (ValueError, RecursionError) as error:
+            raise ContractError(f"{path}: not JSON ({first_line(error)}); {again}") from None
+        if not isinstance(values, dict) or values.get("version") != SIDECAR_VERSION:
+            raise ContractError(f"{path}: not a sidecar of version {SIDECAR_VERSION}; {again}")
+        try:
+            check_keys([field.name for field in fields(cls)], values, origin=str(path))
+            check_values(rules_of(cls), values, origin=str(path))
+        except ContractError as error:
+            raise ContractError(f"{error}; {again}") from None
         contract = ClipContract.from_dict(values.pop("contract"), origin=str(path))
-        check_choice(f"{path}: engine", values["engine"], ENGINE_KINDS)
+        if not values["min_batch"] <= values["opt_batch"] <= values["max_batch"]:
+            raise ContractError(f"{path}: expected min_batch <= opt_batch <= max_batch; {again}")
         return cls(contract=contract, **values)
 
 
 def sidecar_path(engine_path: Path) -> Path:
     """`model.engine` has `model.engine.json` beside it."""
     return engine_path.with_name(f"{engine_path.name}.json")
-
-
-def _check_keys(values: Any, names: Sequence[str], message: str) -> None:
-    if not isinstance(values, dict) or values.get("version") != SIDECAR_VERSION:
-        raise ContractError(message % f"not a sidecar of version {SIDECAR_VERSION}")
-    if set(values) != set(names):
-        raise ContractError(message % f"keys differ: {sorted(set(values) ^ set(names))}")

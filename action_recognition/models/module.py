@@ -24,6 +24,7 @@ from action_recognition.models.inputs import as_input, input_shape
 from action_recognition.models.networks import build_network
 from action_recognition.models.networks.base import ActionNetwork
 from action_recognition.models.optimizers import make_optimizer
+from action_recognition.models.stored_settings import check_settings
 
 # Clips, or what a frozen backbone made of them.
 Batch = ClipBatch | FeatureBatch
@@ -222,8 +223,7 @@ class VideoActionModel(L.LightningModule):
         check_checkpoint(path)
         try:
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-            hparams = checkpoint["hyper_parameters"]
-            model = cls(**hparams)
+            model = cls(**check_settings(checkpoint["hyper_parameters"], origin=str(path)))
             model.load_state_dict(checkpoint["state_dict"])
         except ContractError:
             raise

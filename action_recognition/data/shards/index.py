@@ -1,16 +1,18 @@
 """`index.json`: what a folder of shards holds, where each clip lies in it, and how to tell that bytes are whole."""
 
 import json
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from dataclasses import asdict, dataclass, fields
+from typing import Annotated, Any, Self
 
 from action_recognition.contract import ClipContract
-from action_recognition.errors import ContractError, DataError
+from action_recognition.errors import ContractError, DataError, first_line
+from action_recognition.stored_values import OneOf, Several, Text, Whole, check_keys, check_values, rules_of, shown
 
 INDEX_FILE = "index.json"
 MANIFEST_FILE = "manifest.csv"
 INDEX_VERSION = 1
 SHARD_SPLITS = ("train", "val", "test")
+MAX_CLIPS = 1_000_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,13 +25,13 @@ class Shard:
         bytes, sha256: of the whole file, for other tools; reading a part of it cannot check them.
     """
 
-    file: str
-    split: str
-    clips: int
-    bytes: int
-    sha256: str
-    offsets: tuple[int, ...]
-    crc32: tuple[int, ...]
+    file: Annotated[str, Text(255)]
+    split: Annotated[str, OneOf(SHARD_SPLITS)]
+    clips: Annotated[int, Whole(0, MAX_CLIPS)]
+    bytes: Annotated[int, Whole(0, 2**63)]
+    sha256: Annotated[str, Text(64)]
+    offsets: Annotated[tuple[int, ...], Several(Whole(0, 2**63), 1, MAX_CLIPS + 1)]
+    crc32: Annotated[tuple[int, ...], Several(Whole(0, 2**32 - 1), 0, MAX_CLIPS)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,11 +46,11 @@ class ShardIndex:
         manifest_sha256: of `manifest.csv`, whose first rows are the clips of the shards in their order.
     """
 
-    name: str
+    name: Annotated[str, Text(255)]
     contract: ClipContract
-    jpeg_quality: int
-    max_bytes: int
-    manifest_sha256: str
+    jpeg_quality: Annotated[int, Whole(1, 100)]
+    max_bytes: Annotated[int, Whole(1, 2**63)]
+    manifest_sha256: Annotated[str, Text(64)]
     shards: tuple[Shard, ...]
 
     def to_json(self) -> str:
@@ -79,23 +81,38 @@ class ShardIndex:
         again = "write the shards again: python commands.py export-shards"
         try:
             values = json.loads(text)
-            if values["version"] != INDEX_VERSION:
-                raise DataError(f"{origin}: version {values['version']}, expected {INDEX_VERSION}; {again}")
-            index = cls(
-                name=str(values["name"]),
-                contract=ClipContract.from_dict(values["contract"], origin=origin),
-                jpeg_quality=int(values["jpeg_quality"]),
-                max_bytes=int(values["max_bytes"]),
-                manifest_sha256=str(values["manifest_sha256"]),
-                shards=tuple(_shard(shard) for shard in values["shards"]),
-            )
-        except (ValueError, KeyError, TypeError, ContractError) as error:
-            raise DataError(f"{origin}: not an index of shards ({error!r}); {again}") from None
-        for shard in index.shards:
-            if not (shard.clips == len(shard.crc32) == len(shard.offsets) - 1 and shard.split in SHARD_SPLITS):
-                raise DataError(f"{origin}: {shard.file} contradicts itself; {again}")
-        return index
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{origin}: not an index of shards ({first_line(error)}); {again}") from None
+        if not isinstance(values, dict) or "version" not in values:
+            raise DataError(f"{origin}: not an index of shards (it has no version); {again}")
+        version = values["version"]
+        if type(version) is not int or version != INDEX_VERSION:
+            raise DataError(f"{origin}: version {shown(version)}, expected {INDEX_VERSION}; {again}")
+        try:
+            wanted = {field.name for field in fields(cls)}
+            known = {name: value for name, value in values.items() if name in wanted}
+            check_keys(sorted(wanted), known, origin=origin)
+            check_values(rules_of(cls), known, origin=origin)
+            if not isinstance(known["shards"], list):
+                raise ContractError(f"{origin}: shards={shown(known['shards'])}: expected a list")
+            known["contract"] = ClipContract.from_dict(known["contract"], origin=origin)
+            known["shards"] = tuple(_shard(shard, f"{origin}: shard {n}") for n, shard in enumerate(known["shards"]))
+        except ContractError as error:
+            raise DataError(f"{error}; {again}") from None
+        return cls(**known)
 
 
-def _shard(values: dict[str, Any]) -> Shard:
-    return Shard(**values | {name: tuple(map(int, values[name])) for name in ("offsets", "crc32")})
+def _shard(values: Any, origin: str) -> Shard:
+    """A shard whose numbers agree with one another.
+
+    Raises:
+        ContractError: if a key or value is not allowed, or they contradict each other.
+    """
+    check_keys([field.name for field in fields(Shard)], values, origin=origin)
+    check_values(rules_of(Shard), values, origin=origin)
+    shard = Shard(**values | {name: tuple(values[name]) for name in ("offsets", "crc32")})
+    ends = (0, *shard.offsets, shard.bytes)
+    fits = shard.clips == len(shard.crc32) == len(shard.offsets) - 1 and list(ends) == sorted(ends)
+    if not fits or set(shard.file) & set("/\\"):
+        raise ContractError(f"{origin}: {shard.file} contradicts itself")
+    return shard

@@ -1,0 +1,42 @@
+"""What a checkpoint says beside its weights, held to types and ranges before a model is made of it."""
+
+from typing import Annotated, Any
+
+from action_recognition.contract import ClipContract
+from action_recognition.errors import ContractError
+from action_recognition.stored_values import Several, Text, Whole, check_values, rules_of, shown
+
+
+class Provenance:
+    """Facts about the training: overrides of the command, and hashes of the source videos trained on."""
+
+    overrides: Annotated[list[str], Several(Text(), 0, 10_000)]
+    train_groups: Annotated[list[str], Several(Text(64), 0, 100_000_000)]
+
+
+class Settings:
+    """The arguments of `VideoActionModel` that are checked by nothing else."""
+
+    memory_format: Annotated[str, Text(64)]
+    seed: Annotated[int, Whole(0, 2**63 - 1)]
+
+
+SECTIONS = ("model", "optimizer", "augment", "provenance")
+
+
+def check_settings(settings: Any, *, origin: str) -> dict[str, Any]:
+    """The hyper-parameters of a checkpoint, if they can be those of a `VideoActionModel`.
+
+    Raises:
+        ContractError: with one line that names the key, if a value has another type or range.
+    """
+    if not isinstance(settings, dict) or not {"contract", "model"} <= set(settings):
+        raise ContractError(f"{origin}: not a checkpoint of VideoActionModel: no contract and model in its settings")
+    ClipContract.from_dict(settings["contract"], origin=origin)
+    for name in SECTIONS:
+        values = settings.get(name)
+        if values is not None and not (isinstance(values, dict) and all(isinstance(key, str) for key in values)):
+            raise ContractError(f"{origin}: {name}={shown(values)}: expected keys and values")
+    check_values(rules_of(Settings), settings, origin=origin)
+    check_values(rules_of(Provenance), settings.get("provenance") or {}, origin=f"{origin}: provenance")
+    return settings
