@@ -1,9 +1,9 @@
-"""Typed configuration: Hydra composes `conf/`, the dataclasses of `schema` check it.
+"""Typed configuration: Hydra composes `conf/`, the dataclasses of `schema` declare what each value may be.
 
 `load_config` turns overrides into plain dataclasses, so the rest of the code never meets an OmegaConf object.
 """
 
-from action_recognition.config.compose import CONF_DIR, flatten, load_config, to_yaml
+from action_recognition.config.compose import check_given_once, flatten, key_of, load_config, to_yaml
 from action_recognition.config.data_schema import (
     DATA_KINDS,
     AugmentConfig,
@@ -14,6 +14,7 @@ from action_recognition.config.data_schema import (
     MirrorsConfig,
     ShardsConfig,
 )
+from action_recognition.config.keys import CONF_DIR
 from action_recognition.config.schema import (
     CompareConfig,
     Config,
@@ -47,7 +48,9 @@ __all__ = [
     "TrackingConfig",
     "TrainerConfig",
     "TuneConfig",
+    "check_given_once",
     "flatten",
+    "key_of",
     "load_config",
     "to_yaml",
 ]

@@ -1,20 +1,26 @@
 """From overrides to a checked configuration, and every mistake on the way as one line."""
 
 import re
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from action_recognition.config.checking import checked, shown
+from action_recognition.config.keys import (
+    CONF_DIR,
+    group_options,
+    is_key,
+    suggest_keys,
+    takes_text,
+)
 from action_recognition.config.schema import Config
 from action_recognition.errors import ConfigError, did_you_mean, first_line
-
-CONF_DIR = Path(__file__).resolve().parents[2] / "conf"
 
 
 def load_config(overrides: Sequence[str] = ()) -> Config:
@@ -23,40 +29,103 @@ def load_config(overrides: Sequence[str] = ()) -> Config:
     Raises:
         ConfigError: for a misspelt key, an unknown group option, a value of the wrong type or out of range.
     """
-    try:
-        with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-            composed = compose("config", overrides=[_quoted(override) for override in overrides])
-    except MissingConfigException as error:
-        raise ConfigError(_missing_option_line(error)) from None
-    except ConfigCompositionException as error:
-        raise ConfigError(_composition_line(error, overrides)) from None
-    except OverrideParseException as error:
-        raise ConfigError(f"override {error.override!r}: expected key=value ({first_line(error)})") from None
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(first_line(error)) from None
-    try:
-        checked = OmegaConf.merge(OmegaConf.structured(Config), composed)
-        config: Config = OmegaConf.to_object(checked)  # type: ignore[assignment]
-    except OmegaConfBaseException as error:
-        name = error.full_key or ""
-        raise ConfigError(f"{name}: {first_line(error)}") from None
+    prepared = [_prepared(override) for override in overrides]
+    config: Config = checked(Config, _composed(prepared), "")
     config.overrides = list(overrides)
     return config
 
 
-def _quoted(override: str) -> str:
-    """Quote a value that Hydra's grammar cannot read, so that paths and patterns may hold parentheses as they are."""
+def _composed(overrides: list[str]) -> Any:
+    """What Hydra makes of `conf/` and the overrides, as plain values."""
+    try:
+        with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+            composed = compose("config", overrides=overrides)
+        return OmegaConf.to_container(composed, resolve=True)
+    except MissingConfigException as error:
+        raise ConfigError(_missing_option_line(error)) from None
+    except ConfigCompositionException as error:
+        raise ConfigError(_composition_line(error, overrides)) from None
+    except OmegaConfBaseException as error:
+        key = f"{error.full_key}: " if error.full_key else ""
+        raise ConfigError(f"{key}{first_line(error)}") from None
+    except OverrideParseException as error:
+        raise ConfigError(f"override {shown(error.override)!r}: expected key=value") from None
+    except RecursionError:
+        raise ConfigError("the configuration refers to itself in ${...}, or is nested too deeply") from None
+    except (HydraException, ValueError, TypeError) as error:  # the last two are Hydra's own for odd overrides
+        raise ConfigError(f"{' '.join(map(shown, overrides))}: {first_line(error)}") from None
+
+
+def key_of(override: str) -> str:
+    """The key that an override names, without `+`, `~` and the package behind `@`."""
+    return override.partition("=")[0].lstrip("+~").partition("@")[0]
+
+
+def check_given_once(overrides: Sequence[str]) -> None:
+    """Raise `ConfigError` if a key is given twice: one of the two values would be dropped in silence."""
+    values: dict[str, str] = {}
+    for override in overrides:
+        key, value = key_of(override), override.partition("=")[2]
+        if values.setdefault(key, value) != value:
+            raise ConfigError(f"{key} is given twice, as {shown(values[key])} and {shown(value)}: expected one of them")
+
+
+def _prepared(override: str) -> str:
+    """The override as Hydra reads it, with its key known and its value in quotes where Hydra would misread it.
+
+    Values that Hydra's grammar cannot read, such as paths and patterns with parentheses, are meant as they are. So are
+    names that look like numbers (`007`, `1e5`) where the schema wants text.
+
+    Raises:
+        ConfigError: for a key that there is not, or a group without an option.
+    """
+    key, separator, value = override.partition("=")
+    parsed = _parsed(override)
+    if not key or (not separator and not (parsed and parsed.is_delete())):
+        raise ConfigError(f"override {shown(override)!r}: expected key=value{_suggested(key)}")
+    _check_key(override, parsed)
+    if not separator or (parsed and not parsed.is_sweep_override() and not _is_misread(key_of(override), parsed)):
+        return override
+    if takes_text(key_of(override)) and re.fullmatch(r"\[[^][{}()'\"]*\]", value):
+        words = [word.strip() for word in value[1:-1].split(",")]
+        return f"{key}=[{','.join(word if word.startswith('$') else _quoted(word) for word in words)}]"
+    return f"{key}={_quoted(value)}"
+
+
+def _parsed(override: str) -> Override | None:
     try:
         (parsed,) = OverridesParser.create().parse_overrides([override])
-        readable = not parsed.is_sweep_override()
-    except OverrideParseException:
-        readable = False
-    key, separator, value = override.partition("=")
-    if readable or not separator:
-        return override
+    except (OverrideParseException, ValueError, RecursionError):
+        return None
+    return parsed
+
+
+def _is_misread(key: str, parsed: Override) -> bool:
+    value = parsed.value()
+    values = value if isinstance(value, list) else [value]
+    return takes_text(key) and any(isinstance(word, int | float) for word in values)
+
+
+def _quoted(value: str) -> str:
     # In Hydra's quoted strings a backslash escapes quotes, and itself only before one.
     escaped = re.sub(r"(\\*)('|$)", lambda match: 2 * match[1] + ("\\'" if match[2] else ""), value)
-    return f"{key}='{escaped}'"
+    return f"'{escaped}'"
+
+
+def _check_key(override: str, parsed: Override | None) -> None:
+    key, value = key_of(override), override.partition("=")[2]
+    if key == "hydra" or key.startswith(("hydra.", "hydra/")):
+        raise ConfigError(f"{shown(override)}: hydra's own settings are not read here; keys are in conf/")
+    options = group_options(key)
+    if options and parsed and parsed.is_delete():
+        raise ConfigError(f"~{key}: cannot be left out; expected {key}= one of {', '.join(options)}")
+    if options and parsed and not isinstance(parsed.value(), str):
+        raise ConfigError(f"{key}={shown(value)}: expected one of {', '.join(options)}{did_you_mean(value, options)}")
+
+
+def _suggested(key: str, value: str = "") -> str:
+    keys = suggest_keys(key)
+    return f" (did you mean {' or '.join(f'{name}={shown(value)}' for name in keys)}?)" if keys else ""
 
 
 def flatten(config: Config) -> dict[str, Any]:
@@ -82,35 +151,18 @@ def to_yaml(config: Config) -> str:
 
 def _missing_option_line(error: MissingConfigException) -> str:
     group, _, option = (error.missing_cfg_file or "").rpartition("/")
-    options = sorted(path.stem for path in (CONF_DIR / group).glob("[!_]*.yaml"))
-    return f"{group}={option}: expected one of {', '.join(options)}{did_you_mean(option, options)}"
+    options = group_options(group)
+    return f"{group}={shown(option)}: expected one of {', '.join(options)}{did_you_mean(option, options)}"
 
 
-def _composition_line(error: ConfigCompositionException, overrides: Iterable[str]) -> str:
-    known = _known_keys()
+def _composition_line(error: ConfigCompositionException, overrides: Sequence[str]) -> str:
+    """What is wrong with the override that Hydra could not apply: mostly, that there is no such key."""
     for override in overrides:
-        key = override.split("=", 1)[0].lstrip("+~").split("@", 1)[0]
-        if "=" not in override:
-            return f"override {override!r}: expected key=value"
-        if key not in known and not any(name.startswith(f"{key}.") for name in known):
-            return f"{override}: no such key{did_you_mean(key, known)}; see conf/"
-    cause = error.__cause__ or error
-    return first_line(cause)
-
-
-def _known_keys() -> set[str]:
-    """Every key that an override may name, from the groups' YAML files."""
-    known = {path.parent.name for path in CONF_DIR.glob("*/*.yaml")} | {"plots_dir"}
-    for path in CONF_DIR.glob("*/*.yaml"):
-        group = path.parent.name
-        if group == "experiment":
-            continue
-
-        def visit(prefix: str, value: Any) -> None:
-            known.add(prefix)
-            if isinstance(value, dict):
-                for key, inner in value.items():
-                    visit(f"{prefix}.{key}", inner)
-
-        visit(group, OmegaConf.to_container(OmegaConf.load(path)))
-    return known
+        key, value = key_of(override), override.partition("=")[2]
+        if not is_key(key) and not override.startswith("+") and key in str(error):
+            return f"{shown(override)}: no such key{_suggested(key, value)}; see conf/"
+        if key in str(error):
+            return (
+                f"{shown(override)}: {first_line(error.__cause__ or error)}; the options chosen may not have this key"
+            )
+    return first_line(error.__cause__ or error)

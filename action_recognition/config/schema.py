@@ -1,131 +1,117 @@
-"""What every configuration key may be: one dataclass a Hydra group, checked when it is made."""
+"""What every configuration key may be: one dataclass a Hydra group, whose fields declare their ranges."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
+from action_recognition.config.checking import Section
 from action_recognition.config.data_schema import DataConfig
-from action_recognition.errors import ConfigError, check_at_least, check_choice
+from action_recognition.config.network_arguments import check_network_arguments
+from action_recognition.config.rules import Choice, Count, Internal, Range, Seed, ShareBelowOne, TextByPart, Words
+from action_recognition.errors import ConfigError
 
 # What a network is given instead of RGB frames; see `models.inputs`.
 INPUTS = ("rgb", "residual", "rgb_residual")
 
+ShareOfBatches = Annotated[float, Range(above=0, most=1)]
+BatchSize = Annotated[int, Range(1, 65536)]
+
 
 @dataclass(kw_only=True)
-class ModelConfig:
+class ModelConfig(Section):
     """A network of `action_recognition.models.networks` by name, with its keyword arguments.
 
     `input` is what it is given of the frames. `weights` are pretrained ones: a name, a path or a URL, or for a network
     of several parts a mapping from part to these; null for none.
     """
 
+    KEY: ClassVar[str] = "model"
+
     network: str
     args: dict[str, Any]
-    input: str = "rgb"
-    weights: Any = None
+    input: Annotated[str, Choice(*INPUTS)] = "rgb"
+    weights: Annotated[Any, TextByPart()] = None
 
     def __post_init__(self) -> None:
-        check_choice("model.input", self.input, INPUTS)
+        self.args = check_network_arguments(self.args)
+        super().__post_init__()
 
 
 @dataclass(kw_only=True)
-class OptimizerConfig:
+class OptimizerConfig(Section):
     """`layer_decay` multiplies the learning rate once a stage, from the head (1) towards the input.
 
     `targets` are class numbers (`sparse`) or a row of shares a clip (`one_hot`); the loss is the same.
     """
 
-    name: str
-    lr: float
-    weight_decay: float
-    schedule: str
-    warmup_epochs: float
-    label_smoothing: float
-    momentum: float = 0.9
-    layer_decay: float = 1.0
-    targets: str = "sparse"
+    KEY: ClassVar[str] = "optimizer"
 
-    def __post_init__(self) -> None:
-        check_choice("optimizer.name", self.name, ("adam", "adamw", "sgd"))
-        check_choice("optimizer.targets", self.targets, ("sparse", "one_hot"))
-        check_choice("optimizer.schedule", self.schedule, ("cosine", "constant"))
-        if self.lr <= 0:
-            raise ConfigError(f"optimizer.lr={self.lr}: expected more than 0")
-        if not 0 < self.layer_decay <= 1:
-            raise ConfigError(f"optimizer.layer_decay={self.layer_decay}: expected more than 0, at most 1")
+    name: Annotated[str, Choice("adam", "adamw", "sgd")]
+    lr: Annotated[float, Range(above=0, most=100)]
+    weight_decay: Annotated[float, Range(0, 1000)]
+    schedule: Annotated[str, Choice("cosine", "constant")]
+    warmup_epochs: Annotated[float, Range(0, 1_000_000)]
+    label_smoothing: ShareBelowOne
+    momentum: ShareBelowOne = 0.9
+    layer_decay: Annotated[float, Range(above=0, most=1)] = 1.0
+    targets: Annotated[str, Choice("sparse", "one_hot")] = "sparse"
 
 
 @dataclass(kw_only=True)
-class TrainerConfig:
+class TrainerConfig(Section):
     """`precision` and `memory_format` `auto` measure the model's own step once a machine and keep the faster.
 
     `freeze=backbone` trains the head alone; with `unfreeze_every` one more stage joins every so many epochs.
     `feature_views` caches the frozen backbone's features of so many augmented views a clip and trains on them.
+    `limit_train_batches` and `limit_val_batches` are a number of batches, or a share of them all.
     """
 
-    max_epochs: int
-    patience: int
-    seed: int
-    accelerator: str
-    devices: int | str
-    accumulate: int
-    ema_decay: float | None
+    KEY: ClassVar[str] = "trainer"
+
+    max_epochs: Count
+    patience: Count
+    seed: Seed
+    accelerator: Annotated[str, Choice("auto", "cpu", "gpu", "cuda", "mps")]
+    devices: Annotated[int, Range(1, 256)] | Annotated[str, Choice("auto")]
+    accumulate: BatchSize
+    ema_decay: Annotated[float, Range(above=0, below=1)] | None
     compile: bool
-    freeze: str
-    unfreeze_every: int | None
-    feature_views: int
-    precision: str
-    memory_format: str
-    gradient_clip: float | None
-    limit_train_batches: float | int | None
-    limit_val_batches: float | int | None
+    freeze: Annotated[str, Choice("none", "backbone")]
+    unfreeze_every: Count | None
+    feature_views: Annotated[int, Range(0, 1000)]
+    precision: Annotated[str, Choice("auto", "32-true", "bf16-mixed", "16-mixed")]
+    memory_format: Annotated[str, Choice("auto", "contiguous", "channels_last_3d")]
+    gradient_clip: Annotated[float, Range(above=0, most=1_000_000)] | None
+    limit_train_batches: Count | ShareOfBatches | None
+    limit_val_batches: Count | ShareOfBatches | None
     resume: str | None
     run_dir: str | None
 
-    def __post_init__(self) -> None:
-        check_at_least("trainer.max_epochs", self.max_epochs, 1)
-        check_at_least("trainer.patience", self.patience, 1)
-        check_at_least("trainer.accumulate", self.accumulate, 1)
-        check_at_least("trainer.feature_views", self.feature_views, 0)
-        check_choice("trainer.freeze", self.freeze, ("none", "backbone"))
-        if self.devices != "auto":
-            check_at_least("trainer.devices", _whole("trainer.devices", self.devices), 1)
-        if self.unfreeze_every is not None:
-            check_at_least("trainer.unfreeze_every", self.unfreeze_every, 1)
-            if self.freeze != "backbone":
-                raise ConfigError(f"trainer.unfreeze_every={self.unfreeze_every}: needs trainer.freeze=backbone")
+    def check_together(self) -> None:
+        if self.unfreeze_every is not None and self.freeze != "backbone":
+            raise ConfigError(f"trainer.unfreeze_every={self.unfreeze_every}: needs trainer.freeze=backbone")
         if self.devices != 1 and (self.feature_views or self.unfreeze_every):
             line = "trainer.feature_views and unfreeze_every are for a single process"
             raise ConfigError(f"trainer.devices={self.devices}: {line}; give trainer.devices=1")
         if self.feature_views and (self.freeze != "backbone" or self.unfreeze_every):
             line = "trainer.feature_views: features can be kept of a frozen backbone only; give trainer.freeze=backbone"
             raise ConfigError(f"{line} and trainer.unfreeze_every=null")
-        if self.ema_decay is not None and not 0 < self.ema_decay < 1:
-            raise ConfigError(f"trainer.ema_decay={self.ema_decay}: expected between 0 and 1")
-        check_choice("trainer.accelerator", self.accelerator, ("auto", "cpu", "gpu", "cuda", "mps"))
-        check_choice("trainer.precision", self.precision, ("auto", "32-true", "bf16-mixed", "16-mixed"))
-        check_choice("trainer.memory_format", self.memory_format, ("auto", "contiguous", "channels_last_3d"))
-
-
-def _whole(name: str, value: int | str) -> int:
-    if isinstance(value, int):
-        return value
-    raise ConfigError(f"{name}={value}: expected auto or a number")
 
 
 @dataclass(kw_only=True)
-class EvaluationConfig:
+class EvaluationConfig(Section):
+    KEY: ClassVar[str] = "evaluation"
+
     checkpoint: str
-    split: str
+    split: Annotated[str, Choice("val", "test")]
     metrics: str
     allow_leakage: bool
-    bootstrap: int
-
-    def __post_init__(self) -> None:
-        check_choice("evaluation.split", self.split, ("val", "test"))
+    bootstrap: Annotated[int, Range(1, 100_000)]
 
 
 @dataclass(kw_only=True)
-class TrackingConfig:
+class TrackingConfig(Section):
+    KEY: ClassVar[str] = "tracking"
+
     tracking_uri: str
     artifact_root: str
     experiment: str
@@ -137,98 +123,83 @@ class TrackingConfig:
 
 
 @dataclass(kw_only=True)
-class ExportConfig:
+class ExportConfig(Section):
+    KEY: ClassVar[str] = "export"
+
     checkpoint: str
     onnx: str
-    opset: int
-    tolerance: float
-    parity_clips: int
-    engine: str
+    opset: Annotated[int, Range(18, 99)]
+    tolerance: Annotated[float, Range(above=0, most=1)]
+    parity_clips: Annotated[int, Range(0, 1000)]
+    engine: Annotated[str, Choice("tensorrt", "tensorrt_rtx")]
     engine_path: str
     compute_capability: str | None
-    precision: str
-    min_batch: int
-    opt_batch: int
-    max_batch: int
+    precision: Annotated[str, Choice("fp32", "fp16")]
+    min_batch: BatchSize
+    opt_batch: BatchSize
+    max_batch: BatchSize
 
-    def __post_init__(self) -> None:
-        check_choice("export.engine", self.engine, ("tensorrt", "tensorrt_rtx"))
-        check_choice("export.precision", self.precision, ("fp32", "fp16"))
-        check_at_least("export.opset", self.opset, 18)
-        if not 1 <= self.min_batch <= self.opt_batch <= self.max_batch:
+    def check_together(self) -> None:
+        if not self.min_batch <= self.opt_batch <= self.max_batch:
             sizes = f"{self.min_batch}, {self.opt_batch}, {self.max_batch}"
             raise ConfigError(f"export.min_batch, opt_batch, max_batch = {sizes}: expected 1 <= min <= opt <= max")
 
 
 @dataclass(kw_only=True)
-class PredictConfig:
-    backend: str
+class PredictConfig(Section):
+    KEY: ClassVar[str] = "predict"
+
+    backend: Annotated[str, Choice("torch", "onnx", "tensorrt")]
     model: str | None
-    device: str
-    top_k: int
-    batch_size: int
-    overlap: float
+    device: Annotated[str, Choice("auto", "cpu", "cuda")]
+    top_k: Count
+    batch_size: BatchSize
+    overlap: ShareBelowOne
     output: str | None
     video_dir: str | None
 
-    def __post_init__(self) -> None:
-        check_choice("predict.backend", self.backend, ("torch", "onnx", "tensorrt"))
-        check_choice("predict.device", self.device, ("auto", "cpu", "cuda"))
-        check_at_least("predict.top_k", self.top_k, 1)
-        check_at_least("predict.batch_size", self.batch_size, 1)
-        if not 0 <= self.overlap < 1:
-            raise ConfigError(f"predict.overlap={self.overlap}: expected at least 0 and below 1")
-
 
 @dataclass(kw_only=True)
-class CompareConfig:
+class CompareConfig(Section):
     """What `compare-runs` reads; `experiments` and `runs` become lists of names or ids, or None."""
 
-    experiments: Any
-    runs: Any
+    KEY: ClassVar[str] = "compare"
+
+    experiments: Annotated[Any, Words()] | None
+    runs: Annotated[Any, Words()] | None
     baseline: str | None
-    metric: str
+    metric: Annotated[str, Choice("top1", "top3", "top5", "mean_class_accuracy")]
     output_dir: str
 
-    def __post_init__(self) -> None:
-        self.experiments = _names("compare.experiments", self.experiments)
-        self.runs = _names("compare.runs", self.runs)
-        check_choice("compare.metric", self.metric, ("top1", "top3", "top5", "mean_class_accuracy"))
+    def check_together(self) -> None:
+        self.experiments, self.runs = _names(self.experiments), _names(self.runs)
 
 
-def _names(key: str, given: Any) -> list[str] | None:
+def _names(given: Any) -> list[str] | None:
     if given is None or given == []:
         return None
-    if isinstance(given, dict):
-        raise ConfigError(f"{key}={given}: expected names, [a,b]")
     return [str(name) for name in given] if isinstance(given, list) else [str(given)]
 
 
 @dataclass(kw_only=True)
-class TuneConfig:
+class TuneConfig(Section):
     """A search with Optuna; `space` maps configuration keys to what they may be, see `experiments.space`."""
 
+    KEY: ClassVar[str] = "tune"
+
     study: str
-    trials: int
-    timeout_minutes: float | None
-    startup_trials: int
-    pruner: str
-    warmup_epochs: int
+    trials: Count
+    timeout_minutes: Annotated[float, Range(above=0, most=10_000_000)] | None
+    startup_trials: Count
+    pruner: Annotated[str, Choice("median", "none")]
+    warmup_epochs: Annotated[int, Range(0, 1_000_000)]
     storage: str
     output_dir: str
     space: dict[str, Any]
 
-    def __post_init__(self) -> None:
-        check_choice("tune.pruner", self.pruner, ("median", "none"))
-        for name in ("trials", "startup_trials"):
-            check_at_least(f"tune.{name}", getattr(self, name), 1)
-        check_at_least("tune.warmup_epochs", self.warmup_epochs, 0)
-        if self.timeout_minutes is not None and self.timeout_minutes <= 0:
-            raise ConfigError(f"tune.timeout_minutes={self.timeout_minutes}: expected more than 0, or null")
-
 
 @dataclass(kw_only=True)
-class Config:
+class Config(Section):
     """The whole configuration, one field a Hydra group."""
 
     plots_dir: str
@@ -242,4 +213,4 @@ class Config:
     predict: PredictConfig
     compare: CompareConfig
     tune: TuneConfig
-    overrides: list[str] = field(default_factory=list)
+    overrides: Annotated[list[str], Internal()] = field(default_factory=list)

@@ -1,0 +1,100 @@
+"""Every key that an override may name, and which one was meant by a word that is none."""
+
+from difflib import SequenceMatcher
+from functools import cache
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+from omegaconf import OmegaConf
+
+from action_recognition.config.checking import field_hints, split_rules
+from action_recognition.config.rules import TextByPart, Words
+from action_recognition.config.schema import Config
+
+CONF_DIR = Path(__file__).resolve().parents[2] / "conf"
+
+# What other programs call it, where no key here sounds like it.
+OTHER_NAMES = {
+    "learning_rate": "optimizer.lr",
+    "epoch": "trainer.max_epochs",
+    "wd": "optimizer.weight_decay",
+    "workers": "data.num_workers",
+    "gpus": "trainer.devices",
+    "clip_length": "data.frames",
+    "num_frames": "data.frames",
+    "resolution": "data.size",
+    "image_size": "data.size",
+    "dataset": "data",
+    "arch": "model",
+    "optim": "optimizer",
+    "batch": "data.batch_size",
+    "pretrained": "model.weights",
+}
+
+
+@cache
+def known_keys() -> frozenset[str]:
+    """Every key of every option in `conf/`, in dots; groups and inner mappings too."""
+    known = {"plots_dir", "experiment"}
+    for path in CONF_DIR.glob("*/*.yaml"):
+        if (group := path.parent.name) != "experiment":
+            _add_keys(known, group, OmegaConf.to_container(OmegaConf.load(path)))
+    return frozenset(known)
+
+
+def _add_keys(known: set[str], prefix: str, value: Any) -> None:
+    known.add(prefix)
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            _add_keys(known, f"{prefix}.{key}", inner)
+
+
+@cache
+def group_options(group: str) -> tuple[str, ...]:
+    """What `group=` may be: the files of `conf/<group>/`; empty for what is no group."""
+    if not group.isidentifier():
+        return ()
+    return tuple(sorted(path.stem for path in (CONF_DIR / group).glob("[!_]*.yaml")))
+
+
+def is_key(key: str) -> bool:
+    return key in known_keys()
+
+
+def suggest_keys(word: str) -> list[str]:
+    """The keys, two at most, that `word` may have been meant for: by the last part of their name, then by all of it."""
+    last = word.rpartition(".")[2].replace("-", "_").lower()
+    if last in OTHER_NAMES:
+        return [OTHER_NAMES[last]]
+    keys = [key for key in sorted(known_keys()) if not key.startswith("tune.space")]
+    same = [key for key in keys if key.rpartition(".")[2] == last]
+    if "." in word:  # `model.dropout` means the one below `model`
+        same = [key for key in same if key.partition(".")[0] == word.partition(".")[0]] or same
+    if same:
+        return sorted(same, key=lambda key: key.count("."))[:2]
+    scored = [(_likeness(word, last, key), key) for key in keys]
+    best = max(scored)
+    return [best[1]] if best[0] > 0.65 else []
+
+
+def _likeness(word: str, last: str, key: str) -> float:
+    ends = SequenceMatcher(None, last, key.rpartition(".")[2]).ratio()
+    return max(SequenceMatcher(None, word, key).ratio(), ends - 0.05 if "." not in word else 0)
+
+
+def takes_text(key: str) -> bool:
+    """Whether the schema wants text, or a list of texts, for a key: numbers in it are then names."""
+    hint: Any = Config
+    for name in key.split("."):
+        if not isinstance(hint, type) or name not in get_type_hints(hint):
+            return False
+        hint = field_hints(hint).get(name)
+    return _is_text(hint)
+
+
+def _is_text(hint: Any) -> bool:
+    plain, rules = split_rules(hint)
+    if any(isinstance(rule, TextByPart | Words) for rule in rules):
+        return True
+    members = get_args(plain)
+    return plain is str or (bool(members) and all(_is_text(member) or member is type(None) for member in members))

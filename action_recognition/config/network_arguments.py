@@ -1,0 +1,49 @@
+"""What `model.args` may hold: an argument has one meaning, and one range, in every network that takes it.
+
+Which of them a network takes is for its constructor to say (`models.networks.build_network`). An argument that is not
+listed here is only kept from being NaN.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from action_recognition.config.checking import checked
+from action_recognition.config.rules import ChannelMeans, ChannelStds, Choice, Length, Range, Share, ShareBelowOne
+
+Units = Annotated[int, Range(1, 65536)]
+Layers = Annotated[int, Range(1, 100)]
+
+NETWORK_ARGUMENTS: Mapping[str, Any] = {
+    "variant": Annotated[str, Choice("original", "adapted")],
+    "head": Annotated[str, Choice("linear", "light", "conv", "baseline")],
+    "pooling": Annotated[str, Choice("average", "temporal_shift", "transformer")],
+    "widths": Annotated[list[Units], Length(1, 16)] | None,
+    "fc": Units | Annotated[list[Units], Length(1, 8)] | None,
+    "hidden": Units,
+    "dropout": ShareBelowOne | None,
+    "stochastic_depth": Share,
+    "depths": Annotated[list[Layers], Length(4, 4)],
+    "dim": Units,
+    "depth": Layers,
+    "heads": Annotated[int, Range(1, 256)],
+    "width_mult": Annotated[float, Range(above=0, most=16)],
+    "groups": Annotated[int, Range(1, 64)],
+    "same_padding": bool,
+    "mean": ChannelMeans,
+    "std": ChannelStds,
+    "motion_mean": ChannelMeans,
+    "motion_std": ChannelStds,
+    "motion_size": Annotated[int, Range(1, 4096)],
+    "appearance_stride": Annotated[int, Range(1, 1000)],
+}
+
+
+def check_network_arguments(given: Any) -> Any:
+    """The arguments, a mapping by name, as the types that are declared for them.
+
+    Raises:
+        ConfigError: for a value that no network takes.
+    """
+    return {
+        name: checked(NETWORK_ARGUMENTS.get(name, Any), value, f"model.args.{name}") for name, value in given.items()
+    }

@@ -1,0 +1,190 @@
+"""What a value may be, declared beside its field: `lr: Annotated[float, Range(above=0, most=100)]`.
+
+A rule says whether a value is allowed, and in words what would be. `config.checking` applies them.
+"""
+
+import math
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Protocol, runtime_checkable
+
+MAX_TEXT = 4096  # characters; a path on Linux has no more bytes
+
+
+@runtime_checkable
+class Rule(Protocol):
+    """Beside a type in `Annotated`; `expected` ends the line that refuses a value."""
+
+    @property
+    def expected(self) -> str: ...
+
+    def allows(self, value: Any) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers from `least` to `most`, both allowed; `above` and `below` are bounds that are not. Never NaN.
+
+    An upper end is no recommendation. It lies where no use is known any more, so that a slip of the finger is seen.
+    """
+
+    least: float | None = None
+    most: float | None = None
+    above: float | None = None
+    below: float | None = None
+
+    def allows(self, value: float) -> bool:
+        return (
+            math.isfinite(value)
+            and (self.least is None or value >= self.least)
+            and (self.most is None or value <= self.most)
+            and (self.above is None or value > self.above)
+            and (self.below is None or value < self.below)
+        )
+
+    @property
+    def expected(self) -> str:
+        if self.least is not None and self.most is not None:
+            return f"{self.least} to {self.most}"
+        bounds = (
+            ("at least", self.least),
+            ("more than", self.above),
+            ("at most", self.most),
+            ("below", self.below),
+        )
+        return ", ".join(f"{words} {bound}" for words, bound in bounds if bound is not None)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few values."""
+
+    options: tuple[Any, ...]
+
+    def __init__(self, *options: Any) -> None:
+        object.__setattr__(self, "options", options)
+
+    def allows(self, value: Any) -> bool:
+        return value in self.options
+
+    @property
+    def expected(self) -> str:
+        return ("one of " if len(self.options) > 1 else "") + ", ".join(map(str, self.options))
+
+
+@dataclass(frozen=True)
+class Length:
+    """Lists of `least` to `most` elements."""
+
+    least: int
+    most: int
+
+    def allows(self, value: Sequence[Any]) -> bool:
+        return self.least <= len(value) <= self.most
+
+    @property
+    def expected(self) -> str:
+        return f"of {self.least} to {self.most}" if self.least < self.most else f"of {self.least}"
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Lists `[low, high]`."""
+
+    def allows(self, value: Sequence[float]) -> bool:
+        return len(value) == 2 and value[0] <= value[1]
+
+    @property
+    def expected(self) -> str:
+        return "[low, high], low <= high,"
+
+
+@dataclass(frozen=True)
+class Text:
+    """Any text on one line; every text is held to it."""
+
+    def allows(self, value: str) -> bool:
+        characters = {unicodedata.category(character) for character in value}
+        return len(value.strip()) > 0 and len(value) <= MAX_TEXT and not characters & {"Cc", "Cs", "Zl", "Zp"}
+
+    @property
+    def expected(self) -> str:
+        return f"text: one line, not empty, at most {MAX_TEXT} characters"
+
+
+@dataclass(frozen=True)
+class FolderName:
+    """Text that names a folder inside another one."""
+
+    def allows(self, value: str) -> bool:
+        return value not in (".", "..") and not set(value) & set("/\\") and len(value.encode()) <= 255
+
+    @property
+    def expected(self) -> str:
+        return "a name for folders: no slash, at most 255 bytes"
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A regular expression with these named groups."""
+
+    groups: tuple[str, ...] = ()
+
+    def allows(self, value: str) -> bool:
+        try:
+            return set(self.groups) <= set(re.compile(value).groupindex)
+        except (re.error, OverflowError, RecursionError):
+            return False
+
+    @property
+    def expected(self) -> str:
+        groups = " ".join(f"(?P<{name}>...)" for name in self.groups)
+        return "a regular expression" + (f" with the groups {groups}" if groups else "")
+
+
+@dataclass(frozen=True)
+class Words:
+    """A text, or a list of texts: `a` or `[a,b]`."""
+
+    def allows(self, value: Any) -> bool:
+        words = value if isinstance(value, list) else [value]
+        return all(isinstance(word, str | int) and not isinstance(word, bool) for word in words)
+
+    @property
+    def expected(self) -> str:
+        return "a name, or names as [a,b]"
+
+
+@dataclass(frozen=True)
+class TextByPart:
+    """A text, a mapping from parts to texts, or null in the place of any text."""
+
+    def allows(self, value: Any) -> bool:
+        texts = value.values() if isinstance(value, dict) else [value]
+        return all(text is None or isinstance(text, str) for text in texts)
+
+    @property
+    def expected(self) -> str:
+        return "a name, a path or a URL, {part: one of these} or null"
+
+
+@dataclass(frozen=True)
+class Internal:
+    """Set by the program: no key of the configuration."""
+
+    expected: str = "nothing"
+
+    def allows(self, value: Any) -> bool:  # noqa: ARG002 - as of every rule
+        return True
+
+
+Share = Annotated[float, Range(0, 1)]
+ShareBelowOne = Annotated[float, Range(least=0, below=1)]
+# What NumPy, and with it Lightning's seed_everything, take.
+Seed = Annotated[int, Range(0, 2**32 - 1)]
+Count = Annotated[int, Range(1, 1_000_000)]
+# Pixels are numbers of 8 or 16 bits, and models are given them as they are.
+ChannelMeans = Annotated[list[Annotated[float, Range(0, 65535)]], Length(1, 16)]
+ChannelStds = Annotated[list[Annotated[float, Range(above=0, most=65535)]], Length(1, 16)]
