@@ -129,9 +129,9 @@ def test_short_sequences_are_left_out_with_the_reason(flat):
     [
         (["data.train_subjects=[S1,S2]", "data.test_subjects=[S2]"], "S2 is in both"),
         (["data.min_sequence=0"], "data.min_sequence=0"),
-        (["data.sequence_length=3"], "data.sequence_length=3: expected at least 6"),
-        (["data.sequence_pattern='S(\\d+)'"], "no group (?P<frame>...)"),
-        (["data.sequence_pattern='('"], "not a regular expression"),
+        (["data.sequence_length=3"], "data.sequence_length=3: expected at least data.min_sequence=6"),
+        (["data.sequence_pattern='S(\\d+)'"], "(?P<frame>...)"),
+        (["data.sequence_pattern='('"], "expected a regular expression"),
         (["data.bits=12"], "data.bits=12: expected one of 8, 16"),
         (["data.mean=[1,2,3]"], "depth has one channel"),
     ],

@@ -513,5 +513,5 @@ def test_the_demo_set_is_rendered_once(tmp_path, run_cli, monkeypatch):
 
 
 def test_counts_of_the_full_set_are_three():
-    with pytest.raises(ConfigError, match="expected three counts each"):
+    with pytest.raises(ConfigError, match=r"data.full_set.train=.*expected a list of 3"):
         FullSetConfig(classes=1, clips=1, train=[1], test=[1, 1, 1])

@@ -368,7 +368,7 @@ def test_a_driver_that_is_not_installed_is_named():
         ("nowhere", DataError, r"/index.json: no such file; data.shards.url names the folder"),
         ("http://127.0.0.1:9", DataError, r"127.0.0.1:9/index.json: cannot be read \(.*refused|Cannot connect"),
         ("gopher://x/y", ConfigError, r"data.shards.url=gopher://x/y.*expected a folder, http"),
-        ("''", ConfigError, r"data.shards.url is not set"),
+        ("null", ConfigError, r"data.shards.url is not set"),
     ],
 )
 def test_a_place_without_shards_is_one_line(url, error, line, tmp_path, monkeypatch):
