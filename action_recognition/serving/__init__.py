@@ -1,5 +1,4 @@
-"""A model that MLflow can serve: videos in, class probabilities out."""
+"""A model that MLflow can serve: videos in, class probabilities out.
 
-from action_recognition.serving.servable import log_servable, save_servable
-
-__all__ = ["log_servable", "save_servable"]
+A server imports this package too; what packs models (`servable`) needs torch, a server does not.
+"""

@@ -5,6 +5,7 @@ In: one row a video, its bytes in the column `video` (base64 in JSON). Out: one 
 """
 
 import tempfile
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ from mlflow.pyfunc import PythonModel, PythonModelContext
 from action_recognition.errors import UserError
 from action_recognition.runtime.backends import load_backend
 from action_recognition.runtime.predictor import Prediction, Predictor
+from action_recognition.serving.request_guard import guard_scoring_server
 
 
 class VideoClassifier(PythonModel):
     """The runtime's predictor behind MLflow's interface."""
 
     def load_context(self, context: PythonModelContext) -> None:
+        guard_scoring_server()
         settings = context.model_config
         backend = load_backend(Path(context.artifacts["model"]), kind=settings["backend"], device=settings["device"])
         self._predictor = Predictor(backend, batch_size=settings["batch_size"], overlap=settings["overlap"])
@@ -39,11 +42,9 @@ class VideoClassifier(PythonModel):
             params: `top_k`, how many classes to answer with; 0 means all.
 
         Raises:
-            MlflowException: for bytes that are no video; a client sees status 400 and one line.
+            MlflowException: for bytes that are no video, or another `top_k`; a client sees status 400 and one line.
         """
-        top_k = int((params or {}).get("top_k", 0))
-        if top_k < 0:
-            raise MlflowException.invalid_parameter_value(f"top_k={top_k}: expected 0 (all classes) or more")
+        top_k = _top_k((params or {}).get("top_k", 0))
         predictions = [self._predict_bytes(row, video) for row, video in enumerate(model_input["video"])]
         top = [dict(prediction.top(top_k or len(prediction.class_names))) for prediction in predictions]
         return pd.DataFrame({"label": [prediction.label for prediction in predictions], "probabilities": top})
@@ -60,6 +61,14 @@ class VideoClassifier(PythonModel):
                 return self._predictor.predict(path)
             except UserError as error:
                 raise MlflowException.invalid_parameter_value(str(error).replace(str(path), f"row {row}")) from None
+
+
+def _top_k(given: object) -> int:
+    """MLflow hands null on, whatever the signature says."""
+    if not isinstance(given, Integral) or isinstance(given, bool) or given < 0:
+        shown = "null" if given is None else str(given)[:40]
+        raise MlflowException.invalid_parameter_value(f"top_k={shown}: expected 0 (all classes) or more")
+    return int(given)
 
 
 set_model(VideoClassifier())

@@ -71,7 +71,7 @@ def _run_to_resume(config: Config) -> str | None:
 
 def _log_servable(config: Config, result: TrainResult, tracker: "Tracker", console: Console) -> None:
     from action_recognition.export.jobs import export_checkpoint
-    from action_recognition.serving import log_servable, save_servable
+    from action_recognition.serving.servable import log_servable, save_servable
 
     onnx = export_checkpoint(config, result.best_checkpoint, result.run_dir / "model.onnx", console=console).path
     directory = result.run_dir / "servable"

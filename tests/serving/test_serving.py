@@ -29,7 +29,7 @@ from action_recognition.contract import ClipContract
 from action_recognition.errors import ConfigError, ContractError
 from action_recognition.export.onnx import export_onnx
 from action_recognition.models.module import VideoActionModel
-from action_recognition.serving import log_servable, save_servable
+from action_recognition.serving.servable import log_servable, save_servable
 from action_recognition.training.tracking import open_run
 
 if TYPE_CHECKING:
@@ -189,6 +189,45 @@ def test_other_mistakes_of_a_client_are_a_400(client: "TestClient", question: di
     assert client.post("/invocations", json=question).status_code == 400
 
 
+@pytest.mark.parametrize(
+    ("question", "says"),
+    [
+        (b'{"dataframe_split": {"columns": ["video"], "data": [["AAAA"]]}, "params": {"top_k": null}}', "top_k=null"),
+        (b'{"dataframe_split": {"columns": ["video"], "data": [["AAAA"]]}, "params": {"top_k": "x"}}', "top_k"),
+        (b'{"dataframe_split": {"columns": ["video"], "data": [["AAA"]]}}', "Incorrect padding"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b'{"inputs": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deeply"),
+        (b'{"dataframe_split": ' + b"9" * 100_000 + b"}", "4300 digits"),
+        (b'{"dataframe_split": {"columns": ["video"], "da', "JSONDecodeError"),
+        (b"\xff", "UnicodeDecodeError"),
+    ],
+)
+def test_bodies_that_a_parser_gives_up_on_are_a_400_of_one_line_without_paths(
+    client: "TestClient", servable: Path, question: bytes, says: str
+) -> None:
+    answer = client.post("/invocations", content=question, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400, answer.text
+    assert says in answer.json()["message"]
+    assert set(answer.json()) <= {"error_code", "message", "sqlstate", "error_class"}
+    assert len(answer.json()["message"].splitlines()) == 1
+    assert not any(word in answer.text for word in ("Traceback", "site-packages", str(servable.parent)))
+
+
+def test_a_request_without_content_type_is_refused(client: "TestClient") -> None:
+    assert client.post("/invocations", content=b"{}").status_code == 415
+
+
+def test_a_body_that_is_too_large_is_a_413(client: "TestClient", monkeypatch: pytest.MonkeyPatch, video: Path) -> None:
+    # The model brings its own copy of the package, which is what the server runs.
+    guard = sys.modules["action_recognition.serving.request_guard"]
+    question = body(video.read_bytes())
+    monkeypatch.setattr(guard, "MAX_BODY_BYTES", len(json.dumps(question)))
+    assert client.post("/invocations", content=json.dumps(question)).status_code == 415  # read, but of no type
+    answer = client.post("/invocations", json=question | {"params": {"top_k": 1}})
+    assert answer.status_code == 413
+    assert "larger than" in answer.json()["message"]
+
+
 def test_packing_is_quiet(checkpoint: Path, onnx_path: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     save_servable(tmp_path / "servable", onnx_path=onnx_path, checkpoint=checkpoint)
     assert capfd.readouterr() == ("", "")
@@ -257,7 +296,7 @@ def served(servable: Path, tmp_path: Path) -> Iterator[str]:
     process = subprocess.Popen(
         [sys.executable, "-m", "mlflow", *words.split(), str(servable)],
         cwd=tmp_path,
-        env=os.environ | {"PATH": path},
+        env=os.environ | {"PATH": path, "MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT": "20"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -287,3 +326,21 @@ def test_mlflow_models_serve_answers_a_post(served: str, video: Path, expected: 
     with urlopen(question, timeout=60) as answer:
         (row,) = json.load(answer)["predictions"]
     check(row, expected)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="ends the server by its process group")
+def test_a_slow_body_is_given_up_and_others_are_answered_meanwhile(served: str, video: Path) -> None:
+    host, port = served.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=60) as slow:
+        slow.sendall(b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
+        question = Request(
+            f"{served}/invocations",
+            data=json.dumps(body(video.read_bytes())).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urlopen(question, timeout=60) as answer:
+            assert answer.status == 200
+        said = slow.recv(4096)  # half of the 20 s that a request has, for the body
+        assert said.startswith(b"HTTP/1.1 408 ")
+        assert b"within 10 s" in said + slow.recv(4096)
+        assert slow.recv(4096) == b""
