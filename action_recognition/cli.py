@@ -22,6 +22,7 @@ from action_recognition.standard_streams import (
     output_fails,
     silence,
 )
+from action_recognition.text import printable
 
 OVERRIDE = re.compile(r"^[+~]{0,2}[A-Za-z_][\w./@]*=")
 # The exit code of an error nobody foresaw (EX_SOFTWARE of sysexits.h).
@@ -123,7 +124,7 @@ def _report(error: BaseException, command: str) -> int:
         case ReportedError():
             return 1
         case UserError():
-            _say(_own_line(error))
+            _say(str(error))
         case KeyboardInterrupt():
             _say("interrupted", prefix="")
             return 130
@@ -140,7 +141,7 @@ def _report(error: BaseException, command: str) -> int:
 
 def _say(line: str, *, prefix: str = "error: ") -> None:
     try:
-        print(f"{prefix}{line}", file=sys.stderr, flush=True)
+        print(f"{prefix}{printable(line)}", file=sys.stderr, flush=True)
     except OSError:  # a closed pipe or a full disk, too
         silence(sys.stderr)
 
@@ -162,9 +163,3 @@ def _keep_traceback(error: BaseException) -> str:
             return file.name
     except OSError:
         return "DEBUG=1 prints it"
-
-
-def _own_line(error: UserError) -> str:
-    """PyTorch raises an error of a loader's worker again with the worker's traceback as its text: its last line."""
-    last = (str(error).strip().splitlines() or [""])[-1]
-    return last.removeprefix(f"{type(error).__module__}.{type(error).__qualname__}: ")

@@ -3,9 +3,22 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from action_recognition.text import printable
+
 
 class UserError(Exception):
-    """Something the user can put right. The command line prints it without a traceback and exits with 1."""
+    """Something the user can put right. The command line prints it without a traceback and exits with 1.
+
+    The text is one printable line, whatever names are in it: see `text.printable`.
+    """
+
+    def __init__(self, line: object = "") -> None:
+        text = str(line)
+        if text.startswith(f"Caught {type(self).__name__} "):
+            # PyTorch raises an error of a loader's worker again with the worker's traceback as its text: its last line.
+            last = (text.strip().splitlines() or [""])[-1]
+            text = last.removeprefix(f"{type(self).__module__}.{type(self).__qualname__}: ")
+        super().__init__(printable(text))
 
 
 class ConfigError(UserError):

@@ -6,7 +6,9 @@ order of the numbers in their names: T2 comes before T10.
 """
 
 import hashlib
+import os
 import re
+import stat
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +18,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from action_recognition.data.image_header import image_size
+from action_recognition.data.pixel_limit import check_pixels
+from action_recognition.data.regular_files import open_regular
 from action_recognition.data.video import (
     VIDEO_SUFFIXES,
     Frame,
@@ -26,6 +31,7 @@ from action_recognition.data.video import (
     probe,
     read_frames,
     resize_short_side,
+    resized_size,
 )
 from action_recognition.errors import VideoError
 
@@ -50,7 +56,8 @@ def frame_files(path: Path) -> tuple[Path, ...] | None:
     """The image files of a still or a sequence, in the order of frames (none if there are none); None for a video."""
     if path.suffix.lower() in VIDEO_SUFFIXES:
         return None
-    if path.is_file():
+    mode = _mode(path)
+    if mode and not stat.S_ISDIR(mode):
         return (path,) if is_image(path) else None
     part = _PART.fullmatch(path.name)
     whole = path.with_name(part["name"]) if part else path
@@ -62,19 +69,30 @@ def clip_files(path: Path) -> tuple[Path, ...]:
     """All files that a clip is kept in; none if it is not there."""
     files = frame_files(path)
     if files is None:
-        return (path,) if path.exists() else ()
+        return (path,) if _mode(path) else ()
     return files
 
 
+def _mode(path: Path) -> int:
+    """What kind of thing lies there; 0 for nothing, or nothing that can be looked at."""
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError):  # ValueError: a NUL in the name
+        return 0
+
+
 def _names(whole: Path) -> tuple[Path, tuple[str, ...]]:
-    folder = whole if whole.is_dir() else whole.parent
+    folder = whole if stat.S_ISDIR(_mode(whole)) else whole.parent
     try:
         written = folder.stat().st_mtime_ns
-    except OSError:
+    except (OSError, ValueError):
         return folder, ()
-    if folder == whole:
-        return folder, image_names(str(folder), written)
-    return folder, _starred_names(str(folder), written, whole.name)
+    try:
+        if folder == whole:
+            return folder, image_names(str(folder), written)
+        return folder, _starred_names(str(folder), written, whole.name)
+    except OSError as error:
+        raise VideoError(f"{folder}: cannot be read ({error.strerror})") from None
 
 
 @lru_cache(maxsize=4096)
@@ -102,12 +120,17 @@ def read_image(path: Path, *, short_side: int | None = None, channels: int = 3, 
         bits: of depth, 8 or 16; None takes what is there.
 
     Raises:
-        VideoError: missing, empty, truncated (PNG and JPEG), no image, not one channel, or of other `bits`.
+        VideoError: missing, not readable, empty, truncated (PNG and JPEG), no image, larger than `data.max_pixels`,
+            not one channel, or of other `bits`.
     """
     mode = cv2.IMREAD_COLOR if channels == 3 else cv2.IMREAD_UNCHANGED
+    content = _content(path)
+    _check_size(path, content, short_side)
     try:
-        image: Any = cv2.imdecode(np.frombuffer(_content(path), dtype=np.uint8), mode)
-    except cv2.error:  # sizes that no picture has
+        image: Any = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), mode)
+    except MemoryError:
+        raise VideoError(f"{path}: not enough memory to decode it") from None
+    except cv2.error:
         image = None
     if image is None:
         raise VideoError(f"{path}: not an image that OpenCV can decode")
@@ -116,6 +139,15 @@ def read_image(path: Path, *, short_side: int | None = None, channels: int = 3, 
     if short_side is not None:
         image = resize_short_side(image, short_side)
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+def _check_size(path: Path, content: bytes, short_side: int | None) -> None:
+    size = image_size(content)
+    if size is None or 0 in size:
+        raise VideoError(f"{path}: not an image that OpenCV can decode")
+    check_pixels(path, *size)
+    if short_side is not None:
+        check_pixels(path, *resized_size(*size, short_side), resized=True)
 
 
 def _as_depth(path: Path, image: Any, short_side: int | None, bits: int | None) -> Frame:
@@ -136,12 +168,8 @@ def _as_depth(path: Path, image: Any, short_side: int | None, bits: int | None) 
 
 def _content(path: Path) -> bytes:
     """Bytes of the file; decoders fill up what is missing of a picture, so its end is looked at first."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise VideoError(f"{path}: no such file") from None
-    except OSError as error:
-        raise VideoError(f"{path}: cannot be read ({error.strerror})") from None
+    with open_regular(path) as file:
+        content = file.read()
     if not content:
         raise VideoError(f"{path}: empty file")
     is_cut = content.startswith(b"\x89PNG") and b"IEND" not in content[-4096:]
@@ -199,7 +227,7 @@ def _still_or_sequence(path: Path, channels: int) -> tuple[Path, ...] | None:
     if files is None and channels != 3:
         raise VideoError(f"{path}: expected a folder of depth images, {channels} channel each; this is no image")
     if files is not None and not files:
-        raise VideoError(f"{path}: {'no images in this folder' if path.is_dir() else 'no such file'}")
+        raise VideoError(f"{path}: {'no images in this folder' if stat.S_ISDIR(_mode(path)) else 'no such file'}")
     return files
 
 
@@ -234,14 +262,19 @@ def claimed_frames(path: Path) -> int:
 
 
 def clip_md5(path: Path) -> str:
-    """Of the bytes of a file; of names and bytes of the files of a sequence, in the order of frames."""
+    """Of the bytes of a file; of names and bytes of the files of a sequence, in the order of frames.
+
+    Raises:
+        VideoError: if a file of it cannot be read.
+    """
     files = frame_files(path)
     if files is None or files == (path,):
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return hashlib.file_digest(file, "md5").hexdigest()
     digest = hashlib.md5()
     for frame in files:
-        content = frame.read_bytes()
-        digest.update(f"{frame.name} {len(content)} ".encode())
+        with open_regular(frame) as file:
+            content = file.read()
+        digest.update(os.fsencode(f"{frame.name} {len(content)} "))
         digest.update(content)
     return digest.hexdigest()

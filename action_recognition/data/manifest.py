@@ -8,6 +8,7 @@ its results are kept in `manifest.csv` beside the data, or in `.cache/` where th
 import csv
 import hashlib
 import io
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from typing import Any
 
 from action_recognition.config import DataConfig
 from action_recognition.data.frames import clip_files, clip_md5, probe_clip
+from action_recognition.data.regular_files import size_bytes
 from action_recognition.data.sources import OFFICIAL_SOURCES, hmdb51
 from action_recognition.data.sources.depth import list_sequences
 from action_recognition.data.sources.folder import assign_folder_splits
@@ -29,6 +31,8 @@ from action_recognition.data.splits import cut_by_source
 from action_recognition.errors import DataError, VideoError
 from action_recognition.files import replace_file
 
+# A file name is bytes; those that are not UTF-8 come back from the CSV as they went into it.
+NAMES_AS_THEY_ARE = "surrogateescape"
 SPLITS = ("train", "val", "test", "unused")
 # Data sets of images: they list their clips and split them in one.
 IMAGE_SOURCES: dict[str, Callable[[DataConfig], list[ListedClip]]] = {"stills": list_stills, "depth": list_sequences}
@@ -75,7 +79,7 @@ class Manifest:
     def data_hash(self) -> str:
         """16 hex digits over what each clip is, what it is called, and which split it is in."""
         rows = sorted(f"{r.path}\t{r.label}\t{r.split}\t{r.md5}" for r in self.records)
-        return hashlib.sha256("\n".join(rows).encode()).hexdigest()[:16]
+        return hashlib.sha256(os.fsencode("\n".join(rows))).hexdigest()[:16]
 
     def split(self, name: str, *, min_frames: int = 1) -> list[ClipRecord]:
         """Usable clips of one split: decodable, with at least `min_frames` frames."""
@@ -98,7 +102,7 @@ class Manifest:
         writer = csv.DictWriter(text, fieldnames=[field.name for field in fields(ClipRecord)], lineterminator="\n")
         writer.writeheader()
         writer.writerows(asdict(record) for record in self.records)
-        return text.getvalue().encode()
+        return text.getvalue().encode(errors=NAMES_AS_THEY_ARE)
 
     def write(self, path: Path) -> None:
         """Write the CSV in one step."""
@@ -120,7 +124,7 @@ def parse_records(content: bytes, *, origin: str) -> list[ClipRecord]:
     try:
         return [
             ClipRecord(**{name: kind(row[name]) for name, kind in kinds.items()})  # type: ignore[operator]
-            for row in csv.DictReader(io.StringIO(content.decode(), newline=""))
+            for row in csv.DictReader(io.StringIO(content.decode(errors=NAMES_AS_THEY_ARE), newline=""))
         ]
     except (KeyError, ValueError, TypeError) as error:
         raise DataError(f"{origin}: not a manifest ({error!r}); delete it and it is made again") from None
@@ -165,7 +169,7 @@ def _probed_manifest(listed: Sequence[ClipRecord], data: DataConfig, progress: P
 def _named_record(video: Path, *, label: str, videos_dir: Path, source: OfficialSource) -> ClipRecord:
     name = source.parse_clip_name(video.stem, label=label)
     path = video.relative_to(videos_dir).as_posix()
-    record = ClipRecord(path=path, label=label, split="unused", source=name.source, size_bytes=video.stat().st_size)
+    record = ClipRecord(path=path, label=label, split="unused", source=name.source, size_bytes=size_bytes(video))
     tags: dict[str, Any] = name.tags
     return replace(record, **tags)
 
@@ -193,7 +197,7 @@ def _cut_validation(records: Sequence[ClipRecord], data: DataConfig) -> list[Cli
 
 def _cache_paths(data: DataConfig) -> tuple[Path, ...]:
     """Where earlier probes may lie; the last one is written to. Data under `data.dir` is never written into."""
-    key = hashlib.sha256(str(Path(data.videos_dir).resolve()).encode()).hexdigest()[:12]
+    key = hashlib.sha256(os.fsencode(Path(data.videos_dir).resolve())).hexdigest()[:12]
     return Path(data.dir) / "manifest.csv", Path(".cache/manifests") / f"{data.name}-{key}.csv"
 
 
@@ -231,8 +235,9 @@ def _with_probe(record: ClipRecord, probe_of: ClipRecord) -> ClipRecord:
 def probed(record: ClipRecord, videos_dir: Path, *, channels: int = 3) -> ClipRecord:
     """Decode and hash one clip; what stops it from being decoded goes into `error`."""
     path = videos_dir / record.path
-    md5 = clip_md5(path)
+    md5 = ""
     try:
+        md5 = clip_md5(path)
         info = probe_clip(path, channels=channels)
     except VideoError as error:
         return replace(record, md5=md5, error=str(error))
@@ -246,4 +251,4 @@ def source_groups(records: Iterable[ClipRecord]) -> set[tuple[str, str]]:
 
 def group_digests(records: Iterable[ClipRecord]) -> list[str]:
     """Short hashes of (class, source video) pairs, for evaluation to recognise what a model has seen."""
-    return sorted(hashlib.sha256(f"{a}/{b}".encode()).hexdigest()[:12] for a, b in source_groups(records))
+    return sorted(hashlib.sha256(os.fsencode(f"{a}/{b}")).hexdigest()[:12] for a, b in source_groups(records))

@@ -1,5 +1,6 @@
 """Decoding videos with OpenCV: sequential, because seeking is inexact and headers lie about the number of frames."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,7 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from action_recognition.errors import VideoError
+from action_recognition.data.containers import promised_bytes
+from action_recognition.data.pixel_limit import check_pixels
+from action_recognition.data.regular_files import open_regular
+from action_recognition.errors import VideoError, first_line
 
 # Clips are decoded side by side by threads and workers; OpenCV's own pool on top would only fight for the same cores.
 # It also hangs a worker forked after its first use, so it is switched off here, before there is one.
@@ -22,6 +26,33 @@ VIDEO_SUFFIXES = frozenset({
 })
 # fmt: on
 Frame = NDArray[np.uint8]
+
+# What FFmpeg may make of a file: containers that hold their frames themselves, bare streams of the usual codecs, and
+# single images. Its playlists (ffconcat, HLS, DASH, SDP, image patterns ...) open other files, themselves, or the
+# network. OpenCV reads the variable each time it opens a file.
+DEMUXERS = (
+    "avi,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,flv,live_flv,kux,mpegts,mpeg,mpegvideo,asf,asf_o,ogg,yuv4mpegpipe,"
+    "gif,apng,ivf,obu,av1,h261,h263,h264,hevc,vvc,m4v,vc1,vc1test,dirac,cavsvideo,mjpeg,mjpeg_2000,dv,mxf,nut,nuv,rm,"
+    "nsv,wtv,gxf,lxf,swf,bink,smk,roq,amv,thp,4xm,film_cpk,"
+    "bmp_pipe,jpeg_pipe,png_pipe,ppm_pipe,pgm_pipe,tiff_pipe,webp_pipe"
+)
+OPTIONS_VARIABLE = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
+OPTIONS = f"format_whitelist;{DEMUXERS}|protocol_whitelist;file"
+
+# A panorama, or a file made to fill the memory: a line of 120,000 x 1 pixels would be 128 x 15,360,000 after scaling.
+# Only squares at the start, the middle and the end of the longer side are ever looked at (three-crop testing), so of
+# frames longer than `MAX_ASPECT` only these thirds are kept.
+MAX_ASPECT = 12
+
+
+def _restrict_ffmpeg() -> None:
+    """Options given later win; a user's own are left in front."""
+    given = os.environ.get(OPTIONS_VARIABLE, "")
+    if not given.endswith(OPTIONS):
+        os.environ[OPTIONS_VARIABLE] = f"{given}|{OPTIONS}" if given else OPTIONS
+
+
+_restrict_ffmpeg()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,12 +72,19 @@ class VideoInfo:
 
 def resized_size(width: int, height: int, short_side: int) -> tuple[int, int]:
     """Width and height of a frame after `resize_short_side`."""
+    longest = MAX_ASPECT * min(height, width)
+    width, height = min(width, longest), min(height, longest)
     scale = short_side / min(height, width)
     return max(short_side, round(width * scale)), max(short_side, round(height * scale))
 
 
 def resize_short_side(frame_HWC: Frame, short_side: int) -> Frame:
-    """Scale so that the shorter side is `short_side` pixels, keeping the aspect ratio to the nearest pixel."""
+    """Scale so that the shorter side is `short_side` pixels, keeping the aspect ratio to the nearest pixel.
+
+    Of a frame whose longer side is more than `MAX_ASPECT` times the shorter, only the start, the middle and the end
+    are kept: whatever is cropped from it at positions 0, 0.5 and 1 is the same, and memory is bounded.
+    """
+    frame_HWC = _thirds(frame_HWC)
     height, width = frame_HWC.shape[:2]
     scale = short_side / min(height, width)
     if scale == 1:
@@ -54,6 +92,17 @@ def resize_short_side(frame_HWC: Frame, short_side: int) -> Frame:
     size = resized_size(width, height, short_side)
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(frame_HWC, size, interpolation=interpolation), dtype=frame_HWC.dtype)
+
+
+def _thirds(frame_HWC: Frame) -> Frame:
+    height, width = frame_HWC.shape[:2]
+    short, long = sorted((height, width))
+    if long <= MAX_ASPECT * short:
+        return frame_HWC
+    piece, axis = MAX_ASPECT // 3 * short, int(width > height)
+    starts = (0, (long - piece) // 2, long - piece)
+    pieces = [np.arange(start, start + piece) for start in starts]
+    return np.take(frame_HWC, np.concatenate(pieces), axis=axis)
 
 
 def square_start(height: int, width: int, size: int, position: float = 0.5) -> tuple[int, int]:
@@ -75,49 +124,48 @@ def check_file(path: Path) -> None:
     """Refuse what cannot be a whole video, before a decoder makes a guess at it.
 
     Raises:
-        VideoError: missing, a directory, empty, or shorter than its own container says (AVI, MP4 and MOV).
+        VideoError: missing, no regular file, not readable, empty, or shorter than its own container says (see
+            `containers`).
     """
-    if not path.exists():
-        raise VideoError(f"{path}: no such file")
-    if not path.is_file():
-        raise VideoError(f"{path}: not a file")
-    size = path.stat().st_size
-    if size == 0:
-        raise VideoError(f"{path}: empty file")
-    expected = _container_bytes(path, size)
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size == 0:
+            raise VideoError(f"{path}: empty file")
+        expected = promised_bytes(file)
     if expected is not None and expected > size:
-        raise VideoError(f"{path}: truncated, {size} bytes of the {expected} that its header promises")
+        raise VideoError(f"{path}: truncated, {size} bytes of the {expected} that its container promises")
 
 
-def _container_bytes(path: Path, size: int) -> int | None:
-    """Bytes that the file should have by its own account; None for containers that do not say."""
-    with path.open("rb") as file:
-        head = file.read(12)
-        if head[:4] == b"RIFF" and head[8:11] == b"AVI":
-            return 8 + int.from_bytes(head[4:8], "little")
-        if head[4:8] not in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
-            return None
-        offset = 0
-        while offset < size:
-            file.seek(offset)
-            box = file.read(16)
-            length = int.from_bytes(box[:4], "big")
-            if length == 1:
-                length = int.from_bytes(box[8:16], "big")
-            if length == 0 or len(box) < 8:  # 0: the box goes on to the end of the file
-                return size
-            offset += max(length, 8)
-        return offset
+def ffmpeg_name(path: Path) -> str | bytes:
+    """How to name a file to FFmpeg: absolute and with the protocol, or it takes `12:30.mp4` for protocol `12`.
+
+    OpenCV ends the process over a string that is not UTF-8, so such a name goes to it as the bytes that it is.
+    """
+    name = f"file:{path.absolute()}"
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(name)
+    return name
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[cv2.VideoCapture]:
+def _opened(path: Path, short_side: int | None = None) -> Iterator[cv2.VideoCapture]:
+    """Raises `VideoError` also for what goes wrong while the capture is used: memory that is not there, OpenCV's own."""
     check_file(path)
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    capture = cv2.VideoCapture()
     try:
-        if not capture.isOpened():
+        if not capture.open(ffmpeg_name(path), cv2.CAP_FFMPEG):  # type: ignore[call-overload]  # takes bytes, too
             raise VideoError(f"{path}: not a video that FFmpeg can decode")
+        width, height = (int(capture.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+        check_pixels(path, width, height)
+        if short_side is not None and width > 0 and height > 0:
+            check_pixels(path, *resized_size(width, height, short_side), resized=True)
         yield capture
+    except MemoryError:
+        raise VideoError(f"{path}: not enough memory to decode it") from None
+    except cv2.error as error:
+        raise VideoError(f"{path}: cannot be decoded ({getattr(error, 'err', None) or first_line(error)})") from None
     finally:
         capture.release()
 
@@ -126,7 +174,8 @@ def probe(path: Path) -> VideoInfo:
     """Count the frames of a video by going through all of it (without colour conversion, so about twice as fast).
 
     Raises:
-        VideoError: if the file is missing, empty, truncated, not a video, or holds no frame.
+        VideoError: if the file is missing, empty, truncated, not a video, too large (`data.max_pixels`), or holds no
+            frame.
     """
     with _opened(path) as capture:
         frames = 0
@@ -149,14 +198,14 @@ def iter_frames(path: Path, *, short_side: int | None = None) -> Iterator[Frame]
     Raises:
         VideoError: as `probe`.
     """
-    with _opened(path) as capture:
+    with _opened(path, short_side) as capture:
         count = 0
         while True:
             ok, frame_BGR = capture.read()
             if not ok:
                 break
             count += 1
-            yield _converted(frame_BGR, short_side)
+            yield _converted(path, frame_BGR, short_side)
         if count == 0:
             raise VideoError(f"{path}: no frame could be decoded")
 
@@ -175,7 +224,7 @@ def read_frames(path: Path, indices: NDArray[np.int64], *, short_side: int | Non
     wanted = set(map(int, indices))
     last = max(wanted)
     found: dict[int, Frame] = {}
-    with _opened(path) as capture:
+    with _opened(path, short_side) as capture:
         for number in range(last + 1):
             if not capture.grab():
                 raise VideoError(f"{path}: ends after {number} frames, frame {last} was asked for")
@@ -183,7 +232,7 @@ def read_frames(path: Path, indices: NDArray[np.int64], *, short_side: int | Non
                 ok, frame_BGR = capture.retrieve()
                 if not ok:
                     raise VideoError(f"{path}: frame {number} could not be decoded")
-                found[number] = _converted(frame_BGR, short_side)
+                found[number] = _converted(path, frame_BGR, short_side)
     return np.stack([found[int(index)] for index in indices])
 
 
@@ -199,8 +248,10 @@ def header_frame_count(path: Path) -> int:
         return int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
 
 
-def _converted(frame_BGR: NDArray, short_side: int | None) -> Frame:
+def _converted(path: Path, frame_BGR: NDArray, short_side: int | None) -> Frame:
     """Resize first: fewer pixels to convert."""
+    height, width = frame_BGR.shape[:2]
+    check_pixels(path, width, height)  # a frame can be larger than its container says
     if short_side is not None:
         frame_BGR = resize_short_side(frame_BGR, short_side)
     return np.asarray(cv2.cvtColor(frame_BGR, cv2.COLOR_BGR2RGB), dtype=np.uint8)

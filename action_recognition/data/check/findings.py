@@ -11,6 +11,7 @@ from action_recognition.contract import ClipContract
 from action_recognition.data.manifest import ClipRecord, Manifest, source_groups
 from action_recognition.data.sources.hmdb51 import NAME
 from action_recognition.data.store.reader import ClipStore
+from action_recognition.text import printable
 
 # {(class, file name): split}, as the split files have it.
 Listing = Mapping[tuple[str, str], str]
@@ -63,7 +64,7 @@ def find_unreadable(manifest: Manifest) -> list[Finding]:
     for record in manifest.records:
         if record.error:
             # An error line starts with the path.
-            reason = record.error.rpartition(f"{record.path}: ")[2]
+            reason = record.error.rpartition(f"{printable(record.path)}: ")[2]
             kind = "truncated" if reason.startswith("truncated") else "unreadable"
             findings.append(Finding(kind=kind, path=record.path, detail=reason))
     return findings

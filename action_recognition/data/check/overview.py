@@ -156,7 +156,7 @@ def _unknown_files_line(videos_dir: Path) -> str:
     visible = [path for path in sorted(videos_dir.glob("*")) if not path.name.startswith(".")]
     stray = [path for path in visible if path.is_file()]
     for folder in (path for path in visible if path.is_dir()):
-        stray += [p for p in sorted(folder.glob("[!.]*")) if p.suffix.lower() not in VIDEO_SUFFIXES or not p.is_file()]
+        stray += [p for p in sorted(folder.glob("[!.]*")) if p.suffix.lower() not in VIDEO_SUFFIXES]
     if not stray:
         return ""
     names = ", ".join(path.relative_to(videos_dir).as_posix() for path in stray[:FEW])

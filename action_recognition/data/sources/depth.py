@@ -13,6 +13,7 @@ from pathlib import Path
 
 from action_recognition.config import DataConfig
 from action_recognition.data.frames import STAR, frame_files, is_image, natural_key, read_image
+from action_recognition.data.regular_files import size_bytes
 from action_recognition.data.sources.layout import class_folders
 from action_recognition.data.sources.listed import ListedClip
 from action_recognition.data.splits import cut_by_source
@@ -119,7 +120,7 @@ def _listed(run: Run, root: Path, min_sequence: int) -> ListedClip:
         label=run.label,
         source=run.subject,
         frames=count,
-        size_bytes=sum(path.stat().st_size for path in run.files),
+        size_bytes=sum(size_bytes(path) for path in run.files),
         error=short if count < min_sequence else "",
     )
 

@@ -13,6 +13,7 @@ from math import ceil, floor
 from pathlib import Path
 
 from action_recognition.config import DataConfig
+from action_recognition.data.regular_files import size_bytes
 from action_recognition.data.sources.listed import ListedClip
 from action_recognition.errors import DataError
 
@@ -69,7 +70,7 @@ def _listed(name: str, label: str, images_dir: Path) -> ListedClip:
     path = images_dir / name
     still = ListedClip(path=name, label=label, source=name)
     try:
-        return replace(still, size_bytes=path.stat().st_size)
+        return replace(still, size_bytes=size_bytes(path))
     except OSError:
         return replace(still, error=f"{path}: no such file")
 
