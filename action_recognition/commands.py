@@ -188,6 +188,7 @@ def _start(
     from rich.console import Console
 
     from action_recognition.config import load_config
+    from action_recognition.data.pixel_limit import set_max_pixels
     from action_recognition.errors import ConfigError
     from action_recognition.processes import is_first_process
 
@@ -202,6 +203,7 @@ def _start(
         from action_recognition.data.shards.settings import as_exported
 
         config = as_exported(config)
+    set_max_pixels(config.data.max_pixels)
     return config, Console(soft_wrap=True, quiet=not is_first_process())
 
 

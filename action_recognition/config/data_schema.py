@@ -21,6 +21,7 @@ from action_recognition.config.rules import (
 from action_recognition.contract import SHORT_CLIP_POLICIES
 from action_recognition.errors import ConfigError, check_choice
 
+MOST_PIXELS = 1 << 30  # OpenCV decodes no larger image
 DATA_KINDS = ("demo", "hmdb51", "ucf101", "folder", "shards", "stills", "depth")
 
 Pixels = Annotated[int, Range(1, 4096)]
@@ -167,6 +168,7 @@ class DataConfig(Section):
     test_crops: Annotated[int, Choice(1, 3)]
     clips_per_video: Annotated[int, Range(1, 1000)]
     sampling: Annotated[str, Choice("shuffle", "class_balanced")]
+    max_pixels: Annotated[int, Range(1, MOST_PIXELS)]
     cache: CacheConfig
     shards: ShardsConfig
     augment: AugmentConfig

@@ -1,9 +1,9 @@
 """Whether a video file ends before its own container says that it does. FFmpeg decodes what is there and says nothing.
 
-What can be known differs. AVI, MP4, MOV, Matroska, WebM and ASF say how long their parts are; FLV, Ogg, MPEG program and
-transport streams are chains of packets, so a file that ends inside one is cut, and one that is cut exactly between two
-looks whole. A file still being written, or recorded live, has parts of unknown length: those are believed. So is
-anything else that is not understood: a good file must not be refused.
+What can be known differs. AVI, MP4, MOV, Matroska, WebM and ASF say how long their parts are. FLV, Ogg, MPEG program
+and MPEG transport streams are chains of packets: a file that ends inside a packet is cut, and one that was cut exactly
+between two packets looks whole. A file that is still being written, or was recorded live, has parts of unknown length:
+it is believed. So is anything else that is not understood, because a good file must not be refused.
 """
 
 import os
@@ -13,14 +13,24 @@ from typing import BinaryIO
 # Steps along a file's outermost parts. Recordings in fragments have some thousands of them an hour; past this the file
 # is believed, so that one made of nothing but tiny parts costs a fraction of a second.
 MAX_STEPS = 100_000
+# A file of more boxes than this, which hold less than this on average, is no video: FFmpeg would take half a second for
+# each megabyte of them.
+SMALL_BOXES, SMALL_BOX_BYTES = 1_000, 64
 TAIL_BYTES = 1 << 18
 Check = Callable[[BinaryIO, int], int | None]
+
+
+class NoVideoError(Exception):
+    """A file that is made to keep a decoder busy."""
 
 
 def promised_bytes(file: BinaryIO) -> int | None:
     """Bytes that the file must have by its own account: more than it has if it is cut off.
 
     None where it does not say, or where the container is not one of those above.
+
+    Raises:
+        NoVideoError: if it is made of nothing but tiny boxes.
     """
     size = os.fstat(file.fileno()).st_size
     head = _at(file, 0, 64)
@@ -70,7 +80,9 @@ BOXES = frozenset(
 
 def _promised_by_boxes(file: BinaryIO, size: int) -> int | None:
     offset = 0
-    for _ in range(MAX_STEPS):
+    for number in range(MAX_STEPS):
+        if number >= SMALL_BOXES and offset < number * SMALL_BOX_BYTES:
+            raise NoVideoError(f"{number} boxes of {offset // number} bytes each")
         box = _at(file, offset, 16)
         length, kind = _big(box[:4]), box[4:8]
         if length == 1:
@@ -139,14 +151,14 @@ def _promised_by_tags(file: BinaryIO, size: int) -> int | None:
     offset = start
     for _ in range(MAX_STEPS):
         tag = _at(file, offset, 11)
-        if len(tag) < 11 or tag[0] & 0x1F not in (8, 9, 18):
+        if not tag or tag[0] not in (8, 9, 18) or any(tag[8:11]):  # kinds of tags, and three bytes always 0
             return None
         offset += 11 + _big(tag[1:4])
-        if offset > size:
-            return offset
+        if offset == size:  # some leave the last length out
+            return size
         offset += 4
         if offset >= size:
-            return None
+            return offset
     return None
 
 
@@ -159,7 +171,7 @@ ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 def _promised_by_objects(file: BinaryIO, size: int) -> int | None:
     header = _at(file, 0, min(_little(_at(file, 16, 8)), TAIL_BYTES))
     properties = header.find(ASF_PROPERTIES)
-    is_live = properties >= 0 and bool(header[properties + 88 : properties + 89] > b"\0" and header[properties + 88] & 1)
+    is_live = properties >= 0 and bool(_little(header[properties + 88 : properties + 89]) & 1)
     offset = 0
     for _ in range(MAX_STEPS):
         head = _at(file, offset, 24)

@@ -6,7 +6,6 @@ order of the numbers in their names: T2 comes before T10.
 """
 
 import hashlib
-import os
 import re
 import stat
 from collections.abc import Iterator
@@ -275,6 +274,6 @@ def clip_md5(path: Path) -> str:
     for frame in files:
         with open_regular(frame) as file:
             content = file.read()
-        digest.update(os.fsencode(f"{frame.name} {len(content)} "))
+        digest.update(f"{frame.name} {len(content)} ".encode(errors="surrogateescape"))
         digest.update(content)
     return digest.hexdigest()

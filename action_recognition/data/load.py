@@ -8,6 +8,7 @@ from action_recognition.data.manifest import IMAGE_SOURCES, SPLITS, Manifest, bu
 from action_recognition.data.shards.shard_set import read_shard_manifest
 from action_recognition.data.sources.depth import shared_subjects
 from action_recognition.progress import progress_bar
+from action_recognition.text import printable
 
 
 def load_manifest(config: Config, console: Console) -> Manifest:
@@ -39,4 +40,6 @@ def split_remarks(manifest: Manifest, kind: str) -> list[str]:
 
 def report_unusable(manifest: Manifest, contract: ClipContract, console: Console) -> None:
     for record in manifest.unusable(min_frames=contract.min_frames):
-        console.print(f"skipped: {record.error}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+        console.print(
+            f"skipped: {printable(record.error)}", style="yellow", highlight=False, markup=False, soft_wrap=True
+        )

@@ -8,7 +8,6 @@ its results are kept in `manifest.csv` beside the data, or in `.cache/` where th
 import csv
 import hashlib
 import io
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -79,7 +78,7 @@ class Manifest:
     def data_hash(self) -> str:
         """16 hex digits over what each clip is, what it is called, and which split it is in."""
         rows = sorted(f"{r.path}\t{r.label}\t{r.split}\t{r.md5}" for r in self.records)
-        return hashlib.sha256(os.fsencode("\n".join(rows))).hexdigest()[:16]
+        return hashlib.sha256("\n".join(rows).encode(errors=NAMES_AS_THEY_ARE)).hexdigest()[:16]
 
     def split(self, name: str, *, min_frames: int = 1) -> list[ClipRecord]:
         """Usable clips of one split: decodable, with at least `min_frames` frames."""
@@ -197,7 +196,7 @@ def _cut_validation(records: Sequence[ClipRecord], data: DataConfig) -> list[Cli
 
 def _cache_paths(data: DataConfig) -> tuple[Path, ...]:
     """Where earlier probes may lie; the last one is written to. Data under `data.dir` is never written into."""
-    key = hashlib.sha256(os.fsencode(Path(data.videos_dir).resolve())).hexdigest()[:12]
+    key = hashlib.sha256(str(Path(data.videos_dir).resolve()).encode(errors=NAMES_AS_THEY_ARE)).hexdigest()[:12]
     return Path(data.dir) / "manifest.csv", Path(".cache/manifests") / f"{data.name}-{key}.csv"
 
 
@@ -251,4 +250,5 @@ def source_groups(records: Iterable[ClipRecord]) -> set[tuple[str, str]]:
 
 def group_digests(records: Iterable[ClipRecord]) -> list[str]:
     """Short hashes of (class, source video) pairs, for evaluation to recognise what a model has seen."""
-    return sorted(hashlib.sha256(os.fsencode(f"{a}/{b}")).hexdigest()[:12] for a, b in source_groups(records))
+    names = (f"{label}/{source}".encode(errors=NAMES_AS_THEY_ARE) for label, source in source_groups(records))
+    return sorted(hashlib.sha256(name).hexdigest()[:12] for name in names)

@@ -36,5 +36,7 @@ def check_pixels(path: Path, width: int, height: int, *, resized: bool = False) 
     limit = max_pixels()
     if width * height > limit:
         what = f"would be resized to {width}x{height} pixels" if resized else f"{width}x{height} pixels"
-        advice = "; choose a smaller data.short_side, or raise the limit" if resized else "; raise the limit if it is real"
+        advice = (
+            "; choose a smaller data.short_side, or raise the limit" if resized else "; raise the limit if it is real"
+        )
         raise VideoError(f"{path}: {what}, more than data.max_pixels={limit}{advice}")

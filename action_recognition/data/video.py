@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from action_recognition.data.containers import promised_bytes
+from action_recognition.data.containers import NoVideoError, promised_bytes
 from action_recognition.data.pixel_limit import check_pixels
 from action_recognition.data.regular_files import open_regular
 from action_recognition.errors import VideoError, first_line
@@ -131,7 +131,10 @@ def check_file(path: Path) -> None:
         size = os.fstat(file.fileno()).st_size
         if size == 0:
             raise VideoError(f"{path}: empty file")
-        expected = promised_bytes(file)
+        try:
+            expected = promised_bytes(file)
+        except NoVideoError as error:
+            raise VideoError(f"{path}: not a video ({error})") from None
     if expected is not None and expected > size:
         raise VideoError(f"{path}: truncated, {size} bytes of the {expected} that its container promises")
 
@@ -151,11 +154,11 @@ def ffmpeg_name(path: Path) -> str | bytes:
 
 @contextmanager
 def _opened(path: Path, short_side: int | None = None) -> Iterator[cv2.VideoCapture]:
-    """Raises `VideoError` also for what goes wrong while the capture is used: memory that is not there, OpenCV's own."""
+    """Raises `VideoError` also for what goes wrong while the capture is used: no memory, or an error of OpenCV."""
     check_file(path)
     capture = cv2.VideoCapture()
     try:
-        if not capture.open(ffmpeg_name(path), cv2.CAP_FFMPEG):  # type: ignore[call-overload]  # takes bytes, too
+        if not capture.open(ffmpeg_name(path), cv2.CAP_FFMPEG):  # type: ignore[arg-type]  # takes bytes, too
             raise VideoError(f"{path}: not a video that FFmpeg can decode")
         width, height = (int(capture.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
         check_pixels(path, width, height)

@@ -15,7 +15,7 @@ from rich.console import Console
 from action_recognition.config import Config
 from action_recognition.data.datamodule import ClipDataModule
 from action_recognition.data.load import load_manifest
-from action_recognition.data.manifest import ClipRecord, group_digests
+from action_recognition.data.manifest import NAMES_AS_THEY_ARE, ClipRecord, group_digests
 from action_recognition.errors import DataError
 from action_recognition.evaluation.metrics import Metrics, compute_metrics
 from action_recognition.evaluation.plots import plot_class_accuracy, plot_confusion
@@ -150,4 +150,4 @@ def write_predictions(
     for record, row_K in zip(records, probability_NK, strict=True):
         best = int(row_K.argmax())
         writer.writerow((record.path, record.source, record.label, class_names[best], f"{row_K[best]:.4f}"))
-    replace_file(path, text.getvalue().encode())
+    replace_file(path, text.getvalue().encode(errors=NAMES_AS_THEY_ARE))

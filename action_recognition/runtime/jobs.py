@@ -38,7 +38,7 @@ def run_prediction(config: Config, sources: Sequence[str], *, console: Console) 
     if errors and len(paths) == 1:
         raise ReportedError(errors[0])
     if errors:
-        raise VideoError(f"{len(errors)} of {len(paths)} videos could not be read")
+        raise VideoError(f"{len(errors)} of {len(paths)} videos could not be read or written")
 
 
 def model_path(config: Config) -> Path:

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from action_recognition.data.frames import iter_clip_frames
-from action_recognition.data.video import Frame, probe
+from action_recognition.data.video import Frame, ffmpeg_name, probe
 from action_recognition.errors import UserError, VideoError
 from action_recognition.files import replacing
 from action_recognition.runtime.prediction import Prediction
 
 MIN_SHORT_SIDE = 240  # pixels; below it the text could not be read
+MAX_LONG_SIDE = 8190  # pixels; MPEG-4 has no more
 UNKNOWN_FPS = 25.0
 FONT = cv2.FONT_HERSHEY_DUPLEX
 WHITE = (255, 255, 255)
@@ -24,13 +25,13 @@ def write_labelled_video(prediction: Prediction, source: Path, path: Path) -> No
     """Write `source` as MPEG-4 with, on every frame, the label and probability of the window around it.
 
     A strip along the bottom shows the labels of the whole video, each in its colour, and where the frame is. Small
-    videos are enlarged until their shorter side has `MIN_SHORT_SIDE` pixels. Sound is left out.
+    videos are enlarged until their shorter side has `MIN_SHORT_SIDE` pixels, as far as MPEG-4 goes. Sound is left out.
 
     Args:
         path: an .mp4 file; it appears when it is complete.
 
     Raises:
-        VideoError: if `source` cannot be decoded.
+        VideoError: if `source` cannot be decoded, or is too long and narrow to be drawn in.
         UserError: if `path` cannot be written.
     """
     try:
@@ -47,13 +48,15 @@ def _write(prediction: Prediction, source: Path, path: Path) -> None:
     writer = None
     try:
         for number, frame_HWC in enumerate(iter_clip_frames(source)):
-            canvas_HWC = _canvas(frame_HWC)
+            canvas_HWC = _canvas(frame_HWC, source)
             if writer is None:
                 height, width = canvas_HWC.shape[:2]
                 painter = Painter(prediction, width=width, height=height)
                 codec = cv2.VideoWriter.fourcc(*"mp4v")
-                writer = cv2.VideoWriter(str(path), codec, prediction.fps or UNKNOWN_FPS, (width, height))
-                if not writer.isOpened():
+                writer = cv2.VideoWriter()
+                rate = prediction.fps or UNKNOWN_FPS
+                name = ffmpeg_name(path)
+                if not writer.open(name, cv2.CAP_FFMPEG, codec, rate, (width, height)):  # type: ignore[arg-type]
                     raise UserError(f"{path.parent}: no MPEG-4 video can be written there")
             painter.draw(canvas_HWC, number)
             writer.write(cv2.cvtColor(canvas_HWC, cv2.COLOR_RGB2BGR))
@@ -126,10 +129,13 @@ def label_color(label: int) -> Color:
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
-def _canvas(frame_HWC: Frame) -> Frame:
+def _canvas(frame_HWC: Frame, source: Path) -> Frame:
     """A copy to draw into, large enough for text, with the even sides that MPEG-4 wants."""
     height, width = frame_HWC.shape[:2]
-    scale = max(1.0, MIN_SHORT_SIDE / min(height, width))
+    short, long = sorted((height, width))
+    scale = min(max(1.0, MIN_SHORT_SIDE / short), MAX_LONG_SIDE / long)
+    if scale * short < MIN_SHORT_SIDE / 2:
+        raise VideoError(f"{source}: {width}x{height} pixels are too long and narrow for labels to be drawn in")
     size = (2 * round(width * scale / 2), 2 * round(height * scale / 2))
     if size == (width, height):
         return frame_HWC.copy()

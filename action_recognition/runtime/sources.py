@@ -1,5 +1,6 @@
 """Which clips are meant: video files, images, and folders of them."""
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,12 +13,14 @@ def expand_sources(sources: Sequence[str]) -> list[Path]:
     """Files as they are given, folders as the videos below them, sorted; each once.
 
     A file is taken whatever its name; in folders the suffix decides, and hidden files and folders are passed over.
-    A folder of images without videos stands for itself: what it is depends on the model, see `as_clips`.
+    What has a video's suffix there and cannot be read (a pipe, a link to nowhere), and folders that cannot be listed,
+    are among them: reading them says why. A folder of images without videos stands for itself: what it is depends on
+    the model, see `as_clips`.
 
     Raises:
         UserError: for a path that does not exist, or a folder without videos and images.
     """
-    return list(dict.fromkeys(path for source in sources for path in _expand(Path(source))))
+    return list(dict.fromkeys(path for source in sources for path in _expand(source)))
 
 
 def as_clips(paths: Sequence[Path], *, frames: int) -> list[Path]:
@@ -28,13 +31,16 @@ def as_clips(paths: Sequence[Path], *, frames: int) -> list[Path]:
     return clips
 
 
-def _expand(path: Path) -> Iterator[Path]:
-    if not path.exists():
-        raise UserError(f"{path}: no such file or folder")
-    if not path.is_dir():
+def _expand(source: str) -> Iterator[Path]:
+    if not source.strip():
+        raise UserError(f"{source!r}: no file or folder; expected the name of one (. is the current folder)")
+    path = Path(source)
+    if not os.path.lexists(source):
+        raise UserError(f"{source}: no such file or folder")
+    if not os.path.isdir(source):  # noqa: PTH112 - Path.is_dir raises where a folder above may not be looked into
         yield path
         return
-    videos = sorted(found for found in path.rglob("*") if _is_video(found, path))
+    videos = sorted(_videos_below(path))
     if not videos and any(is_image(file) for file in path.iterdir()):
         videos = [path]
     if not videos:
@@ -42,6 +48,11 @@ def _expand(path: Path) -> Iterator[Path]:
     yield from videos
 
 
-def _is_video(path: Path, folder: Path) -> bool:
-    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-    return path.suffix.lower() in VIDEO_SUFFIXES and not hidden and path.is_file()
+def _videos_below(folder: Path) -> Iterator[Path]:
+    closed: list[Path] = []
+    for found, subfolders, names in os.walk(folder, onerror=lambda error: closed.append(Path(error.filename))):
+        subfolders[:] = (name for name in subfolders if not name.startswith("."))
+        for name in names:
+            if Path(name).suffix.lower() in VIDEO_SUFFIXES and not name.startswith("."):
+                yield Path(found, name)
+    yield from closed

@@ -61,6 +61,8 @@ class VideoClassifier(PythonModel):
                 return self._predictor.predict(path)
             except UserError as error:
                 raise MlflowException.invalid_parameter_value(str(error).replace(str(path), f"row {row}")) from None
+            except MemoryError:
+                raise MlflowException.invalid_parameter_value(f"row {row}: not enough memory for this video") from None
 
 
 def _top_k(given: object) -> int:

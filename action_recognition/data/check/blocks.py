@@ -1,9 +1,11 @@
 """A report as a list of blocks, and its two forms: one self-contained HTML page, and Markdown without pictures."""
 
 import base64
+import html
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from html import escape
+
+from action_recognition.text import printable
 
 STYLE = """
 :root { --ink: #1d2327; --soft: #5c6770; --line: #dfe4e8; --paper: #fff; --wash: #f5f7f9;
@@ -163,12 +165,18 @@ def _markdown_table(table: Table) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (columns, marks, *rows))
 
 
+def escape(text: str) -> str:
+    """For HTML, with what cannot be shown, such as names that are not UTF-8, in backslashes."""
+    return html.escape(printable(text))
+
+
 def _text(value: str | int | Bar) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _plain(text: str) -> str:
     """File names hold what Markdown takes for markup."""
+    text = printable(text)
     for mark in "\\`*_#[]<|":
         text = text.replace(mark, f"\\{mark}")
     return text

@@ -31,6 +31,7 @@ from action_recognition.data.sources import OFFICIAL_SOURCES
 from action_recognition.data.store.jobs import open_store
 from action_recognition.errors import DataError
 from action_recognition.progress import progress_bar
+from action_recognition.text import printable
 
 SHOWN = 10  # findings of a kind on the terminal
 
@@ -46,9 +47,9 @@ def check_data(config: Config, *, console: Console) -> Checked:
     for kind, group in groupby(checked.findings, key=lambda finding: finding.kind):
         _show(kind, list(group), console)
     for line in checked.remarks:
-        console.print(f"remark: {line}", markup=False, highlight=False)
+        console.print(f"remark: {printable(line)}", markup=False, highlight=False)
     for leakage in checked.leakage:
-        console.print(f"leakage: {leakage}", markup=False, highlight=False)
+        console.print(f"leakage: {printable(leakage)}", markup=False, highlight=False)
     html, markdown = write_report(checked, Path(config.plots_dir))
     console.print(f"{html}, {markdown}", markup=False, highlight=False)
     faults = checked.faults
@@ -140,6 +141,6 @@ def _show(kind: str, findings: list[Finding], console: Console) -> None:
     style = "bold red" if KINDS[kind].fault else "bold"
     console.print(f"{kind} ({len(findings)}): {KINDS[kind].meaning}", style=style, markup=False, highlight=False)
     for finding in findings[:SHOWN]:
-        console.print(f"  {finding.path}: {finding.detail}", markup=False, highlight=False)
+        console.print(f"  {printable(finding.path)}: {printable(finding.detail)}", markup=False, highlight=False)
     if len(findings) > SHOWN:
         console.print(f"  and {len(findings) - SHOWN} more", highlight=False)

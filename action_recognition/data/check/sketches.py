@@ -5,7 +5,6 @@ that a second check decodes nothing that has not changed.
 """
 
 import hashlib
-import os
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -54,7 +53,7 @@ def sketch_clips(
         Sketches by the clip's md5, and an error line by path for each clip that could not be decoded after all.
     """
     videos_dir = Path(data.videos_dir)
-    key = hashlib.sha256(os.fsencode(videos_dir.resolve())).hexdigest()[:12]
+    key = hashlib.sha256(str(videos_dir.resolve()).encode(errors="surrogateescape")).hexdigest()[:12]
     cache = cache_dir / f"{data.name}-{key}.npz"
     wanted = {record.md5: record for record in records}
     sketches = {md5: sketch for md5, sketch in read_sketches(cache).items() if md5 in wanted}

@@ -29,7 +29,7 @@ def sample_bytes(key: str, record: ClipRecord, *, label_number: int, jpegs: Sequ
     """
     about = {name: value for name, value in asdict(record).items() if name not in ("error", "size_bytes")}
     about |= {"class": label_number}
-    members = {f"{key}.json": json.dumps(about, ensure_ascii=False, sort_keys=True).encode()}
+    members = {f"{key}.json": json.dumps(about, ensure_ascii=False, sort_keys=True).encode(errors="backslashreplace")}
     members |= {f"{key}.{number:04d}.jpg": jpeg for number, jpeg in enumerate(jpegs)}
     return b"".join(_member(name, content) for name, content in members.items())
 

@@ -26,5 +26,5 @@ def class_folders(videos_dir: Path) -> list[Path]:
 
 
 def list_videos(folder: Path) -> list[Path]:
-    """Videos directly in `folder`, by suffix, in alphabetical order; one that cannot be read is listed, so it is named."""
+    """Videos directly in `folder`, by suffix, in alphabetical order, also those that decoding will find unreadable."""
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES)

@@ -1,0 +1,93 @@
+"""Small real videos in every usual container, written by PyAV: whole ones, live ones, and what only looks like one."""
+
+import io
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import av
+import numpy as np
+
+
+class Container(NamedTuple):
+    """How PyAV is asked for a kind of file; `is_live` writes it to a stream that cannot go back to fill in lengths."""
+
+    suffix: str
+    muxer: str
+    codec: str
+    options: Mapping[str, str] = {}
+    is_live: bool = False
+
+
+CONTAINERS = {
+    "avi": Container(".avi", "avi", "mpeg4"),
+    "avi, live": Container(".avi", "avi", "mpeg4", is_live=True),
+    "mp4": Container(".mp4", "mp4", "libx264"),
+    "mp4, faststart": Container(".mp4", "mp4", "libx264", {"movflags": "faststart"}),
+    "mp4, fragments": Container(".mp4", "mp4", "libx264", {"movflags": "frag_keyframe+empty_moov"}),
+    "mp4, live": Container(".mp4", "mp4", "libx264", {"movflags": "frag_keyframe+empty_moov"}, is_live=True),
+    "mov": Container(".mov", "mov", "mjpeg"),
+    "3gp": Container(".3gp", "3gp", "mpeg4"),
+    "mkv": Container(".mkv", "matroska", "libx264"),
+    "mkv, live": Container(".mkv", "matroska", "libx264", is_live=True),
+    "webm": Container(".webm", "webm", "libvpx"),
+    "webm, live": Container(".webm", "webm", "libvpx", {"live": "1"}, is_live=True),
+    "flv": Container(".flv", "flv", "flv"),
+    "flv, live": Container(".flv", "flv", "flv", is_live=True),
+    "ts": Container(".ts", "mpegts", "mpeg2video"),
+    "m2ts": Container(".m2ts", "mpegts", "libx264", {"mpegts_m2ts_mode": "1"}),
+    "mpg": Container(".mpg", "mpeg", "mpeg1video"),
+    "mpg, vob": Container(".mpg", "vob", "mpeg2video"),
+    "wmv": Container(".wmv", "asf", "wmv2"),
+    "wmv, live": Container(".wmv", "asf", "wmv2", is_live=True),
+    "ogv": Container(".ogv", "ogg", "libvpx"),
+    "y4m": Container(".y4m", "yuv4mpegpipe", "wrapped_avframe"),
+    "gif": Container(".gif", "gif", "gif"),
+}
+# They end without a word of how long they should have been, wherever they are cut.
+BELIEVED = frozenset({"gif", "avi, live", "wmv, live"})
+PIXEL_FORMATS = {"mjpeg": "yuvj420p", "gif": "rgb8"}
+
+
+class _Stream(io.RawIOBase):
+    """A pipe, as far as a muxer can tell."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.content = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return False
+
+    def write(self, data: object) -> int:
+        self.content += bytes(data)  # type: ignore[call-overload]
+        return len(bytes(data))  # type: ignore[call-overload]
+
+
+def video_bytes(kind: Container, frames_THWC: np.ndarray, *, fps: int = 25) -> bytes:
+    """RGB uint8 frames in that container."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, stream = Path(folder, "video"), _Stream()
+        _write(stream if kind.is_live else str(path), kind, frames_THWC, fps)
+        return bytes(stream.content) if kind.is_live else path.read_bytes()
+
+
+def _write(target: _Stream | str, kind: Container, frames_THWC: np.ndarray, fps: int) -> None:
+    with av.open(target, "w", format=kind.muxer, options=dict(kind.options)) as output:
+        video = output.add_stream(kind.codec, rate=fps)
+        height, width = frames_THWC.shape[1:3]
+        video.width, video.height = width, height
+        video.pix_fmt = PIXEL_FORMATS.get(kind.codec, "yuv420p")
+        for frame_HWC in frames_THWC:
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame_HWC), format="rgb24")
+            output.mux(video.encode(frame))
+        output.mux(video.encode())
+
+
+def write_container(path: Path, name: str, frames_THWC: np.ndarray) -> Path:
+    path.write_bytes(video_bytes(CONTAINERS[name], frames_THWC))
+    return path
