@@ -86,7 +86,7 @@ def _converted(hint: Any, value: Any, key: str) -> Any:
         value = _finite(value, key)
     else:
         value = _scalar(plain, value)
-        rules = (*rules, Text()) if plain is str else rules
+        rules = (Text(), *rules) if plain is str else rules
     if value is _REFUSED or not all(rule.allows(value) for rule in rules):
         return _REFUSED
     return value
