@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from action_recognition.config import Config, load_config
+from action_recognition.config import Config, key_of, load_config
 from action_recognition.runs import resolve_checkpoint
 
 # What described the training run, not the model or its data.
@@ -18,6 +18,10 @@ FORGOTTEN = (
 )
 
 
+# Of the machine that trained: only a training that goes on has to compute as before.
+MACHINE = ("trainer.accelerator", "trainer.devices")
+
+
 def config_of_checkpoint(config: Config) -> Config:
     """The configuration that the meant checkpoint was trained with, under the overrides given now.
 
@@ -28,26 +32,29 @@ def config_of_checkpoint(config: Config) -> Config:
     from action_recognition.models.module import VideoActionModel  # torch: only once a checkpoint is there
 
     provenance = VideoActionModel.from_checkpoint(checkpoint).hparams["provenance"]
-    recalled = load_config(merge_overrides(provenance.get("overrides", ()), config.overrides))
-    recalled.overrides = list(merge_overrides(provenance.get("overrides", ()), config.overrides))
-    return recalled
+    trained = provenance.get("overrides", ())
+    if not config.trainer.resume:
+        trained = [override for override in trained if key_of(override) not in MACHINE]
+    return load_config(merge_overrides(trained, config.overrides))
 
 
 def meant_checkpoint(config: Config) -> str:
     """The checkpoint that a command's own keys name."""
     if config.trainer.resume:
         return config.trainer.resume
-    given = {override.split("=", 1)[0] for override in config.overrides}
+    given = {key_of(override) for override in config.overrides}
     return config.export.checkpoint if "export.checkpoint" in given else config.evaluation.checkpoint
 
 
 def merge_overrides(trained: Sequence[str], given: Sequence[str]) -> list[str]:
     """Overrides of the training run, then those given now; a newly chosen group drops the old group's keys."""
-    groups = {override.split("=", 1)[0] for override in given if "." not in override.split("=", 1)[0]}
+    keys = {key_of(override) for override in given}
+    groups = {key for key in keys if "." not in key}
     kept = [
         override
         for override in trained
-        if not override.lstrip("+~").startswith(FORGOTTEN) and override.split("=", 1)[0].split(".")[0] not in groups
+        if not key_of(override).startswith(FORGOTTEN)
+        and key_of(override).partition(".")[0] not in groups
+        and key_of(override) not in keys
     ]
-    keys = {override.split("=", 1)[0] for override in given}
-    return [override for override in kept if override.split("=", 1)[0] not in keys] + list(given)
+    return kept + list(given)

@@ -7,6 +7,7 @@ from pathlib import Path
 from action_recognition.config import Config, DataConfig
 from action_recognition.errors import ConfigError
 from action_recognition.files import replace_file
+from action_recognition.processes import in_dvc_stage
 
 POINTER = "last_run"
 TRACKING = "mlflow_run_id"
@@ -29,7 +30,9 @@ def checkpoint_dir(run_dir: Path) -> Path:
 
 
 def remember_run(run_dir: Path, *, plots_dir: str) -> None:
-    """Make `run_dir` what `best` and `last` refer to."""
+    """Make `run_dir` what `best` and `last` refer to; a stage of DVC leaves that to the runs of people."""
+    if in_dvc_stage():
+        return
     replace_file(Path(plots_dir) / POINTER, f"{run_dir}\n".encode())
 
 

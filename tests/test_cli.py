@@ -150,3 +150,19 @@ def test_a_table_into_a_closed_pipe_ends_as_quietly():
         ["bash", "-o", "pipefail", "-c", line, sys.executable], cwd=ROOT, capture_output=True, text=True
     )
     assert (result.returncode, result.stderr) == (141, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("train", "lr=0.1"), "did you mean optimizer.lr=0.1?"),
+        (("train", "trainer.max_epochs=1", "trainer.max_epochs=2"), "given twice, as 1 and 2"),
+        (("infer-from-onnx", "x.mp4", "predict.backend=torch"), "expected predict.backend=onnx"),
+        (("predict", "2024"), "2024: no such file or folder"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_line(run_cli, words, expected):
+    result = run_cli(*words)
+    assert result.code == 1
+    (line,) = result.err.splitlines()
+    assert expected in line

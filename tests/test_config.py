@@ -64,3 +64,62 @@ def test_base_files_are_not_offered_as_options():
     with pytest.raises(ConfigError) as caught:
         load_config(["data=nowhere"])
     assert "_clips" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("lr=0.1", "optimizer.lr=0.1"),
+        ("epochs=5", "trainer.max_epochs=5"),
+        ("optimizer.learning_rate=1", "optimizer.lr=1"),
+        ("model.dropout=0.5", "model.args.dropout=0.5"),
+        ("workers=2", "data.num_workers=2"),
+        ("checkpoint=x", "evaluation.checkpoint=x or export.checkpoint=x"),
+        ("trainer.max_epoch=3", "trainer.max_epochs=3"),
+    ],
+)
+def test_a_key_by_another_name_is_answered_with_the_right_one(word, meant):
+    with pytest.raises(ConfigError) as caught:
+        load_config([word])
+    assert str(caught.value) == f"{word}: no such key (did you mean {meant}?); see conf/"
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("data=null", ["data=null", "hmdb51"]),
+        ("~data", ["~data", "hmdb51"]),
+        ("hydra.run.dir=x", ["hydra.run.dir=x", "not read"]),
+        ("+overrides=[a]", ["overrides", "no such key"]),
+        ("data.name=${nope}", ["data.name", "nope"]),
+        ("data.frames=???", ["data.frames", "must be given"]),
+        ("data.frames=2.7", ["data.frames=2.7", "whole number"]),
+        ("data.std=[0,1,1]", ["data.std[0]=0", "1e-06 to 65535"]),
+        ("data.std=[0.2,0.2,0.2] data.mean=[0.5,0.5,0.5]", ["data.std=[0.2,0.2,0.2]", "0-255"]),
+        ("data.std=[1,1]", ["data.std=[1.0,1.0]", "as many"]),
+        ("data.full_set=3", ["data.full_set=3", "classes"]),
+        ("data.mirrors.videos=[{url:x,size:-1}]", ["data.mirrors", "size=-1"]),
+        ("model.args.widths=[4,0]", ["model.args.widths[1]=0", "1 to 65536"]),
+        ("model.weights=[a]", ["model.weights=[a]", "a path"]),
+        ("plots_dir=", ["plots_dir=", "not empty"]),
+        ("data.name=../x", ["data.name=../x", "no slash"]),
+        (f"trainer.seed={'9' * 5000}", ["trainer.seed=999", "4294967295"]),
+    ],
+)
+def test_nonsense_is_refused_in_one_line(override, words):
+    with pytest.raises(ConfigError) as caught:
+        load_config(override.split(" "))
+    line = str(caught.value)
+    assert "\n" not in line
+    assert len(line) < 500
+    for word in words:
+        assert word in line
+
+
+@pytest.mark.parametrize("name", ["2024", "007", "1e5", "true", "0x10"])
+def test_a_name_that_looks_like_a_number_stays_as_it_is(name):
+    assert load_config([f"data.videos_dir={name}"]).data.videos_dir == name
+    words = ["data=depth", f"data.train_subjects=[{name},a b]", f"compare.runs={name}"]
+    config = load_config(words)
+    assert config.data.train_subjects == [name, "a b"]
+    assert config.compare.runs == [name]

@@ -185,6 +185,7 @@ ShareBelowOne = Annotated[float, Range(least=0, below=1)]
 # What NumPy, and with it Lightning's seed_everything, take.
 Seed = Annotated[int, Range(0, 2**32 - 1)]
 Count = Annotated[int, Range(1, 1_000_000)]
-# Pixels are numbers of 8 or 16 bits, and models are given them as they are.
+# Pixels are numbers of 8 or 16 bits, and models are given them as they are. A standard deviation of less than a
+# millionth would be zero in float32, or make infinity of a pixel.
 ChannelMeans = Annotated[list[Annotated[float, Range(0, 65535)]], Length(1, 16)]
-ChannelStds = Annotated[list[Annotated[float, Range(above=0, most=65535)]], Length(1, 16)]
+ChannelStds = Annotated[list[Annotated[float, Range(1e-6, 65535)]], Length(1, 16)]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from action_recognition.config import DataConfig
+from action_recognition.config.checking import shown
 from action_recognition.contract import ClipContract
 from action_recognition.data.dataset import ClipBatch, ClipDataset, collate_clips
 from action_recognition.data.manifest import IMAGE_SOURCES, ClipRecord, Manifest
@@ -21,13 +22,24 @@ from action_recognition.data.shards.batches import ShardBatches, lane_workers
 from action_recognition.data.shards.reader import ShardReader
 from action_recognition.data.source import below_memory, open_source
 from action_recognition.data.store.reader import ClipStore
-from action_recognition.errors import ConfigError, DataError
+from action_recognition.errors import ConfigError, DataError, did_you_mean
 
 MAX_WORKERS = 8
 
 
 def make_contract(data: DataConfig, manifest: Manifest) -> ClipContract:
-    """The clip contract that a data configuration and its manifest describe."""
+    """The clip contract that a data configuration and its manifest describe.
+
+    Raises:
+        ConfigError: if `data.augment.keep_direction` names what is no class: the one that was meant would be mirrored.
+    """
+    unknown = [name for name in data.augment.keep_direction if name not in manifest.class_names]
+    if unknown:
+        close = did_you_mean(unknown[0], manifest.class_names)
+        raise ConfigError(
+            f"data.augment.keep_direction: {shown(unknown[0])} is no class{close}; "
+            f"expected some of {shown(manifest.class_names)}"
+        )
     return ClipContract(
         frames=data.frames,
         stride=data.stride,

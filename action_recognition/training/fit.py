@@ -1,6 +1,7 @@
 """Training, from a configuration to a checkpoint, read from top to bottom."""
 
 import logging
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,10 +19,11 @@ from action_recognition.data.datamodule import ClipDataModule, make_contract
 from action_recognition.data.load import load_manifest, report_unusable
 from action_recognition.data.manifest import Manifest, group_digests
 from action_recognition.data.source import report_source
+from action_recognition.errors import ConfigError
 from action_recognition.evaluation.plots import plot_history
 from action_recognition.files import replace_file
 from action_recognition.memory import keep_freed_memory
-from action_recognition.models.device import training_device
+from action_recognition.models.device import check_devices, training_device
 from action_recognition.models.module import VideoActionModel
 from action_recognition.models.pretrained import load_pretrained
 from action_recognition.processes import is_first_process
@@ -73,12 +75,14 @@ def train(
         DataError: on data that cannot be trained on.
         ConfigError: on settings that contradict each other.
     """
+    check_devices(config.trainer)
     quiet_lightning()
     keep_freed_memory()
     first = is_first_process()
     L.seed_everything(config.trainer.seed, workers=True, verbose=False)
     manifest = load_manifest(config, console)
     contract = make_contract(config.data, manifest)
+    check_limits(config, manifest, contract)
     report_unusable(manifest, contract, console)
 
     resume_from = checkpoint_to_resume(config)
@@ -135,6 +139,20 @@ def train(
         epochs=len(history.rows),
         skipped=len(manifest.unusable(min_frames=contract.min_frames)) + len(model.skipped),
     )
+
+
+def check_limits(config: Config, manifest: Manifest, contract: ClipContract) -> None:
+    """Refuse a share of the batches that is less than one of them.
+
+    Raises:
+        ConfigError: with the smallest share that is one.
+    """
+    limits = {"train": config.trainer.limit_train_batches, "val": config.trainer.limit_val_batches}
+    for split, limit in limits.items():
+        batches = math.ceil(len(manifest.split(split, min_frames=contract.min_frames)) / config.data.batch_size)
+        if isinstance(limit, float) and batches and int(batches * limit) < 1:
+            line = f"trainer.limit_{split}_batches={limit}: none of {batches} batches"
+            raise ConfigError(f"{line}; expected at least {1 / batches:.2g}, a number of batches, or null for all")
 
 
 def checkpoint_to_resume(config: Config) -> Path | None:

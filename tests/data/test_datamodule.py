@@ -10,7 +10,7 @@ from action_recognition.data.dataset import ClipDataset, ClipExample, collate_cl
 from action_recognition.data.manifest import build_manifest
 from action_recognition.data.samplers import EpochSampler
 from action_recognition.data.video import center_crop, iter_frames
-from action_recognition.errors import DataError
+from action_recognition.errors import ConfigError, DataError
 
 
 def make_datamodule(config, **changes):
@@ -175,3 +175,10 @@ def test_repeated_draws_decode_a_clip_once(tiny_config, monkeypatch):
     first = made[0]
     assert first.index_B[0] == first.index_B[1]
     assert not torch.equal(first.clip_BCTHW[0], first.clip_BCTHW[1]), "another moment of the same video"
+
+
+def test_a_direction_to_keep_of_what_is_no_class_is_refused(tiny_config):
+    data = tiny_config.data
+    data.augment.keep_direction = ["walk", "runs"]
+    with pytest.raises(ConfigError, match=r"keep_direction: runs is no class \(did you mean 'run'\?\)"):
+        make_contract(data, build_manifest(data))

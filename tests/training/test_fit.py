@@ -165,3 +165,22 @@ def test_an_evaluation_keeps_its_files_with_its_run(tiny_overrides, tiny_config,
     sent = tiny_config.plots_dir + "/../sent.ckpt"
     Path(sent).write_bytes(path.read_bytes())
     assert evaluate(config, Path(sent), console=console).directory == runs / "sent/test_sent"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["trainer.limit_val_batches=0.1"], ["trainer.limit_val_batches=0.1: none of", "batches; expected at least"]),
+        (["trainer.accelerator=mps"], ["trainer.accelerator=mps: no such device here"]),
+        (["trainer.devices=256"], ["trainer.devices=256: this machine has", "expected 1 to"]),
+        (["data.augment.keep_direction=[wak]"], ["wak is no class", "'walk'"]),
+    ],
+)
+def test_what_this_machine_or_data_cannot_do_is_refused_before_any_work(
+    overrides, words, tiny_overrides, tiny_config, console
+):
+    with pytest.raises(ConfigError) as caught:
+        train(load_config([*tiny_overrides, *overrides]), console=console)
+    for word in words:
+        assert word in str(caught.value)
+    assert not Path(tiny_config.plots_dir).exists()
