@@ -24,7 +24,7 @@ from action_recognition.standard_streams import (
 )
 from action_recognition.text import printable
 
-OVERRIDE = re.compile(r"^[+~]{0,2}[A-Za-z_][\w./@]*=")
+OVERRIDE = re.compile(r"^([+~]{0,2}[A-Za-z_][\w./@]*=|@)")
 # The exit code of an error nobody foresaw (EX_SOFTWARE of sysexits.h).
 BUG = 70
 
@@ -54,7 +54,7 @@ def list_commands(commands: type) -> str:
 
 
 def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Sources and overrides, told apart by `key=` at the start; an existing file is a source whatever its name."""
+    """Sources and overrides, told apart by `key=` or `@` at the start; an existing file is a source whatever its name."""
     sources = [a for a in arguments if os.path.exists(a) or not OVERRIDE.match(a)]  # noqa: PTH110 - no Path per argument
     return sources, [a for a in arguments if a not in sources]
 

@@ -175,14 +175,25 @@ def test_demo_and_pipeline_run_in_a_fresh_clone_and_leave_it_clean(clone):
     assert "DVC: data is clean" in demo.stdout
     assert run_in(clone, "git", "status", "--porcelain").stdout == ""
 
-    recipe = clone / "conf/experiment/demo.yaml"
-    recipe.write_text(
-        recipe.read_text().replace("max_epochs: 12", "max_epochs: 1").replace("dropout: 0.1", "widths: [4,4,4]")
-    )
-    repro = run_in(clone, "dvc", "repro")
-    assert repro.returncode == 0, repro.stdout[-2000:] + repro.stderr[-2000:]
-    shown = run_in(clone, "dvc", "metrics", "show")
-    assert "mean_class_accuracy" in shown.stdout
+    evaluated = {path: path.stat().st_mtime_ns for path in clone.glob("plots/*.*")}
+    run_in(clone, "git", "config", "user.name", "n")
+    run_in(clone, "git", "config", "user.email", "e@x")
+    small = ["-S", "trainer.max_epochs=1", "-S", "model.args.widths=[4,4,4]", "-S", "+data.test_clips=1"]
+    tried = run_in(clone, "dvc", "exp", "run", "-n", "small", *small)
+    assert tried.returncode == 0, tried.stdout[-2000:] + tried.stderr[-2000:]
+    assert {path: path.stat().st_mtime_ns for path in clone.glob("plots/*.*")} == evaluated
+
+    assert "mean_class_accuracy" in run_in(clone, "dvc", "metrics", "show").stdout
+    assert "trainer.max_epochs" in run_in(clone, "dvc", "params", "diff").stdout
+    rows = json.loads(run_in(clone, "dvc", "exp", "show", "--json").stdout)
+    (small_run,) = (found for row in rows for tries in row["experiments"] or [] for found in tries["revs"])
+    (metrics,) = small_run["data"]["metrics"].values()
+    assert set(metrics["data"]) >= SCORES
+    assert small_run["data"]["params"]["params.yaml"]["data"]["trainer"]["max_epochs"] == 1
+    plots = json.loads(run_in(clone, "dvc", "plots", "show", "--json").stdout)
+    assert not plots.get("errors")
+    assert {"loss", "top-1", "confusion"} <= set(plots["data"])
+    assert len([kind for drawn in plots["data"].values() for kind in drawn if kind["type"] == "image"]) == 3
 
 
 SMALL = "trainer.max_epochs=1 model.args.widths=[4,4,4] data.test_clips=1"

@@ -19,16 +19,21 @@ from action_recognition.config.keys import (
     suggest_keys,
     takes_text,
 )
+from action_recognition.config.parameter_files import expand_files, quoted
 from action_recognition.config.schema import Config
 from action_recognition.errors import ConfigError, did_you_mean, first_line
 
 
 def load_config(overrides: Sequence[str] = ()) -> Config:
-    """Compose `conf/config.yaml` with Hydra overrides (`key=value`, `group=option`) and check every value.
+    """Compose `conf/config.yaml` with Hydra overrides and check every value.
+
+    Args:
+        overrides: `key=value`, `group=option`, or `@FILE` for the keys in a YAML file.
 
     Raises:
         ConfigError: for a misspelt key, an unknown group option, a value of the wrong type or out of range.
     """
+    overrides = expand_files(overrides)
     prepared = [_prepared(override) for override in overrides]
     config: Config = checked(Config, _composed(prepared), "")
     config.overrides = list(overrides)
@@ -65,6 +70,8 @@ def check_given_once(overrides: Sequence[str]) -> None:
     """Raise `ConfigError` if a key is given twice: one of the two values would be dropped in silence."""
     values: dict[str, str] = {}
     for override in overrides:
+        if override.startswith("@"):  # a file, whose keys may be given anew
+            continue
         key, value = key_of(override), override.partition("=")[2]
         if values.setdefault(key, value) != value:
             raise ConfigError(f"{key} is given twice, as {shown(values[key])} and {shown(value)}: expected one of them")
@@ -88,8 +95,8 @@ def _prepared(override: str) -> str:
         return override
     if takes_text(key_of(override)) and re.fullmatch(r"\[[^][{}()'\"]*\]", value):
         words = [word.strip() for word in value[1:-1].split(",")]
-        return f"{key}=[{','.join(word if word.startswith('$') else _quoted(word) for word in words)}]"
-    return f"{key}={_quoted(value)}"
+        return f"{key}=[{','.join(word if word.startswith('$') else quoted(word) for word in words)}]"
+    return f"{key}={quoted(value)}"
 
 
 def _parsed(override: str) -> Override | None:
@@ -104,12 +111,6 @@ def _is_misread(key: str, parsed: Override) -> bool:
     value = parsed.value()
     values = value if isinstance(value, list) else [value]
     return takes_text(key) and any(isinstance(word, int | float) for word in values)
-
-
-def _quoted(value: str) -> str:
-    # In Hydra's quoted strings a backslash escapes quotes, and itself only before one.
-    escaped = re.sub(r"(\\*)('|$)", lambda match: 2 * match[1] + ("\\'" if match[2] else ""), value)
-    return f"'{escaped}'"
 
 
 def _check_key(override: str, parsed: Override | None) -> None:
@@ -158,6 +159,8 @@ def _missing_option_line(error: MissingConfigException) -> str:
 def _composition_line(error: ConfigCompositionException, overrides: Sequence[str]) -> str:
     """What is wrong with the override that Hydra could not apply: mostly, that there is no such key."""
     for override in overrides:
+        if override.startswith("@"):  # a file, whose keys may be given anew
+            continue
         key, value = key_of(override), override.partition("=")[2]
         if not is_key(key) and not override.startswith("+") and key in str(error):
             return f"{shown(override)}: no such key{_suggested(key, value)}; see conf/"

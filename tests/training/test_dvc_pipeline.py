@@ -7,8 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from dvc.repo import Repo
 from support import ROOT, moving_square, write_video
+
+from action_recognition.config import flatten, load_config
 
 
 @pytest.fixture
@@ -21,7 +24,7 @@ def project(tiny_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     copy = tmp_path / "project"
     for name in ("action_recognition", "conf"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("commands.py", "dvc.yaml", ".dvcignore", ".gitignore"):
+    for name in ("commands.py", "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore"):
         shutil.copy(ROOT / name, copy / name)
     shutil.copytree(tiny_set, copy / "data/demo")
     subprocess.run(["git", "init", "-q", "."], cwd=copy, check=True)
@@ -45,6 +48,24 @@ def test_data_is_checked_and_cached_before_training(project: Path) -> None:
             for dep in stage.deps:
                 made_here = Path(dep.fs_path).is_relative_to(project / "plots") or "store" in dep.def_path
                 assert made_here or Path(dep.fs_path).exists(), f"{stage.name} depends on {dep}, which is not there"
+
+
+def test_params_are_the_demo_experiment_and_each_section_is_tracked_by_the_stages_that_read_it(project: Path) -> None:
+    """So that `dvc repro` trains what `experiment=demo` does, until a key of params.yaml is changed."""
+    assert flatten(load_config(["experiment=demo", "@params.yaml"])) == flatten(load_config(["experiment=demo"]))
+    sections = set(yaml.safe_load(Path("params.yaml").read_text()))
+    with Repo() as dvc:
+        stages = {stage.name: stage for stage in dvc.index.stages if hasattr(stage, "name")}
+        tracked = {name: {key for dep in stage.params for key in dep.params} for name, stage in stages.items()}
+    assert set().union(*tracked.values()) == sections
+    assert tracked["train"] == {"data", "model", "optimizer", "trainer"}
+    assert tracked["evaluate"] == {"data", "evaluation"}
+    for stage in stages.values():
+        assert "@params.yaml" in stage.cmd
+        for out in stage.outs:
+            assert out.def_path.startswith(("plots/runs/dvc/", "store/")), f"{stage.name} writes {out}"
+            # DVC has to keep them: git ignores plots/, and a try that is not checked out is to be shown.
+            assert out.use_cache or not out.metric
 
 
 def test_dvc_runs_check_and_cache_once(project: Path) -> None:
