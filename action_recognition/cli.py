@@ -54,7 +54,7 @@ def list_commands(commands: type) -> str:
 
 
 def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Sources and overrides, told apart by `key=` or `@` at the start; an existing file is a source whatever its name."""
+    """Sources and overrides, told apart by `key=` or `@` at the start; a file that is there is a source."""
     sources = [a for a in arguments if os.path.exists(a) or not OVERRIDE.match(a)]  # noqa: PTH110 - no Path per argument
     return sources, [a for a in arguments if a not in sources]
 
