@@ -17,6 +17,7 @@ from action_recognition.export.jobs import run_export_onnx
 from action_recognition.recall import config_of_checkpoint
 from action_recognition.runtime.jobs import run_prediction
 from action_recognition.training.jobs import run_training
+from action_recognition.training.tracking_store import experiment_hint
 
 SINGLE_FRAME = ("data.frames=1", "data.stride=1", "evaluation.metrics=plots/single_frame/metrics.json")
 
@@ -53,7 +54,7 @@ def run_demo(overrides: Sequence[str], *, console: Console) -> None:
 
     console.print(score_table(scores))
     console.print(f"labelled video: {labelled}/; all of it took {time.perf_counter() - start:.0f} s", highlight=False)
-    console.print(f"see the runs: mlflow ui --backend-store-uri {config.tracking.tracking_uri} --port 8080")
+    console.print(f"see the runs: {experiment_hint(config.tracking)}", highlight=False, markup=False)
 
 
 def _say(console: Console, command: str, remark: str = "") -> None:

@@ -59,17 +59,53 @@ def test_from_training_to_a_labelled_video(run_cli, tiny_overrides, tiny_set, tm
 def test_the_runs_are_in_mlflow(run_cli, tiny_overrides, tmp_path):
     import mlflow
 
-    assert run_cli("train-ml-flow", *tiny_overrides, "tracking.run_name=first").code == 0
+    trained = run_cli("train-ml-flow", *tiny_overrides, "tracking.run_name=first")
+    assert trained.code == 0
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/plots/mlflow.db")
     experiment = client.get_experiment_by_name("hmdb51")
     (run,) = client.search_runs([experiment.experiment_id])
+    assert (
+        f"#/experiments/{experiment.experiment_id}/runs/{run.info.run_id}?workflowType=machine_learning" in trained.out
+    )
     assert run.info.run_name == "first"
     assert run.info.status == "FINISHED"
     assert run.data.params["data.frames"] == "4"
     assert run.data.params["optimizer.lr"] == "0.002"
     assert len(client.get_metric_history(run.info.run_id, "val_top1")) == 2
+    # What is one number is no chart.
+    histories = {name: client.get_metric_history(run.info.run_id, name) for name in run.data.metrics}
+    assert all(len(history) > 1 for history in histories.values())
+    assert int(run.data.tags["run/parameters"]) > 0
     folders = {path.path for path in client.list_artifacts(run.info.run_id)}
     assert {"checkpoints", "plots", "history.csv", "manifest.csv"} <= folders
+    note = run.data.tags["mlflow.note.content"]
+    assert note.startswith(
+        "**Training:** cnn3d on hmdb51, split 1: 12 training, 4 validation and 8 test clips of 2 classes"
+    )
+    assert "python commands.py train-ml-flow data=hmdb51" in note
+    assert "**Validation:** best top-1 " in note
+    inputs = {given.tags[0].value: given.dataset for given in run.inputs.dataset_inputs}
+    assert {context: json.loads(data.profile)["clips"] for context, data in inputs.items()} == {
+        "training": 12,
+        "validation": 4,
+        "testing": 8,
+    }
+    assert {data.digest for data in inputs.values()} == {run.data.tags["data_hash"]}
+
+    plots = f"plots_dir={tmp_path}/plots"
+    assert run_cli("infer-ml-flow", plots, "evaluation.split=val").code == 0
+    assert "test_top1" not in client.get_run(run.info.run_id).data.metrics
+    judged = run_cli("infer-ml-flow", plots, "trainer.accelerator=cpu")
+    assert judged.code == 0, judged.err
+    after = client.get_run(run.info.run_id)
+    scores = json.loads((tmp_path / "plots/metrics.json").read_text())
+    assert after.data.metrics["test_top1"] == scores["top1"]
+    assert after.data.tags["test_clips"] == "8"
+    assert after.info.status == "FINISHED"
+    evaluation = client.get_run(after.data.tags["evaluation_run_id"])
+    assert evaluation.data.tags["training_run_id"] == run.info.run_id
+    assert evaluation.info.run_id in after.data.tags["mlflow.note.content"].split("**Test:** top-1 ")[1]
+    assert run.info.run_id in evaluation.data.tags["mlflow.note.content"]
 
 
 def test_real_clips_are_learned_judged_and_real_videos_labelled(run_cli, shared_dir, tmp_path):

@@ -1,7 +1,5 @@
 """The evaluation commands: a table on the terminal, and MLflow if asked."""
 
-from dataclasses import asdict
-
 from rich.console import Console
 from rich.table import Table
 
@@ -17,6 +15,7 @@ def run_evaluation(config: Config, *, console: Console, mlflow: bool = False) ->
     if not mlflow:
         evaluation = evaluate(config, checkpoint, console=console)
     else:
+        from action_recognition.evaluation.recording import record_evaluation
         from action_recognition.training.tracking import open_run
 
         tags = {"command": "infer-ml-flow", "checkpoint": str(checkpoint)}
@@ -24,10 +23,7 @@ def run_evaluation(config: Config, *, console: Console, mlflow: bool = False) ->
             tags["training_run_id"] = training_run_id
         with open_run(config, tags=tags) as tracker:
             evaluation = evaluate(config, checkpoint, console=console)
-            tracker.log_metrics({f"test_{name}": value for name, value in asdict(evaluation.metrics).items()})
-            tracker.log_artifact(evaluation.directory / "predictions.csv")
-            for plot in evaluation.plots:
-                tracker.log_artifact(plot, "plots")
+            record_evaluation(tracker, config, checkpoint, evaluation, training_run_id=training_run_id)
             console.print(f"see the run: {tracker.url_hint}", highlight=False)
     for line in evaluation.errors:
         console.print(f"skipped: {line}", style="yellow", markup=False, highlight=False)

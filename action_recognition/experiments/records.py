@@ -36,7 +36,7 @@ class RunRecord:
         seconds: of all epochs; of the whole MLflow run where they were not logged; None while it runs.
         epochs: that were run.
         steps_per_epoch: batches.
-        facts: the `run/...` metrics of `training.facts`, without the prefix.
+        facts: the `run/...` numbers of `training.facts`, without the prefix.
         test: the newest evaluation on the test split, None if there is none.
         val: at the epoch with the best validation top-1, None without validation.
     """
@@ -111,7 +111,7 @@ def _trained_by(evaluation: Run) -> str | None:
 
 def record(client: MlflowClient, run: Run, *, experiment: str, evaluation: Run | None) -> RunRecord:
     metrics = run.data.metrics
-    facts = {name.removeprefix("run/"): value for name, value in metrics.items() if name.startswith("run/")}
+    facts = _facts(run)
     epochs = facts.get("epochs", metrics["epoch"] + 1 if "epoch" in metrics else None)
     wall = (run.info.end_time - run.info.start_time) / 1000 if run.info.end_time else None
     return RunRecord(
@@ -131,15 +131,21 @@ def record(client: MlflowClient, run: Run, *, experiment: str, evaluation: Run |
     )
 
 
+def _facts(run: Run) -> dict[str, float]:
+    """From tags; earlier runs logged them as metrics."""
+    found = {**run.data.metrics, **run.data.tags}
+    return {name.removeprefix("run/"): float(value) for name, value in found.items() if name.startswith("run/")}
+
+
 def _test_scores(evaluation: Run) -> Scores:
     metrics = evaluation.data.metrics
-    clips = metrics.get("test_clips")
+    clips = evaluation.data.tags.get("test_clips", metrics.get("test_clips"))
     return Scores(
         split="test",
         values={name: metrics[f"test_{name}"] for name in NAMES if f"test_{name}" in metrics},
         low=metrics.get("test_top1_low"),
         high=metrics.get("test_top1_high"),
-        clips=round(clips) if clips is not None else None,
+        clips=round(float(clips)) if clips is not None else None,
         leaking=evaluation.data.params.get("evaluation.allow_leakage") == "True",
     )
 

@@ -3,7 +3,7 @@
 import logging
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -22,6 +22,10 @@ from action_recognition.training.tracking import Tracker
 
 ARTIFACT_FOLDER = "model"
 ALIAS = "champion"  # "latest" is reserved by MLflow for the newest version
+DESCRIPTION = (
+    "Labels the action in a video. A request has the bytes of a video file, base64-encoded, in the column `video`; the "
+    "answer has its label and the probability of every class. The alias `champion` is the newest version."
+)
 CODE = Path(__file__).with_name("pyfunc_model.py")
 PACKAGES = ("mlflow", "numpy", "pandas", "opencv-python-headless", "rich")
 PACKAGES_OF_KIND = {  # onnxruntime comes in one of two distributions
@@ -85,13 +89,22 @@ def make_signature() -> ModelSignature:
     )
 
 
-def log_servable(tracker: Tracker, directory: Path, registered_model: str | None) -> str:
+def log_servable(
+    tracker: Tracker,
+    directory: Path,
+    registered_model: str | None,
+    *,
+    description: str = "",
+    tags: Mapping[str, str] | None = None,
+) -> str:
     """Copy a servable model to the run's artifacts and register it.
 
     `pyfunc.log_model` would put it elsewhere: in MLflow 3 a model is no longer a run's artifact.
 
     Args:
         registered_model: name in the registry, where the alias `champion` moves to this version; None for none.
+        description: of the version, in Markdown.
+        tags: of the version, such as its scores.
 
     Returns:
         A URI to load it by: `models:/<name>@champion`, or `runs:/<run>/model` if it was not registered.
@@ -105,9 +118,11 @@ def log_servable(tracker: Tracker, directory: Path, registered_model: str | None
     client = tracker.client
     try:
         if not client.search_registered_models(f"name = '{registered_model}'"):
-            client.create_registered_model(registered_model)
+            client.create_registered_model(registered_model, description=DESCRIPTION)
         source = f"{tracker.artifact_uri.rstrip('/')}/{ARTIFACT_FOLDER}"
-        made = client.create_model_version(registered_model, source, run_id=tracker.run_id)
+        made = client.create_model_version(
+            registered_model, source, run_id=tracker.run_id, tags=dict(tags or {}), description=description
+        )
         client.set_registered_model_alias(registered_model, ALIAS, made.version)
     except MlflowException as error:
         reason = str(error).strip().splitlines()[0]

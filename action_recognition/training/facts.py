@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 
 class RunFacts(Callback):
-    """Log metrics `run/...` and tags at the end: `device`, `precision`, `memory_format`, `read_from`, `data_hash`.
+    """Set tags at the end: `run/...`, `device`, `precision`, `memory_format`, `read_from`, `data_hash`.
 
-    `run/epochs` and `run/train_seconds` are of the whole history, also over a resume, and the seconds hold validation;
-    steps are batches. A run that is broken off logs none of them.
+    The `run/...` ones are single numbers: as metrics, each would be a chart of one dot on MLflow's page. `run/epochs`
+    and `run/train_seconds` are of the whole history, also over a resume, and the seconds hold validation; steps are
+    batches. A run that is broken off logs none of them.
     """
 
     def __init__(self, tracker: "Tracker", plan: StepPlan, history: History, *, read_from: str) -> None:
@@ -57,9 +58,16 @@ class RunFacts(Callback):
             "parameters": sum(size for size, _ in sizes),
             "parameters_trained": sum(size for size, trained in sizes if trained),
         }
-        self.tracker.log_metrics({f"run/{name}": value for name, value in facts.items()})
+        numbers = {
+            f"run/{name}": f"{value:.6g}" if isinstance(value, float) else str(value) for name, value in facts.items()
+        }
         device = device_name(trainer.strategy.root_device, trainer.world_size)
-        self.tracker.set_tags({**self.tags, "device": device, "data_hash": pl_module.contract.data_hash})
+        self.tracker.set_tags({**numbers, **self.tags, "device": device, "data_hash": pl_module.contract.data_hash})
+        judged = [row for row in self.history.rows if "val_top1" in row]
+        if judged:
+            best = max(judged, key=lambda row: row["val_top1"])
+            found = f"best top-1 {100 * best['val_top1']:.1f} % in epoch {int(best['epoch']) + 1} of {epochs}"
+            self.tracker.describe({"Validation": found})
 
 
 def source_name(source: ClipSource | None) -> str:

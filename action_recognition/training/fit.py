@@ -90,7 +90,10 @@ def train(
     if first:
         write_run_files(run_dir, config, manifest)
     if tracker:
+        from action_recognition.training.run_notes import describe_training  # MLflow: only where it is asked for
+
         remember_tracking(run_dir, tracker.run_id)
+        describe_training(tracker, config, manifest, contract)
 
     plan = told_plan() or plan_step(config, contract, console)
     tell_plan(plan)

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from action_recognition.config import Config
 from action_recognition.processes import is_first_process
-from action_recognition.runs import resolve_checkpoint, run_dir_of, tracking_of
+from action_recognition.runs import data_title, resolve_checkpoint, run_dir_of, tracking_of
 from action_recognition.training.fit import TrainResult, train
 
 if TYPE_CHECKING:
@@ -76,9 +76,24 @@ def _log_servable(config: Config, result: TrainResult, tracker: "Tracker", conso
     onnx = export_checkpoint(config, result.best_checkpoint, result.run_dir / "model.onnx", console=console).path
     directory = result.run_dir / "servable"
     save_servable(directory, onnx_path=onnx, checkpoint=result.best_checkpoint)
-    log_servable(tracker, directory, config.tracking.registered_model)
+    uri = log_servable(
+        tracker,
+        directory,
+        config.tracking.registered_model,
+        description=_version_note(config, result),
+        tags={"val_top1": f"{result.best_val_top1:.4f}", "data": data_title(config.data), "epochs": str(result.epochs)},
+    )
+    console.print(f"model: {uri} (MLFLOW_TRACKING_URI={tracker.tracking_uri})", highlight=False, markup=False)
     console.print(
         f"next: mlflow models serve -m {Path(tracker.artifact_dir or '.') / 'model'} --host 127.0.0.1 --port 5001 "
         "--env-manager local",
         highlight=False,
     )
+
+
+def _version_note(config: Config, result: TrainResult) -> str:
+    """The description of a registered version; `infer-ml-flow` adds its test scores."""
+    from action_recognition.training.run_notes import TRAINING, VALIDATION, merge_note
+
+    scored = f"best top-1 {100 * result.best_val_top1:.1f} % in {result.epochs} epochs"
+    return merge_note("", {TRAINING: f"{config.model.network} on {data_title(config.data)}", VALIDATION: scored})

@@ -22,6 +22,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_GIT_BRANCH, MLFLOW_GIT_COMMIT, MLFLO
 from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH, MAX_PARAMS_TAGS_PER_BATCH, MAX_TAG_VAL_LENGTH
 
 from action_recognition.config import Config, flatten, to_yaml
+from action_recognition.training.run_notes import add_to_note
 from action_recognition.training.tracking_store import (
     experiment_id,
     local_path,
@@ -42,7 +43,7 @@ class Tracker:
     Attributes:
         client: for what this class does not offer.
         resumed: whether the run is the one that was asked to be resumed.
-        url_hint: the command that shows the run, or its address where a server keeps it.
+        url_hint: the run's address, after the command that makes it one where no server keeps it.
     """
 
     def __init__(self, client: MlflowClient, run: Run, *, resumed: bool, url_hint: str) -> None:
@@ -87,6 +88,10 @@ class Tracker:
         new = [Param(key, str(value)[:MAX_PARAM_VAL_LENGTH]) for key, value in params.items() if key not in known]
         for batch in _batches(new):
             self.client.log_batch(self.run_id, params=batch)
+
+    def describe(self, parts: Mapping[str, str]) -> None:
+        """Set parts of the run's description, which its page shows first; see `run_notes.PARTS`."""
+        add_to_note(self.client, self.run_id, parts)
 
     def set_tags(self, tags: Mapping[str, object]) -> None:
         entities = [RunTag(key, str(value)[:MAX_TAG_VAL_LENGTH]) for key, value in tags.items()]

@@ -17,6 +17,9 @@ from action_recognition.config import TrackingConfig
 from action_recognition.errors import ConfigError
 
 UI_PORT = 8080
+# MLflow 3.17 opens its pages on traces of language models; these two say that runs of trainings are wanted.
+TRAINING_VIEW = "?workflowType=machine_learning"
+TRAINING_EXPERIMENT = {"mlflow.experimentKind": "custom_model_development"}
 SQLITE = "sqlite:///"
 SQLITE_MAGIC = b"SQLite format 3\0"
 SERVER_SCHEMES = ("http", "https", "databricks", "databricks-uc")
@@ -59,7 +62,7 @@ def experiment_id(client: MlflowClient, tracking: TrackingConfig) -> str:
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         try:
-            return str(client.create_experiment(name, artifact_location=_artifact_location(tracking)))
+            return _created(client, tracking)
         except MlflowException:
             experiment = client.get_experiment_by_name(name)  # another process may have made it a moment ago
             if experiment is None:
@@ -71,6 +74,11 @@ def experiment_id(client: MlflowClient, tracking: TrackingConfig) -> str:
         )
     _refuse_moved(experiment, tracking)
     return str(experiment.experiment_id)
+
+
+def _created(client: MlflowClient, tracking: TrackingConfig) -> str:
+    location = _artifact_location(tracking)
+    return str(client.create_experiment(tracking.experiment, artifact_location=location, tags=TRAINING_EXPERIMENT))
 
 
 def _refuse_moved(experiment: Experiment, tracking: TrackingConfig) -> None:
@@ -148,11 +156,27 @@ def _unusable_line(given: str, uri: str, error: BaseException) -> str:
 
 
 def url_hint(tracking: TrackingConfig, run: Run) -> str:
-    """The command that shows the run, or its address where a server keeps it."""
-    given = tracking.tracking_uri
+    """The run's address, after the command that makes it one where no server keeps it."""
+    return _page_hint(tracking, f"{run.info.experiment_id}/runs/{run.info.run_id}")
+
+
+def experiment_hint(tracking: TrackingConfig) -> str:
+    """As `url_hint`, for all runs of the experiment."""
+    with open_store(tracking) as client:
+        return _page_hint(tracking, f"{experiment_id(client, tracking)}/runs")
+
+
+def page_of(experiment: str, run_id: str) -> str:
+    """The address of a run's page in MLflow's own pages, for links from one run to another."""
+    return f"#/experiments/{experiment}/runs/{run_id}{TRAINING_VIEW}"
+
+
+def _page_hint(tracking: TrackingConfig, page: str) -> str:
+    given, place = tracking.tracking_uri, f"#/experiments/{page}{TRAINING_VIEW}"
     if given.startswith("http"):
-        return f"{given.rstrip('/')}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
-    return f"mlflow ui --backend-store-uri {given} --port {UI_PORT}"
+        return f"{given.rstrip('/')}/{place}"
+    start = f"mlflow ui --backend-store-uri {given} --port {UI_PORT}"
+    return f"{start}, then open http://127.0.0.1:{UI_PORT}/{place}"
 
 
 def local_path(uri: str) -> Path | None:

@@ -24,7 +24,9 @@ from werkzeug.serving import make_server
 
 from action_recognition.config import Config, flatten, load_config, to_yaml
 from action_recognition.errors import ConfigError
+from action_recognition.training.run_notes import merge_note
 from action_recognition.training.tracking import code_tags, open_run
+from action_recognition.training.tracking_store import experiment_hint
 
 QUIET = "tracking.system_metrics=false"
 
@@ -67,7 +69,25 @@ def test_a_run_holds_config_tags_metrics_and_files(project: Path) -> None:
     assert tracker.artifact_dir == folder
     assert (project / folder / "plots/curve.png").read_bytes() == b"png"
     assert (project / folder / "config.yaml").read_text() == to_yaml(config)
-    assert tracker.url_hint == "mlflow ui --backend-store-uri sqlite:///plots/mlflow.db --port 8080"
+    command, address = tracker.url_hint.split(", then open ")
+    assert command == "mlflow ui --backend-store-uri sqlite:///plots/mlflow.db --port 8080"
+    page = f"experiments/{tracker.experiment_id}/runs/{tracker.run_id}?workflowType=machine_learning"
+    assert address == f"http://127.0.0.1:8080/#/{page}"
+    assert experiment_hint(config.tracking).endswith(
+        f"#/experiments/{tracker.experiment_id}/runs?workflowType=machine_learning"
+    )
+
+
+def test_a_description_is_set_part_by_part_and_a_persons_words_stay(project: Path) -> None:
+    with open_run(load_config([QUIET]), tags={}) as tracker:
+        tracker.describe({"Test": "50 %", "Training": "a"})
+        note = stored(project, tracker.run_id).data.tags["mlflow.note.content"]
+        assert note == "**Training:** a\n\n**Test:** 50 %"
+        tracker.client.set_tag(tracker.run_id, "mlflow.note.content", f"{note}\n\nmy remark: **Test:** x")
+        tracker.describe({"Test": "60 %"})
+    note = stored(project, tracker.run_id).data.tags["mlflow.note.content"]
+    assert note == "**Training:** a\n\n**Test:** 60 %\n\nmy remark: **Test:** x"
+    assert merge_note(note, {}) == note
 
 
 def test_long_values_and_many_parameters_fit(project: Path) -> None:
@@ -272,7 +292,10 @@ def tracked_at(uri: str) -> Config:
 def test_a_server_keeps_the_artifacts(server: str, project: Path) -> None:
     with open_run(tracked_at(server), tags={"command": "train"}) as tracker:
         fit(tracker.lightning_logger())
-    assert tracker.url_hint == f"{server}/#/experiments/{tracker.experiment_id}/runs/{tracker.run_id}"
+    assert (
+        tracker.url_hint
+        == f"{server}/#/experiments/{tracker.experiment_id}/runs/{tracker.run_id}?workflowType=machine_learning"
+    )
     assert tracker.artifact_dir is None
     run = MlflowClient(server).get_run(tracker.run_id)
     assert run.info.status == "FINISHED"

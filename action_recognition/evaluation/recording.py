@@ -1,0 +1,84 @@
+"""What an evaluation leaves in MLflow: its own run, and the scores with the training run and the registered model."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from mlflow.entities import Metric, RunTag
+
+from action_recognition.config import Config
+from action_recognition.evaluation.evaluate import Evaluation
+from action_recognition.evaluation.metrics import Metrics
+from action_recognition.runs import data_title, run_dir_of, run_title
+from action_recognition.training.run_notes import COMMAND, EVALUATION, TEST, add_to_note, command_line, merge_note
+from action_recognition.training.tracking import Tracker
+from action_recognition.training.tracking_store import page_of, run_to_resume
+
+
+def record_evaluation(
+    tracker: Tracker, config: Config, checkpoint: Path, evaluation: Evaluation, *, training_run_id: str | None
+) -> None:
+    """Log scores, predictions and plots; give the scores on test clips to the training run as well, and link the two.
+
+    Scores are metrics `<split>_top1`, ...; numbers of clips are tags, since a chart of them would say nothing.
+
+    Args:
+        training_run_id: the run that trained the checkpoint, None if it is not known.
+    """
+    split = config.evaluation.split
+    scores, numbers = scores_and_numbers(evaluation.metrics, split)
+    tracker.log_metrics(scores)
+    tracker.set_tags(numbers)
+    tracker.log_artifact(evaluation.directory / "predictions.csv")
+    for plot in evaluation.plots:
+        tracker.log_artifact(plot, "plots")
+    result = score_line(evaluation.metrics, split, leaking=config.evaluation.allow_leakage)
+    what = f"{checkpoint.name} of {run_title(run_dir_of(checkpoint))} on {data_title(config.data)}"
+    trained = run_to_resume(tracker.client, training_run_id)
+    if trained is not None:
+        what += f"; [its training]({page_of(trained.info.experiment_id, trained.info.run_id)})"
+    tracker.describe({EVALUATION: what, COMMAND: command_line(tracker, config), TEST: result})
+    if trained is not None and split == "test" and not config.evaluation.allow_leakage:
+        _give_to_training(tracker, trained.info.run_id, checkpoint, scores, numbers, result)
+
+
+def scores_and_numbers(metrics: Metrics, split: str) -> tuple[dict[str, float], dict[str, str]]:
+    """Shares of 1, and counts as text, both as `<split>_<name>`."""
+    values = {f"{split}_{name}": value for name, value in asdict(metrics).items()}
+    scores = {name: value for name, value in values.items() if isinstance(value, float)}
+    return scores, {name: str(value) for name, value in values.items() if name not in scores}
+
+
+def score_line(metrics: Metrics, split: str, *, leaking: bool) -> str:
+    interval = f"95 % interval {100 * metrics.top1_low:.1f} - {100 * metrics.top1_high:.1f}"
+    clips = f"{metrics.clips} {'test' if split == 'test' else 'validation'} clips{', leaking' if leaking else ''}"
+    return f"top-1 {100 * metrics.top1:.1f} % ({interval}), top-5 {100 * metrics.top5:.1f} %; {clips}"
+
+
+def _give_to_training(
+    tracker: Tracker,
+    training_run_id: str,
+    checkpoint: Path,
+    scores: Mapping[str, float],
+    numbers: Mapping[str, str],
+    result: str,
+) -> None:
+    """The newest scores replace those of an earlier evaluation."""
+    client = tracker.client
+    now = client.get_run(tracker.run_id).info.start_time
+    tags = {**numbers, "test_checkpoint": checkpoint.stem, "evaluation_run_id": tracker.run_id}
+    client.log_batch(
+        training_run_id,
+        metrics=[Metric(name, value, now, 0) for name, value in scores.items()],
+        tags=[RunTag(*item) for item in tags.items()],
+    )
+    link = f"[its evaluation]({page_of(tracker.experiment_id, tracker.run_id)})"
+    found = f"{result}, {checkpoint.name}; {link}"
+    add_to_note(client, training_run_id, {TEST: found})
+    if checkpoint.stem != "best":  # what is registered
+        return
+    for version in client.search_model_versions(f"run_id = '{training_run_id}'"):
+        for name, value in {**{name: f"{value:.4f}" for name, value in scores.items()}, **numbers}.items():
+            client.set_model_version_tag(version.name, version.version, name, value)
+        note = merge_note(version.description or "", {TEST: result})
+        client.update_model_version(version.name, version.version, description=note)
