@@ -45,11 +45,11 @@ def test_numbers_are_read_as_in_conf(tmp_path: Path) -> None:
 
 
 @settings(deadline=None, max_examples=25)
-@given(st.text(st.characters(codec="utf-8", exclude_categories=["C", "Zl", "Zp"]), max_size=12))
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["C", "Zl", "Zp"]), min_size=1, max_size=12))
 @pytest.mark.filterwarnings("ignore")
 def test_any_text_stays_this_text(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
-    if "${" in text:
-        return  # an interpolation, as in conf/
+    if "${" in text or not text.strip():
+        return  # an interpolation, as in conf/; no name
     word = written(tmp_path_factory.mktemp("text"), {"tracking": {"run_name": text}})
     assert load_config([word]).tracking.run_name == text
 
@@ -66,7 +66,7 @@ def test_a_text_that_looks_like_something_else(tmp_path: Path, text: str) -> Non
         ("- a\n- b\n", "it holds a list"),
         ("a: [1,\n", "not a YAML file"),
         (b"\xff\xfe\x00", "not a YAML file"),
-        ("trainer: {max_epoch: 2}", "did you mean 'trainer.max_epochs'"),
+        ("trainer: {max_epoch: 2}", "did you mean trainer.max_epochs=2"),
         ("lr: 2", "lr=2: no such key"),
     ],
 )
