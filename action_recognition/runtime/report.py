@@ -126,9 +126,10 @@ def labelled_paths(video_dir: Path, paths: Sequence[Path]) -> dict[Path, Path]:
 
     No two sources get the same file, and none gets a file that is a source itself.
     """
-    stems = {path: path.resolve().stem if path.name in ("", "..") else path.stem for path in paths}
+    stems = {path: Path(os.path.realpath(path)).stem if path.name in ("", "..") else path.stem for path in paths}
     namesakes = Counter(stems.values())
-    taken = {path.resolve() for path in paths}
+    # Not `Path.resolve`: it raises over a link in a circle.
+    taken = {os.path.realpath(path) for path in paths}
     numbers: Counter[str] = Counter()
     chosen: dict[Path, Path] = {}
     for path, stem in stems.items():
@@ -136,9 +137,9 @@ def labelled_paths(video_dir: Path, paths: Sequence[Path]) -> dict[Path, Path]:
             numbers[stem] += 1
             number = f"-{numbers[stem]}" if namesakes[stem] > 1 or numbers[stem] > 1 else ""
             target = video_dir / f"{_cut(stem, LONGEST_NAME_BYTES - len(number))}{number}{LABELLED_SUFFIX}"
-            if target.resolve() not in taken:
+            if os.path.realpath(target) not in taken:
                 break
-        taken.add(target.resolve())
+        taken.add(os.path.realpath(target))
         chosen[path] = target
     return chosen
 
