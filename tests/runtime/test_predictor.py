@@ -1,6 +1,7 @@
 """Predictions against computations that hold the whole video in memory, and a second decoder."""
 
 import json
+import os
 import tracemalloc
 from collections.abc import Callable
 from io import StringIO
@@ -21,7 +22,7 @@ from action_recognition.errors import UserError, VideoError
 from action_recognition.runtime.backends import Backend, load_backend
 from action_recognition.runtime.prediction import Prediction, Window
 from action_recognition.runtime.predictor import Predictor, softmax
-from action_recognition.runtime.report import predict_sources, print_table
+from action_recognition.runtime.report import labelled_paths, predict_sources, print_table
 from action_recognition.runtime.sources import expand_sources
 
 MakeVideo = Callable[..., Path]
@@ -336,3 +337,69 @@ def test_sources_that_are_not_there(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
     with pytest.raises(UserError, match=r"no videos in this folder; expected \.3gp, \.avi"):
         expand_sources([str(tmp_path)])
+
+
+@pytest.mark.parametrize("source", ["", " ", "\t"])
+def test_an_empty_name_is_no_folder(
+    make_video: MakeVideo, tmp_path: Path, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_video(tmp_path / "a.avi", coloured((8, RED)))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="expected the name of one"):
+        expand_sources([source])
+    assert expand_sources(["."]) == [Path("a.avi")]
+
+
+def test_every_labelled_video_has_a_file_of_its_own(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    names = ["a/x.avi", "b/x.avi", "x-1.avi", "x-2.mp4", "out/y.labelled.mp4", "y.avi", "..", "ä" * 120 + ".avi"]
+    paths = [tmp_path / name for name in names]
+    chosen = labelled_paths(out, paths)
+    assert list(chosen) == paths
+    targets = list(chosen.values())
+    assert len(set(targets)) == len(targets)
+    assert not set(targets) & set(paths), "a source would be overwritten"
+    assert {target.parent for target in targets} == {out}
+    assert all(len(os.fsencode(target.name)) <= 230 for target in targets)
+    assert chosen[paths[5]].name == "y-2.labelled.mp4"
+
+
+def test_a_video_that_cannot_be_drawn_in_costs_the_others_nothing(make_video: MakeVideo, tmp_path: Path) -> None:
+    narrow = make_video(tmp_path / "narrow.avi", np.zeros((8, 8, 800, 3), dtype=np.uint8))
+    good = make_video(tmp_path / "good.avi", coloured((8, GREEN)))
+    predictions, errors, _ = run([narrow, good], output=tmp_path / "p.json", video_dir=tmp_path / "labelled")
+    assert [prediction.source for prediction in predictions] == [str(narrow), str(good)]
+    assert errors == [f"{narrow}: 800x8 pixels are too long and narrow for labels to be drawn in"]
+    assert names_in(tmp_path / "labelled") == ["good.labelled.mp4"]
+    written = json.loads((tmp_path / "p.json").read_text())
+    assert [len(written["predictions"]), len(written["errors"])] == [2, 1]
+
+
+def test_labelled_videos_that_cannot_be_written_cost_no_result(make_video: MakeVideo, tmp_path: Path) -> None:
+    paths = [make_video(tmp_path / name, coloured((8, RED))) for name in ("a.avi", "b.avi")]
+    (tmp_path / "file").touch()
+    predictions, errors, _ = run(paths, output=tmp_path / "p.json", video_dir=tmp_path / "file")
+    assert (len(predictions), len(errors)) == (2, 2)
+    assert all("could not be written" in error for error in errors)
+    assert len(json.loads((tmp_path / "p.json").read_text())["predictions"]) == 2
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_names_do_not_reach_the_terminal_as_they_are(terminal: bool) -> None:
+    out = StringIO()
+    console = Console(file=out, width=200, force_terminal=terminal, color_system=None)
+    print_table([a_prediction("a\x1b[2J\r\n\u202e[/red]\udce9.avi", ("run\x07", "walk"))], top_k=2, console=console)
+    assert r"a\x1b[2J\r\n\u202e[/red]\xe9.avi" in out.getvalue()
+    assert not any(character in out.getvalue() for character in "\x1b\r\x07\u202e\udce9")
+
+
+def test_memory_that_is_not_there_is_one_line(make_video: MakeVideo, tmp_path: Path) -> None:
+    class Hungry(ColourBackend):
+        def __call__(self, clip_BCTHW: np.ndarray) -> np.ndarray:
+            raise MemoryError
+
+    path = make_video(tmp_path / "a.avi", coloured((8, RED)))
+    console = Console(file=StringIO())
+    hungry = Predictor(Hungry(), batch_size=2, overlap=0.0)
+    _, errors = predict_sources(hungry, [path], top_k=1, output=None, video_dir=None, console=console)
+    assert errors == [f"{path}: not enough memory for it"]
