@@ -146,9 +146,13 @@ def check_keys(
     return values
 
 
-@cache
-def rules_of(declared: type) -> Mapping[str, Rule]:
+def rules_of(declared: Any) -> Mapping[str, Rule]:
     """The rules in the annotations of a class."""
+    return _rules_of(declared)
+
+
+@cache
+def _rules_of(declared: Any) -> Mapping[str, Rule]:
     hints = get_type_hints(declared, include_extras=True)
     annotated = {name: get_args(hint) for name, hint in hints.items() if get_origin(hint) is Annotated}
     return {name: rule for name, parts in annotated.items() for rule in parts[1:] if isinstance(rule, Rule)}
