@@ -77,6 +77,43 @@ def test_every_part_of_a_checkpoint_is_checked(tmp_path: Path, part: str) -> Non
         check_checkpoint(path)
 
 
+@pytest.mark.parametrize("change", ["weight", "name", "setting", "digest"])
+def test_a_checkpoint_written_again_with_other_content_is_refused(tmp_path: Path, change: str) -> None:
+    model, path = tiny_model(), tmp_path / "model.ckpt"
+    content: dict[str, Any] = {"state_dict": model.state_dict(), "hyper_parameters": dict(model.hparams)}
+    model.on_save_checkpoint(content)
+    torch.save(content, path)
+    VideoActionModel.from_checkpoint(path)
+    content = torch.load(path, weights_only=True)
+    names = list(content["state_dict"])
+    if change == "weight":
+        content["state_dict"][names[0]].view(-1)[0] += 1
+    elif change == "name":
+        content["state_dict"]["other"] = content["state_dict"].pop(names[-1])
+    elif change == "setting":
+        content["hyper_parameters"]["contract"]["mean"] = [0.0, 0.0, 0.0]
+    else:
+        content["sha256"] = None
+    torch.save(content, path)
+    check_checkpoint(path)
+    with pytest.raises(ContractError, match="are not those that were saved"):
+        VideoActionModel.from_checkpoint(path)
+
+
+def test_what_training_saves_bears_a_digest(
+    run_cli: Callable[..., Any], tiny_overrides: list[str], tmp_path: Path
+) -> None:
+    """With averaged weights, which take the place of the model's while they are saved."""
+    run = run_cli("train", *tiny_overrides, f"trainer.run_dir={tmp_path}/run", "trainer.ema_decay=0.9")
+    assert run.code == 0, run.err
+    for name in ("best", "last"):
+        path = tmp_path / f"run/checkpoints/{name}.ckpt"
+        assert len(torch.load(path, weights_only=True)["sha256"]) == 64
+        VideoActionModel.from_checkpoint(path)
+    again = run_cli("train", *tiny_overrides, f"trainer.resume={path}", "trainer.ema_decay=0.9", "trainer.max_epochs=3")
+    assert again.code == 0, again.err
+
+
 def test_a_flipped_bit_in_an_onnx_file_is_refused_or_harmless(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(exported_bytes())

@@ -29,6 +29,7 @@ from action_recognition.data.sources.stills import list_stills
 from action_recognition.data.splits import cut_by_source
 from action_recognition.errors import DataError, VideoError
 from action_recognition.files import replace_file
+from action_recognition.stored_values import Number, OneOf, Rule, Text, Whole, check_values
 
 # A file name is bytes; those that are not UTF-8 come back from the CSV as they went into it.
 NAMES_AS_THEY_ARE = "surrogateescape"
@@ -58,6 +59,19 @@ class ClipRecord:
     size_bytes: int = 0
     md5: str = ""
     error: str = ""
+
+
+# Paths and sources are parts of file names, which may be any bytes.
+RECORD_RULES: dict[str, Rule] = {
+    "label": Text(1000),
+    "split": OneOf(SPLITS),
+    "frames": Whole(0, 10**9),
+    "fps": Number(0, 10**6),
+    "width": Whole(0, 10**6),
+    "height": Whole(0, 10**6),
+    "size_bytes": Whole(0, 2**63),
+    "md5": Text(32, may_be_empty=True),
+}
 
 
 @dataclass(frozen=True)
@@ -120,13 +134,21 @@ def read_records(path: Path) -> list[ClipRecord]:
 def parse_records(content: bytes, *, origin: str) -> list[ClipRecord]:
     """Like `read_records`, from the content of a file that lies at `origin`."""
     kinds = {field.name: field.type for field in fields(ClipRecord)}
+    again = "delete it and it is made again"
     try:
-        return [
-            ClipRecord(**{name: kind(row[name]) for name, kind in kinds.items()})  # type: ignore[operator]
-            for row in csv.DictReader(io.StringIO(content.decode(errors=NAMES_AS_THEY_ARE), newline=""))
-        ]
-    except (KeyError, ValueError, TypeError) as error:
-        raise DataError(f"{origin}: not a manifest ({error!r}); delete it and it is made again") from None
+        text = content.decode(errors=NAMES_AS_THEY_ARE).removeprefix("\ufeff")
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+        if any(None in row or None in row.values() for row in rows):
+            raise ValueError("a row with other columns than the first")
+        values = [{name: kind(row[name]) for name, kind in kinds.items()} for row in rows]  # type: ignore[operator]
+    except (KeyError, ValueError, TypeError, csv.Error) as error:
+        raise DataError(f"{origin}: not a manifest ({repr(error)[:160]}); {again}") from None
+    for number, row in enumerate(values, start=1):
+        try:
+            check_values(RECORD_RULES, row, origin=f"{origin}: clip {number}", error=DataError)
+        except DataError as error:
+            raise DataError(f"{error}; {again}") from None
+    return [ClipRecord(**row) for row in values]
 
 
 def build_manifest(data: DataConfig, *, progress: Progress | None = None) -> Manifest:

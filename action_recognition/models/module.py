@@ -20,6 +20,7 @@ from action_recognition.data.mixing import mix
 from action_recognition.errors import ContractError, DataError, first_line
 from action_recognition.finite import check_weights
 from action_recognition.integrity import check_checkpoint
+from action_recognition.models.checkpoint_digest import DIGEST_KEY, check_digest, checkpoint_digest
 from action_recognition.models.inputs import as_input, input_shape
 from action_recognition.models.networks import build_network
 from action_recognition.models.networks.base import ActionNetwork
@@ -211,6 +212,10 @@ class VideoActionModel(L.LightningModule):
         first = (side - size) // 2
         return clip_BCTHW if side == size else clip_BCTHW[..., first : first + size, first : first + size]
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        # The last of the hooks: averaged weights are in the place of the others by now.
+        checkpoint[DIGEST_KEY] = checkpoint_digest(checkpoint)
+
     @classmethod
     def from_checkpoint(cls, path: Path, *, device: str | torch.device = "cpu") -> Self:
         """Load a checkpoint without letting it run code, ready for inference on `device`.
@@ -223,6 +228,7 @@ class VideoActionModel(L.LightningModule):
         check_checkpoint(path)
         try:
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+            check_digest(checkpoint, path)
             model = cls(**check_settings(checkpoint["hyper_parameters"], origin=str(path)))
             model.load_state_dict(checkpoint["state_dict"])
         except ContractError:

@@ -165,6 +165,20 @@ def test_a_flipped_bit_anywhere_is_noticed(videos, tmp_path, capfd, entry_format
         assert path.read_bytes() == whole
 
 
+@pytest.mark.parametrize("entry_format", [RAW, JPEG], ids=["raw", "jpeg"])
+def test_an_entry_under_the_name_of_another_is_noticed(videos, tmp_path, entry_format):
+    folder, records = videos
+    build_store(records, folder, tmp_path, entry_format)
+    one, other = (entry_format.path(tmp_path, record.md5) for record in records[:2])
+    whole = one.read_bytes(), other.read_bytes()
+    one.write_bytes(whole[1])
+    other.write_bytes(whole[0])
+    store = ClipStore(tmp_path, [entry_format])
+    assert [store.entry(record.md5) is None for record in records] == [True, True, False, False]
+    assert len(build_store(records, folder, tmp_path, entry_format).damaged) == 2
+    assert (one.read_bytes(), other.read_bytes()) == whole
+
+
 def test_a_damaged_entry_is_named_once_and_the_other_format_is_taken(videos, tmp_path, capfd):
     folder, records = videos
     for entry_format in (RAW, JPEG):

@@ -16,10 +16,12 @@ from action_recognition.data.check.findings import (
     find_damaged_entries,
     find_frame_mismatches,
     find_leaking,
+    find_listed_twice,
     find_mislabelled,
     find_short,
     find_unlisted,
     find_unreadable,
+    find_untrained_classes,
 )
 from action_recognition.data.check.overview import Checked, length_text, measure_leakage, remark_lines
 from action_recognition.data.check.report import write_report
@@ -93,6 +95,8 @@ def examine(config: Config, *, console: Console) -> Checked:
         *(Finding(kind="unreadable", path=path, detail=line) for path, line in errors.items()),
         *cut,
         *find_mislabelled(manifest.records, listing),
+        *find_listed_twice(manifest.records, listing),
+        *find_untrained_classes(manifest),
         *find_leaking(manifest),
         *find_damaged_entries(readable, open_store(data, short_side=contract.short_side)),
         *exact,

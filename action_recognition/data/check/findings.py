@@ -1,7 +1,7 @@
 """What can be wrong with clips, one function a kind of finding. Nothing here decodes: see `sketches`."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,8 @@ KINDS = {
     "truncated": Kind(fault=True, meaning="the file ends before its container says that it does"),
     "frame mismatch": Kind(fault=True, meaning="far fewer frames than the header says, even for this data set"),
     "mislabelled": Kind(fault=True, meaning="the file name or the split files say another class than the folder"),
+    "listed twice": Kind(fault=True, meaning="the split files name it under several classes"),
+    "class without training clips": Kind(fault=True, meaning="the model would have an output that it never learns"),
     "leaking": Kind(fault=True, meaning="its source video also gives clips of its class that are trained on"),
     "duplicate across splits": Kind(fault=True, meaning="the same bytes as a clip of another split"),
     "near duplicate across splits": Kind(fault=True, meaning="the same footage as a clip of another split"),
@@ -159,6 +161,42 @@ def find_mislabelled(records: Sequence[ClipRecord], listing: Listing) -> list[Fi
     return findings
 
 
+def find_listed_twice(records: Sequence[ClipRecord], listing: Listing) -> list[Finding]:
+    """Clips that the split files name under their own class and under others, as where one file was copied to another.
+
+    The class's own line decides, so the clip is used; but one of the files is not the class's.
+    """
+    listed_in: dict[str, list[str]] = defaultdict(list)
+    for label, name in listing:
+        listed_in[name].append(label)
+    findings = []
+    for record in records:
+        others = [label for label in listed_in.get(Path(record.path).name, ()) if label != record.label]
+        if others and (record.label, Path(record.path).name) in listing:
+            detail = f"the split files list it under {record.label} and {', '.join(sorted(others))}"
+            findings.append(Finding(kind="listed twice", path=record.path, detail=detail))
+    return findings
+
+
+def find_untrained_classes(manifest: Manifest) -> list[Finding]:
+    """Classes whose clips are all in other splits, or all unreadable."""
+    trained = {record.label for record in manifest.split("train")}
+    counts = {label: Counter(r.split for r in manifest.records if r.label == label) for label in manifest.class_names}
+    return [
+        Finding(
+            kind="class without training clips",
+            path=f"{label}/",
+            detail=f"of {count.total()} clips no readable one is in train ({_split_counts(count)})",
+        )
+        for label, count in counts.items()
+        if label not in trained
+    ]
+
+
+def _split_counts(count: Counter[str]) -> str:
+    return ", ".join(f"{number} {split}" for split, number in sorted(count.items()))
+
+
 def named_class(stem: str, classes: frozenset[str]) -> str | None:
     """The class that a file name in HMDB51's or UCF101's form speaks of; None for any other name.
 
@@ -190,6 +228,13 @@ def find_leaking(manifest: Manifest) -> list[Finding]:
 
 def find_unlisted(records: Sequence[ClipRecord], listing: Listing) -> list[Finding]:
     """Clips that no split file names, under whatever class."""
-    names = {name for _, name in listing}
-    unlisted = [record for record in records if listing and Path(record.path).name not in names]
-    return [Finding(kind="unlisted", path=r.path, detail="not in the split files: unused") for r in unlisted]
+    names = {name.casefold(): name for _, name in listing}
+    names |= {name: name for _, name in listing}
+    findings = []
+    for record in records if listing else ():
+        name = Path(record.path).name
+        if name not in names:
+            close = names.get(name.casefold())
+            hint = f", which have {close}" if close else ""
+            findings.append(Finding(kind="unlisted", path=record.path, detail=f"not in the split files{hint}: unused"))
+    return findings

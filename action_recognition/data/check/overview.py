@@ -10,6 +10,7 @@ from action_recognition.contract import ClipContract
 from action_recognition.data.check.findings import Finding, HeaderHabit, Listing
 from action_recognition.data.frames import clip_files, frame_files
 from action_recognition.data.manifest import ClipRecord, Manifest, source_groups
+from action_recognition.data.sources.layout import class_folders
 from action_recognition.data.video import VIDEO_SUFFIXES
 
 IMBALANCED = 3  # times as many training clips in the largest class as in the smallest
@@ -86,7 +87,8 @@ def remark_lines(
         _header_line(readable, header_frames, habit),
         _length_line(readable, contract),
         _imbalance_line(manifest),
-        *(_empty_line(manifest, split) for split in ("train", "test")),
+        _untested_line(manifest),
+        _bare_folders_line(manifest),
         _unknown_images_line(manifest) if is_of_images(manifest) else _unknown_files_line(manifest.videos_dir),
     )
     return tuple(line for line in lines if line)
@@ -143,12 +145,22 @@ def _imbalance_line(manifest: Manifest) -> str:
     return f"unbalanced classes: {largest} training clips of {most}, {smallest} of {least}"
 
 
-def _empty_line(manifest: Manifest, split: str) -> str:
-    empty = sorted(set(manifest.class_names) - {record.label for record in manifest.split(split)})
-    if not empty or not manifest.split(split):
-        return ""
+def _untested_line(manifest: Manifest) -> str:
+    tested = {record.label for record in manifest.split("test")}
+    empty = sorted(set(manifest.class_names) - tested)
+    if not tested:
+        return "no test clips: no score can be measured with python commands.py infer"
     more = f" and {len(empty) - FEW} more" if len(empty) > FEW else ""
-    return f"classes without {split} clips: {', '.join(empty[:FEW])}{more}"
+    return f"classes without test clips: {', '.join(empty[:FEW])}{more}" if empty else ""
+
+
+def _bare_folders_line(manifest: Manifest) -> str:
+    """Folders of classes in which there is no video: the model will not know these classes."""
+    if is_of_images(manifest) or not manifest.videos_dir.is_dir():
+        return ""
+    bare = [folder.name for folder in class_folders(manifest.videos_dir) if folder.name not in manifest.class_names]
+    more = f" and {len(bare) - FEW} more" if len(bare) > FEW else ""
+    return f"folders without videos, so no classes: {', '.join(bare[:FEW])}{more}" if bare else ""
 
 
 def _unknown_files_line(videos_dir: Path) -> str:

@@ -108,7 +108,7 @@ def _findings_blocks(checked: Checked) -> Iterator[Block]:
 
 def _finding_figures(checked: Checked, findings: Sequence[Finding]) -> list[Figure]:
     by_path = {record.path: record for record in checked.manifest.records}
-    shown = [by_path[path] for finding in findings for path in (finding.path, finding.other) if path]
+    shown = [by_path[path] for finding in findings for path in (finding.path, finding.other) if path in by_path]
     drawn = strips(shown, checked.manifest.videos_dir, frames=5, height=64)
     picture = {record.path: jpeg for record, jpeg in zip(shown, drawn, strict=True) if jpeg}
     figures = []

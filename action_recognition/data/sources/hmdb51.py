@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+from action_recognition.data.sources.lists import read_list
 from action_recognition.data.sources.official import SPLIT_NUMBERS, ClipName, MissingListError, Split, find_files
 from action_recognition.errors import DataError, did_you_mean
 
@@ -35,7 +36,8 @@ def read_split(splits_dir: Path, *, split: int, classes: Sequence[str] | None = 
 
     Raises:
         MissingListError: when there are no files of this split.
-        DataError: when the file of one of `classes` is missing, or a line has another form.
+        DataError: when the file of one of `classes` is missing or empty, a clip is listed twice under different codes,
+            or a line has another form.
     """
     known = sorted(path.name.rsplit("_test_split", 1)[0] for path in splits_dir.glob(f"*_test_split{split}.txt"))
     if not known:
@@ -44,16 +46,25 @@ def read_split(splits_dir: Path, *, split: int, classes: Sequence[str] | None = 
     for label in known if classes is None else classes:
         if label not in known:
             raise DataError(f"class folder {label!r} has no split file in {splits_dir}{did_you_mean(label, known)}")
-        path = splits_dir / f"{label}_test_split{split}.txt"
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-            if not line.strip():
-                continue
-            # File names hold no blanks, but be sure to split at the last one only.
-            name, _, code = line.strip().rpartition(" ")
-            if not name or code not in SPLIT_CODES:
-                raise DataError(f"{path}:{number}: {line!r} is not '<file name> <0|1|2>'")
-            assigned[label, name.strip()] = SPLIT_CODES[code]
+        named = _read_class(splits_dir / f"{label}_test_split{split}.txt")
+        assigned |= {(label, name): code for name, code in named.items()}
     return assigned
+
+
+def _read_class(path: Path) -> dict[str, str]:
+    """`{file name: "train" | "test" | "unused"}` of one split file."""
+    named: dict[str, str] = {}
+    for place, line in read_list(path):
+        # File names hold no blanks, but be sure to split at the last one only.
+        name, _, code = line.replace("\t", " ").rpartition(" ")
+        name = name.strip()
+        if not name or code not in SPLIT_CODES or "/" in name or "\\" in name:
+            raise DataError(f"{place}: {line[:200]!r} is not '<file name> <0|1|2>'")
+        if named.setdefault(name, SPLIT_CODES[code]) != SPLIT_CODES[code]:
+            raise DataError(
+                f"{place}: {name} is {SPLIT_CODES[code]} here and {named[name]} before; leave one line of it"
+            )
+    return named
 
 
 def find_lists(folder: Path) -> dict[str, bytes]:

@@ -5,6 +5,7 @@ photograph or one photographer is not known, so near duplicates may stand on bot
 """
 
 import csv
+import io
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -15,9 +16,12 @@ from pathlib import Path
 from action_recognition.config import DataConfig
 from action_recognition.data.regular_files import size_bytes
 from action_recognition.data.sources.listed import ListedClip
+from action_recognition.data.sources.lists import read_text
 from action_recognition.errors import DataError
+from action_recognition.stored_values import Text
 
 COLUMNS = ("filename", "label")
+VALUE = Text(1000)
 
 
 def list_stills(data: DataConfig) -> list[ListedClip]:
@@ -46,23 +50,37 @@ def read_labels(path: Path) -> dict[str, str]:
         DataError: if it is not there, has no such columns or rows, a row without either, or two labels of one image.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise DataError(f"data.labels_csv={path}: cannot be read ({error.strerror}); download-data brings it") from None
-    except UnicodeDecodeError:
-        raise DataError(f"data.labels_csv={path}: not UTF-8 text; expected a CSV of {', '.join(COLUMNS)}") from None
-    rows = csv.DictReader(text.splitlines())
-    if missing := [name for name in COLUMNS if name not in (rows.fieldnames or ())]:
-        raise DataError(f"data.labels_csv={path}: no column {missing[0]!r}; expected {', '.join(COLUMNS)}")
-    labels: dict[str, str] = {}
-    for row in rows:
-        name, label = ((row[column] or "").strip() for column in COLUMNS)
-        if not name or not label:
-            raise DataError(f"{path}:{rows.line_num}: {name or label!r} has no {'label' if name else 'filename'}")
-        if labels.setdefault(name, label) != label:
-            raise DataError(f"{path}:{rows.line_num}: {name} is labelled {label!r} here and {labels[name]!r} before")
+        text = read_text(path)
+    except FileNotFoundError:
+        raise DataError(f"data.labels_csv={path}: cannot be read (no such file); download-data brings it") from None
+    try:
+        rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        names = list(rows.fieldnames or ())
+        if missing := [name for name in COLUMNS if names.count(name) != 1]:
+            count = "no" if missing[0] not in names else "more than one"
+            raise DataError(f"data.labels_csv={path}: {count} column {missing[0]!r}; expected {', '.join(COLUMNS)}")
+        labels = _labels(rows, path)
+    except csv.Error as error:
+        raise DataError(f"data.labels_csv={path}: not a CSV ({error}); is a quotation mark left open?") from None
     if not labels:
         raise DataError(f"data.labels_csv={path}: names no image")
+    return labels
+
+
+def _labels(rows: "csv.DictReader[str]", path: Path) -> dict[str, str]:
+    labels: dict[str, str] = {}
+    for row in rows:
+        place = f"{path}:{rows.line_num}"
+        if None in row:
+            raise DataError(f"{place}: more values than columns; a value with a comma in it needs quotation marks")
+        name, label = ((row[column] or "").strip() for column in COLUMNS)
+        if not name or not label:
+            raise DataError(f"{place}: {name or label!r} has no {'label' if name else 'filename'}")
+        for value in (name, label):
+            if not VALUE.allows(value):
+                raise DataError(f"{place}: {value[:60]!r}: expected {VALUE.expected}; is a quotation mark left open?")
+        if labels.setdefault(name, label) != label:
+            raise DataError(f"{place}: {name} is labelled {label!r} here and {labels[name]!r} before")
     return labels
 
 

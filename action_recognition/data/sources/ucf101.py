@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from action_recognition.data.sources.lists import read_list
 from action_recognition.data.sources.official import ClipName, MissingListError, Split, find_files
 from action_recognition.errors import DataError, did_you_mean
 
@@ -41,11 +42,15 @@ def read_split(splits_dir: Path, *, split: int, classes: Sequence[str] | None = 
             if part == "train" and slash:
                 name, _, number = name.rpartition(" ")
                 if number != numbers.get(label):
-                    raise DataError(f"{place}: {line!r}: {CLASSES_NAME} has {numbers.get(label)} for {label!r}")
+                    raise DataError(f"{place}: {line[:200]!r}: {CLASSES_NAME} has {numbers.get(label)} for {label!r}")
             if not name or label not in numbers:
-                raise DataError(f"{place}: {line!r} is not '<Class>/<file name>{' <number>' * (part == 'train')}'")
+                raise DataError(
+                    f"{place}: {line[:200]!r} is not '<Class>/<file name>{' <number>' * (part == 'train')}'"
+                )
+            if "/" in name or "\\" in name:
+                raise DataError(f"{place}: {line[:200]!r} is not '<Class>/<file name>'")
             if assigned.get((label, name), part) != part:
-                raise DataError(f"{place}: {line!r} is in the training list of split {split} too")
+                raise DataError(f"{place}: {line[:200]!r} is in the training list of split {split} too")
             if label in wanted:
                 assigned[label, name] = part
     return assigned
@@ -62,7 +67,7 @@ def _read_classes(path: Path) -> dict[str, str]:
     for place, line in _lines(path):
         number, _, label = line.partition(" ")
         if not number.isdigit() or not label or label in numbers:
-            raise DataError(f"{place}: {line!r} is not '<number> <Class>', each class once")
+            raise DataError(f"{place}: {line[:200]!r} is not '<number> <Class>', each class once")
         numbers[label] = number
     return numbers
 
@@ -70,9 +75,6 @@ def _read_classes(path: Path) -> dict[str, str]:
 def _lines(path: Path) -> Iterator[tuple[str, str]]:
     """The lines that are not blank, and where they stand."""
     try:
-        text = path.read_text(encoding="utf-8")
+        yield from read_list(path)
     except FileNotFoundError:
         raise MissingListError(path.parent, path.name) from None
-    for number, line in enumerate(text.splitlines(), start=1):
-        if line.strip():
-            yield f"{path}:{number}", line.strip()

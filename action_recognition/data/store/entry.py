@@ -31,8 +31,9 @@ CODECS = ("raw", "jpeg")
 SUFFIX = ".clip"
 MAGIC = b"clips\0\0" + bytes([STORE_VERSION])
 HEADER = struct.Struct("<8s8sIIIIQ")
-# Follow the header: a mark, CRC-32 of the two parts of the body, and of all of the header before it. CRC-32 finds every
-# damage up to 32 bits long, and runs at 4 GB/s; of what the standard library has nothing is faster.
+# Follow the header: a mark, CRC-32 of the two parts of the body, and of all of the header before it with the entry's
+# key, so that an entry under the name of another is noticed. CRC-32 finds every damage up to 32 bits long, and runs at
+# 4 GB/s; of what the standard library has nothing is faster.
 CHECKSUMS = struct.Struct("<4sIII")
 CHECKSUM_MARK = b"crc\0"
 # Entries written before there were checksums have this instead.
@@ -94,12 +95,13 @@ class Header:
         first = self.frames * self.side**2 * 3 if self.codec == "raw" else 8 * (self.frames + 1)
         return DATA_OFFSET + first
 
-    def pack(self) -> bytes:
+    def pack(self, key: str) -> bytes:
+        """The bytes before `DATA_OFFSET` of the entry with this key."""
         numbers = (self.frames, self.height, self.width, self.side, self.size_bytes)
         packed = HEADER.pack(MAGIC, self.codec.encode(), *numbers)
         if self.crc32 is not None:
             sealed = packed + CHECKSUMS.pack(CHECKSUM_MARK, *self.crc32, 0)[:-4]
-            packed = sealed + struct.pack("<I", zlib.crc32(sealed))
+            packed = sealed + struct.pack("<I", zlib.crc32(sealed + key.encode()))
         return packed.ljust(DATA_OFFSET, b"\0")
 
 
@@ -122,7 +124,7 @@ def read_header(path: Path) -> Header | None:
     magic, codec, frames, height, width, side, promised = HEADER.unpack_from(packed)
     mark, first, second, of_header = CHECKSUMS.unpack_from(packed, HEADER.size)
     checked = packed[HEADER.size :] != NO_CHECKSUMS
-    if checked and (mark != CHECKSUM_MARK or zlib.crc32(packed[:-4]) != of_header):
+    if checked and (mark != CHECKSUM_MARK or zlib.crc32(packed[:-4] + path.stem.encode()) != of_header):
         raise DamagedEntryError(path, "the checksum of its header is another")
     if magic != MAGIC or promised != size_bytes:
         raise DamagedEntryError(path, f"{size_bytes} bytes long, its header says {promised}")
@@ -240,7 +242,7 @@ def write_entry(path: Path, frames: Iterator[Frame], *, count: int, entry_format
         codec, (height, width) = entry_format.codec, first.shape[:2]
         header = Header(codec=codec, frames=count, height=height, width=width, size_bytes=size_bytes, crc32=crc32)
         file.seek(0)
-        file.write(header.pack())
+        file.write(header.pack(path.stem))
         file.flush()
         # Or after a power failure the name could be there before the bytes are.
         os.fsync(file.fileno())
