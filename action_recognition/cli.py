@@ -130,13 +130,20 @@ def _report(error: BaseException, command: str) -> int:
             return 130
         case OSError():
             _say(f"{error.strerror or first_line(error)}: {_failed_file(error, command)}")
-        case MemoryError():
-            _say(f"not enough memory for {command}; a smaller data.batch_size, data.frames or data.size needs less")
+        case _ if _is_out_of_memory(error):
+            what = "data.batch_size, data.frames, data.size or model"
+            _say(f"not enough memory for {command}; a smaller {what} takes less")
         case _:
             what = f"{type(error).__name__}: {first_line(error)}"
             _say(f"a bug in this program, not in how it was called: {what}; its traceback: {_keep_traceback(error)}")
             return BUG
     return 1
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Of Python and NumPy, of a GPU, or of torch on a CPU, which knows no class of its own for it."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    return bool(kinds & {"MemoryError", "OutOfMemoryError"}) or "DefaultCPUAllocator: can't allocate" in str(error)
 
 
 def _say(line: str, *, prefix: str = "error: ") -> None:

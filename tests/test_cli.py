@@ -2,7 +2,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 from support import ROOT
@@ -166,3 +168,20 @@ def test_what_cannot_be_meant_is_one_line(run_cli, words, expected):
     assert result.code == 1
     (line,) = result.err.splitlines()
     assert expected in line
+
+
+class ShortOfMemory:
+    """Commands that ask for more memory than any machine has."""
+
+    def numpy(self) -> None:
+        np.empty(2**60, dtype=np.uint8)
+
+    def torch(self) -> None:
+        torch.empty(2**60, dtype=torch.uint8)
+
+
+@pytest.mark.parametrize("library", ["numpy", "torch"])
+def test_too_little_memory_is_one_line(library, capsys):
+    assert main(ShortOfMemory, [library]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: not enough memory for {library}; a smaller data.batch_size")

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origi
 
 from action_recognition.config.rules import Choice, Internal, Rule, Text
 from action_recognition.errors import ConfigError, did_you_mean
+from action_recognition.text import printable
 
 S = TypeVar("S", bound="Section")
 
@@ -205,7 +206,7 @@ def shown(value: Any) -> str:
         text = "null" if value is None else str(value).lower()
     else:
         text = _digits(value)
-    text = "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+    text = printable(text)
     return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}..."
 
 

@@ -187,9 +187,6 @@ class DataConfig(Section):
             line = f"data.short_side={self.short_side}: expected at least data.size={self.size}, which is cut from it"
             raise ConfigError(line)
         self._check_images()
-        if len(self.mean) != len(self.std):
-            line = f"data.mean={shown(self.mean)}, data.std={shown(self.std)}: expected as many values in each"
-            raise ConfigError(f"{line}, one a channel")
         if max(self.std) < 1 and max(map(abs, self.mean)) <= 1:
             line = f"data.mean={shown(self.mean)}, data.std={shown(self.std)}: expected on the scale of pixels"
             raise ConfigError(f"{line}, 0-255; multiply them by 255")
@@ -202,9 +199,8 @@ class DataConfig(Section):
             raise ConfigError(f"{line}={self.min_sequence}, below which sequences are not used")
         if self.synthetic and self.kind not in ("stills", "depth"):
             raise ConfigError(f"data.synthetic=true: not with data.kind={self.kind}; use data=stills_demo, depth_demo")
-        if self.kind == "depth" and (len(self.mean), len(self.std)) != (1, 1):
-            raise ConfigError(
-                f"data.mean={shown(self.mean)}, data.std={shown(self.std)}: depth has one channel, so one value each"
-            )
+        channels, what = (1, "depth has one channel, so one value") if self.kind == "depth" else (3, "RGB, so 3 values")
+        if (len(self.mean), len(self.std)) != (channels, channels):
+            raise ConfigError(f"data.mean={shown(self.mean)}, data.std={shown(self.std)}: {what} each")
         if both := sorted(set(self.train_subjects or ()) & set(self.test_subjects or ())):
             raise ConfigError(f"data.train_subjects and data.test_subjects: {both[0]} is in both; leave it in one")

@@ -46,7 +46,7 @@ class OptimizerConfig(Section):
     KEY: ClassVar[str] = "optimizer"
 
     name: Annotated[str, Choice("adam", "adamw", "sgd")]
-    lr: Annotated[float, Range(above=0, most=100)]
+    lr: Annotated[float, Range(above=0, most=1_000_000)]
     weight_decay: Annotated[float, Range(0, 1000)]
     schedule: Annotated[str, Choice("cosine", "constant")]
     warmup_epochs: Annotated[float, Range(0, 1_000_000)]

@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
-from action_recognition.errors import NumericsError
+from action_recognition.errors import DataError, NumericsError
 from action_recognition.finite import not_finite
 
 # Steps between two looks at the loss where a look has to wait for the device.
@@ -26,6 +26,8 @@ class LossGuard(Callback):
     Weights are looked at when a checkpoint is to be written: those that the last step of an epoch spoiled have given no
     loss yet, and averaged weights give none in training.
 
+    It raises `DataError` as well where no clip at all could be read.
+
     Args:
         lr, precision, gradient_clip: of the run, for the advice.
         checkpoints: the folder of the run's checkpoints.
@@ -35,6 +37,7 @@ class LossGuard(Callback):
         self.lr, self.precision, self.gradient_clip = lr, precision, gradient_clip
         self.checkpoints = checkpoints
         self._first_bad: dict[str, tuple[Tensor, Tensor]] = {}
+        self._read_any: set[str] = set()
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -50,12 +53,17 @@ class LossGuard(Callback):
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._read("training", trainer)
+        self._check_any_read("training", pl_module)
+
+    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._check_any_read("validation", pl_module)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._read("validation", trainer)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._read("training", trainer)
+        self._check_any_read("training", pl_module)
 
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
         # Where weights are averaged, the average is in the first of them, and what it is of in the second.
@@ -67,13 +75,20 @@ class LossGuard(Callback):
 
     def _look(self, kind: str, outputs: Any, batch_idx: int) -> None:
         """Remember number and loss of the first bad batch, without waiting for the device."""
-        loss = outputs["loss"] if isinstance(outputs, dict) else outputs
-        if loss is None:  # no clip of the batch could be read
+        loss = outputs.get("loss") if isinstance(outputs, dict) else outputs
+        if loss is None:  # no clip of the batch could be read: Lightning gives None, or an empty dict
             return
+        self._read_any.add(kind)
         loss = loss.detach()
         number, value = self._first_bad.get(kind) or (loss.new_full((), -1, dtype=torch.int64), loss)
         bad = ~loss.isfinite() & (number < 0)
         self._first_bad[kind] = torch.where(bad, batch_idx, number), torch.where(bad, loss, value)
+
+    def _check_any_read(self, kind: str, pl_module: L.LightningModule) -> None:
+        """Raise where every clip was skipped: what looks like a training has then learnt, or judged, nothing."""
+        skipped = sorted(getattr(pl_module, "skipped", ()))
+        if kind not in self._read_any and skipped:
+            raise DataError(f"no {kind} clip could be read: {skipped[0]}; see: python commands.py check-data")
 
     def _read(self, kind: str, trainer: L.Trainer) -> None:
         """Raise if any process has met a bad loss: one that went on alone would wait for the others for ever."""

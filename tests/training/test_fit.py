@@ -184,3 +184,8 @@ def test_what_this_machine_or_data_cannot_do_is_refused_before_any_work(
     for word in words:
         assert word in str(caught.value)
     assert not Path(tiny_config.plots_dir).exists()
+
+
+def test_a_training_that_can_read_no_clip_is_refused(tiny_overrides, tiny_config, console):
+    with pytest.raises(DataError, match=r"^no training clip could be read: .*short_clip.*check-data$"):
+        train(load_config([*tiny_overrides, "data.stride=900", "data.short_clip=error"]), console=console)
