@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
     from action_recognition.config import Config
 
+# Sources that the line of the next command names; a pattern of the shell may have given thousands.
+MOST_REPEATED = 3
+
 
 class Commands:
     """Video action recognition from data to deployment. Imports happen inside: `--help` answers at once."""
@@ -244,5 +247,8 @@ def _predict(command: str, words: tuple[str, ...], *defaults: str) -> None:
     config, console = _start((*(set(defaults) - set(overrides)), *overrides))
     run_prediction(config, sources, console=console)
     further = {"predict.video_dir": "labelled", "predict.output": "labels.json"}
-    again = [shlex.join([command, *words, f"{key}={value}"]) for key, value in further.items() if key not in keys]
+    named = sources if len(sources) <= MOST_REPEATED else ["SOURCE"]
+    again = [
+        shlex.join([command, *named, *overrides, f"{key}={value}"]) for key, value in further.items() if key not in keys
+    ]
     print_next(console, *(f"python commands.py {line}" for line in again[:1]))
