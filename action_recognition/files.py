@@ -1,21 +1,29 @@
 """Writing files so that an interruption or a full disk leaves the old file, never half of the new one."""
 
 import errno
+import glob
 import os
+import platform
+import re
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 # No space on the disk, none left of a quota, a file larger than this user may write.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# Eight hex digits for this machine: on a shared disk the process of that number may be another machine's.
+HOST = f"{zlib.crc32(platform.node().encode()):08x}"
+_PARTIAL = re.compile(rf"\..*\.partial-{HOST}-(?P<pid>\d+)(\.[^.]*)?")
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a path beside `path` to write to; it takes `path`'s place if the block ends without an exception."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    remove_abandoned(path.parent, f".{glob.escape(path.stem)}.partial-*")
     # The suffix stays last: some writers choose the format by it.
-    partial = path.with_name(f".{path.stem}.partial-{os.getpid()}{path.suffix}")
+    partial = path.with_name(f".{path.stem}.partial-{HOST}-{os.getpid()}{path.suffix}")
     try:
         yield partial
         partial.replace(path)
@@ -25,6 +33,18 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
     finally:
         partial.unlink(missing_ok=True)
+
+
+def remove_abandoned(folder: Path, pattern: str = ".*.partial-*") -> None:
+    """Remove what `replacing` began in a folder, in a process of this machine that was killed meanwhile."""
+    for path in folder.glob(pattern):
+        found = _PARTIAL.fullmatch(path.name)
+        if found is None:
+            continue
+        import psutil  # nearly never needed
+
+        if not psutil.pid_exists(int(found["pid"])):
+            path.unlink(missing_ok=True)
 
 
 def replace_file(path: Path, content: bytes) -> None:

@@ -39,11 +39,17 @@ def open_study(config: Config, space: Sequence[SearchKey], *, data_hash: str) ->
             load_if_exists=True,
             pruner=_pruner(tune),
         )
-        # A study that goes on must not draw again what it has drawn.
-        seed = config.trainer.seed + len(study.get_trials(deepcopy=False))
-        study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=tune.startup_trials)
         _check_same_question(study, config, space, data_hash)
     return study
+
+
+def seed_sampler(study: optuna.Study, config: Config, *, finished: int) -> None:
+    """Make the next draw follow from the seed and the trials that count.
+
+    So a study that was killed and goes on draws what it would have drawn, and never again what it has drawn.
+    """
+    seed = config.trainer.seed + finished
+    study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=config.tune.startup_trials)
 
 
 def _pruner(tune: TuneConfig) -> optuna.pruners.BasePruner:

@@ -15,7 +15,7 @@ from action_recognition.data.datamodule import make_contract
 from action_recognition.data.load import load_manifest
 from action_recognition.errors import ConfigError
 from action_recognition.experiments.space import SearchKey, read_space
-from action_recognition.experiments.study import MLFLOW_RUN, open_study
+from action_recognition.experiments.study import MLFLOW_RUN, open_study, seed_sampler
 from action_recognition.experiments.trials import ERROR, RUN_DIR, fail_abandoned, finished, run_trial
 from action_recognition.experiments.tune_report import best_trial, report_study
 from action_recognition.recall import FORGOTTEN
@@ -105,10 +105,11 @@ def _run_trials(
     if done := finished(study):
         console.print(f"study {study.study_name} goes on: {done} of {tune.trials} trials are there", highlight=False)
     limit = time.monotonic() + 60 * (tune.timeout_minutes or math.inf)
-    while finished(study) < tune.trials:
+    while (done := finished(study)) < tune.trials:
         if time.monotonic() > limit:
             console.print(f"tune.timeout_minutes={tune.timeout_minutes} are over", style="yellow", highlight=False)
             return
+        seed_sampler(study, config, finished=done)
         run_trial(study, space, config, base, console=console, parent=parent)
 
 

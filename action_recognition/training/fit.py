@@ -21,7 +21,7 @@ from action_recognition.data.manifest import Manifest, group_digests
 from action_recognition.data.source import report_source
 from action_recognition.errors import ConfigError
 from action_recognition.evaluation.plots import plot_history
-from action_recognition.files import replace_file
+from action_recognition.files import remove_abandoned, replace_file
 from action_recognition.memory import keep_freed_memory
 from action_recognition.models.device import check_devices, training_device
 from action_recognition.models.module import VideoActionModel
@@ -201,6 +201,8 @@ def report_skipped(model: VideoActionModel, manifest: Manifest, contract: ClipCo
 
 
 def write_run_files(run_dir: Path, config: Config, manifest: Manifest) -> None:
+    for folder in run_dir.parent.glob("*/checkpoints"):
+        remove_abandoned(folder)  # also of runs that were killed and are not gone on with
     replace_file(run_dir / "config.yaml", to_yaml(config).encode())
     manifest.write(run_dir / "manifest.csv")
 
