@@ -102,9 +102,13 @@ class History(Callback):
 
 
 def read_history(path: Path) -> list[dict[str, float]]:
-    """Rows of a `history.csv`; values that were not logged are left out."""
+    """Rows of a `history.csv`; values that were not logged are left out, and the epoch is whole."""
+
+    def number(name: str, text: str) -> float:
+        return int(float(text)) if name == "epoch" else float(text)
+
     with path.open(newline="") as file:
-        return [{name: float(text) for name, text in row.items() if text} for row in csv.DictReader(file)]
+        return [{name: number(name, text) for name, text in row.items() if text} for row in csv.DictReader(file)]
 
 
 def remaining_seconds(rows: Sequence[dict[str, float]], *, total: int) -> float:

@@ -122,7 +122,11 @@ def kill_and_compare(name: str, command: Killed, forks: Forks, tmp_path: Path, *
             assert TRACEBACK not in ended.said, "\n".join([*story, ended.said])
         last = to_the_end(command, folder, forks, story)
         assert last.code == 0, "\n".join([*story, last.said])
-        assert command.result(folder) == expected, "\n".join([*story, last.said])
+        found = command.result(folder)
+        different = [
+            f"{key}: {found.get(key)} instead of {value}" for key, value in expected.items() if found.get(key) != value
+        ]
+        assert found == expected, "\n".join([*story, last.said, *different])
         rest = left_names(folder) ^ names
         assert not rest, "\n".join([*story, f"{rest} are in one folder only"])
         story.append("came to its end")
