@@ -26,7 +26,7 @@ def with_overrides(command: str, given: Sequence[str], keys: Sequence[str]) -> s
     kept = [
         override
         for override in given
-        if _is_below(key_of(override), keys) and not _is_below(key_of(override), ONCE) and key_of(override) not in own
+        if _is_repeated(override, keys) and not _is_below(key_of(override), ONCE) and key_of(override) not in own
     ]
     return " ".join(["python commands.py", command, *map(shlex.quote, kept)])
 
@@ -35,6 +35,13 @@ def print_next(console: "Console", *lines: str) -> None:
     """One line of commands to choose from; none inside a pipeline of DVC, which goes on by itself."""
     if lines and not in_dvc_stage():
         console.print(f"next: {'  or  '.join(lines)}", highlight=False, markup=False)
+
+
+def _is_repeated(override: str, keys: Sequence[str]) -> bool:
+    from action_recognition.config import key_of
+
+    is_file = override.startswith("@")  # of keys; it may hold any
+    return ("data" in keys) if is_file else _is_below(key_of(override), keys)
 
 
 def _is_below(key: str, keys: Sequence[str]) -> bool:

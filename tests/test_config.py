@@ -97,6 +97,8 @@ def test_a_key_by_another_name_is_answered_with_the_right_one(word, meant):
         ("data.std=[0,1,1]", ["data.std[0]=0", "1e-06 to 65535"]),
         ("data.std=[0.2,0.2,0.2] data.mean=[0.5,0.5,0.5]", ["data.std=[0.2,0.2,0.2]", "0-255"]),
         ("data.std=[1,1]", ["data.std=[1.0,1.0]", "RGB, so 3 values each"]),
+        ("model.args=a", ["model.args=a", "mapping"]),
+        ("+=${hydra:x}", ["expected key=value"]),
         ("data.full_set=3", ["data.full_set=3", "classes"]),
         ("data.mirrors.videos=[{url:x,size:-1}]", ["data.mirrors", "size=-1"]),
         ("model.args.widths=[4,0]", ["model.args.widths[1]=0", "1 to 65536"]),

@@ -23,6 +23,9 @@ from action_recognition.config.parameter_files import expand_files, quoted
 from action_recognition.config.schema import Config
 from action_recognition.errors import ConfigError, did_you_mean, first_line
 
+# What Hydra raises, beside errors of its own, for overrides that it has not foreseen.
+ODD_OVERRIDES = (ValueError, TypeError, AttributeError, AssertionError, LookupError)
+
 
 def load_config(overrides: Sequence[str] = ()) -> Config:
     """Compose `conf/config.yaml` with Hydra overrides and check every value.
@@ -57,7 +60,7 @@ def _composed(overrides: list[str]) -> Any:
         raise ConfigError(f"override {shown(error.override)!r}: expected key=value") from None
     except RecursionError:
         raise ConfigError("the configuration refers to itself in ${...}, or is nested too deeply") from None
-    except (HydraException, ValueError, TypeError) as error:  # the last two are Hydra's own for odd overrides
+    except (HydraException, *ODD_OVERRIDES) as error:
         raise ConfigError(f"{' '.join(map(shown, overrides))}: {first_line(error)}") from None
 
 
@@ -88,7 +91,7 @@ def _prepared(override: str) -> str:
     """
     key, separator, value = override.partition("=")
     parsed = _parsed(override)
-    if not key or (not separator and not (parsed and parsed.is_delete())):
+    if not key_of(override) or (not separator and not (parsed and parsed.is_delete())):
         raise ConfigError(f"override {shown(override)!r}: expected key=value{_suggested(key)}")
     _check_key(override, parsed)
     if not separator or (parsed and not parsed.is_sweep_override() and not _is_misread(key_of(override), parsed)):

@@ -44,6 +44,8 @@ def check_network_arguments(given: Any) -> Any:
     Raises:
         ConfigError: for a value that no network takes.
     """
+    if not isinstance(given, dict):  # the schema refuses it
+        return given
     return {
         name: checked(NETWORK_ARGUMENTS.get(name, Any), value, f"model.args.{name}") for name, value in given.items()
     }
