@@ -6,6 +6,7 @@ from typing import Any
 
 from action_recognition.errors import ConfigError, check_choice, first_line
 from action_recognition.models.networks.base import ActionNetwork
+from action_recognition.models.networks.whole_windows import use_whole_windows
 
 # Module of this package and class. Imported when asked for: torchvision alone takes a second.
 NETWORKS: Mapping[str, tuple[str, str]] = {
@@ -47,4 +48,5 @@ def build_network(name: str, *, clip_shape: tuple[int, int, int, int], num_class
         made: ActionNetwork = network(clip_shape=clip_shape, num_classes=num_classes, **args)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"model.args={args}: {name} does not take them ({first_line(error)})") from None
+    use_whole_windows(made)
     return made
