@@ -158,7 +158,6 @@ def test_a_table_into_a_closed_pipe_ends_as_quietly():
     ("words", "expected"),
     [
         (("train", "lr=0.1"), "did you mean optimizer.lr=0.1?"),
-        (("train", "trainer.max_epochs=1", "trainer.max_epochs=2"), "given twice, as 1 and 2"),
         (("infer-from-onnx", "x.mp4", "predict.backend=torch"), "expected predict.backend=onnx"),
         (("predict", "2024"), "2024: no such file or folder"),
     ],
@@ -168,6 +167,11 @@ def test_what_cannot_be_meant_is_one_line(run_cli, words, expected):
     assert result.code == 1
     (line,) = result.err.splitlines()
     assert expected in line
+
+
+def test_a_key_given_twice_is_one_line(capsys):
+    assert main(Commands, ["train", "trainer.max_epochs=1", "trainer.max_epochs=2"]) == 1
+    assert capsys.readouterr().err == "error: trainer.max_epochs is given twice, as 1 and 2: expected one of them\n"
 
 
 class ShortOfMemory:
