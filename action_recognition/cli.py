@@ -15,6 +15,9 @@ import fire
 from fire.decorators import SetParseFn
 
 from action_recognition.errors import ReportedError, UserError, did_you_mean, first_line
+from action_recognition.interruption import exit_code, interruption_line, terminable
+from action_recognition.processes import is_first_process
+from action_recognition.redaction import redacted
 from action_recognition.standard_streams import (
     CLOSED_PIPE,
     is_closed_pipe,
@@ -63,15 +66,15 @@ def main(commands: type, arguments: Sequence[str]) -> int:
     """Run one command; returns the exit code.
 
     0: done. 1: a mistake or a failure, said in one line. 2: no such command or option. 70: a bug of this program.
-    130: interrupted. 141: nobody reads the output any more.
+    130: interrupted; 143: ended by SIGTERM. 141: nobody reads the output any more.
     """
-    name = arguments[0] if arguments else ""
     try:
         open_streams()
-        code = _dispatch(commands, arguments)
+        with terminable():
+            code = _dispatch(commands, arguments)
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt, SystemExit) as error:
-        return _report(error, name)
+        return _report(error, arguments)
     return code
 
 
@@ -111,8 +114,9 @@ def _call(function: Callable[..., None], words: Sequence[str]) -> None:
     fire.Fire(call, command=[f"{SHIELD}{word}" for word in words], name=f"commands.py {function.__name__}")
 
 
-def _report(error: BaseException, command: str) -> int:
+def _report(error: BaseException, arguments: Sequence[str]) -> int:
     """Say in one line why a command ended early; returns its exit code."""
+    command = arguments[0] if arguments else ""
     if is_closed_pipe(error):
         silence(sys.stdout)
         return CLOSED_PIPE
@@ -126,8 +130,9 @@ def _report(error: BaseException, command: str) -> int:
         case UserError():
             _say(str(error))
         case KeyboardInterrupt():
-            _say("interrupted", prefix="")
-            return 130
+            if is_first_process():  # Ctrl-C reaches all processes of a training
+                _say(interruption_line(error, arguments), prefix="")
+            return exit_code(error)
         case OSError():
             _say(f"{error.strerror or first_line(error)}: {_failed_file(error, command)}")
         case _ if _is_out_of_memory(error):
@@ -148,7 +153,7 @@ def _is_out_of_memory(error: BaseException) -> bool:
 
 def _say(line: str, *, prefix: str = "error: ") -> None:
     try:
-        print(f"{prefix}{printable(line)}", file=sys.stderr, flush=True)
+        print(f"{prefix}{printable(redacted(line))}", file=sys.stderr, flush=True)
     except OSError:  # a closed pipe or a full disk, too
         silence(sys.stderr)
 
@@ -166,7 +171,7 @@ def _keep_traceback(error: BaseException) -> str:
         with tempfile.NamedTemporaryFile(
             "w", prefix="action-recognition-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"
         ) as file:
-            file.writelines(traceback.format_exception(error))
+            file.writelines(map(redacted, traceback.format_exception(error)))
             return file.name
     except OSError:
         return "DEBUG=1 prints it"

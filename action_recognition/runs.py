@@ -54,10 +54,41 @@ def resolve_checkpoint(spec: str, *, plots_dir: str) -> Path:
     Raises:
         ConfigError: if it does not exist.
     """
-    path = checkpoint_dir(last_run(plots_dir)) / f"{spec}.ckpt" if spec in ("best", "last") else Path(spec)
+    path = _named_checkpoint(spec, plots_dir=plots_dir)
     if not path.is_file():
-        raise ConfigError(f"checkpoint {path}: no such file; expected best, last or a .ckpt; python commands.py train")
+        raise ConfigError(f"checkpoint {path}: no such file; {_beside(path)}")
     return path
+
+
+def checkpoint_to_resume(config: Config) -> Path | None:
+    """The checkpoint that training goes on from; None where `trainer.resume` names none.
+
+    A run that was killed between its first `best.ckpt` and its first `last.ckpt`, which hold the same state, goes on
+    from the one that is there.
+
+    Raises:
+        ConfigError: if it does not exist.
+    """
+    spec = config.trainer.resume
+    if not spec:
+        return None
+    path = _named_checkpoint(spec, plots_dir=config.plots_dir)
+    best = path.with_name("best.ckpt")
+    if spec == "last" and not path.is_file() and best.is_file():
+        return best
+    return resolve_checkpoint(spec, plots_dir=config.plots_dir)
+
+
+def _named_checkpoint(spec: str, *, plots_dir: str) -> Path:
+    return checkpoint_dir(last_run(plots_dir)) / f"{spec}.ckpt" if spec in ("best", "last") else Path(spec)
+
+
+def _beside(path: Path) -> str:
+    """What there is where a checkpoint was looked for."""
+    found = sorted(other for other in path.parent.glob("*.ckpt") if not other.name.startswith("."))
+    if found:
+        return f"there is {' and '.join(map(str, found))}; give its path"
+    return "expected best, last or a .ckpt; python commands.py train"
 
 
 def run_dir_of(checkpoint: Path) -> Path:

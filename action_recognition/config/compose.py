@@ -22,6 +22,7 @@ from action_recognition.config.keys import (
 from action_recognition.config.parameter_files import expand_files, quoted
 from action_recognition.config.schema import Config
 from action_recognition.errors import ConfigError, did_you_mean, first_line
+from action_recognition.redaction import redacted_values
 
 # What Hydra raises, beside errors of its own, for overrides that it has not foreseen.
 ODD_OVERRIDES = (ValueError, TypeError, AttributeError, AssertionError, LookupError)
@@ -133,7 +134,7 @@ def _suggested(key: str, value: str = "") -> str:
 
 
 def flatten(config: Config) -> dict[str, Any]:
-    """The configuration as `{"data.frames": 16, ...}`, for MLflow parameters."""
+    """The configuration as `{"data.frames": 16, ...}`, for MLflow parameters; without passwords, as `to_yaml`."""
     flat: dict[str, Any] = {}
 
     def visit(prefix: str, value: Any) -> None:
@@ -141,7 +142,7 @@ def flatten(config: Config) -> dict[str, Any]:
             for key, inner in value.items():
                 visit(f"{prefix}.{key}" if prefix else key, inner)
         else:
-            flat[prefix] = value
+            flat[prefix] = redacted_values(value)
 
     container = OmegaConf.to_container(OmegaConf.structured(config))
     assert isinstance(container, dict)
@@ -150,7 +151,8 @@ def flatten(config: Config) -> dict[str, Any]:
 
 
 def to_yaml(config: Config) -> str:
-    return OmegaConf.to_yaml(OmegaConf.structured(config))
+    """The configuration to be stored: what gives access is hidden in the addresses in it."""
+    return OmegaConf.to_yaml(OmegaConf.create(redacted_values(OmegaConf.to_container(OmegaConf.structured(config)))))
 
 
 def _missing_option_line(error: MissingConfigException) -> str:

@@ -106,8 +106,10 @@ class ClipDataModule(L.LightningDataModule):
         if self.data.kind not in IMAGE_SOURCES:
             under = f"under split {self.data.split}"
         else:
-            share = self.data.val_fraction if split == "val" else self.data.test_fraction
-            under = f"with data.{split}_fraction={share:g}: there is no {split} split"
+            fractions = {"val": self.data.val_fraction, "test": self.data.test_fraction}
+            named = {split: fractions[split]} if split in fractions else fractions
+            shares = ", ".join(f"data.{name}_fraction={share:g}" for name, share in named.items())
+            under = f"with {shares}: there is no {split} split"
         return f"no {split} clips {under}; see what there is: python commands.py check-data"
 
     def train_dataloader(self) -> DataLoader[ClipBatch]:

@@ -104,6 +104,12 @@ class VideoActionModel(L.LightningModule):
         self.val_top5 = MulticlassAccuracy(classes, average="micro", top_k=k)
         self.skipped: set[str] = set()
 
+    def use_memory_format(self, memory_format: str) -> None:
+        """Lay weights and clips out in memory as `contiguous` or `channels_last_3d`; what they are stays."""
+        self.hparams["memory_format"] = self._hparams_initial["memory_format"] = memory_format
+        self.memory_format = MEMORY_FORMATS[memory_format]
+        self.network.to(memory_format=self.memory_format)
+
     def forward(self, clip_BCTHW: Tensor) -> Tensor:
         logits_BK: Tensor = self.network(self._given(clip_BCTHW))
         return logits_BK.float()

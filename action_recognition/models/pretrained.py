@@ -81,7 +81,9 @@ def _some(names: Iterable[str]) -> str:
     return f"{first} and {len(rest)} more" if rest else first
 
 
-def load_pretrained(network: nn.Module, weights: str | Mapping[str, str], *, network_name: str) -> PretrainedReport:
+def load_pretrained(
+    network: nn.Module, weights: str | Mapping[str, str], *, network_name: str, key: str = "model.weights"
+) -> PretrainedReport:
     """Set the tensors of `network` that a weights file holds, and say which those were.
 
     Keys of published files are looked for under the network's `pretrained_prefix`. A stem of other channels takes the
@@ -94,6 +96,7 @@ def load_pretrained(network: nn.Module, weights: str | Mapping[str, str], *, net
         weights: a name out of `network.weight_names()`, a path, a `file://` or `http(s)://` URL; or a mapping from
             part (`network.get_submodule(part)`) to one of these.
         network_name: for the report and for errors.
+        key: what `weights` are the value of, for errors.
 
     Raises:
         ConfigError: if there are no such weights, they cannot be had, or none of their tensors fits.
@@ -102,14 +105,14 @@ def load_pretrained(network: nn.Module, weights: str | Mapping[str, str], *, net
     if isinstance(weights, Mapping):
         return _load_parts(network, weights, network_name=network_name)
     if not isinstance(weights, str) or not weights:
-        raise ConfigError(f"model.weights={weights}: expected a name, a path, a URL, or a mapping from part to these")
+        raise ConfigError(f"{key}={weights}: expected a name, a path, a URL, or a mapping from part to these")
     named = getattr(network, "weight_names", None)  # a part need not be an ActionNetwork
     names: Mapping[str, str] = named() if callable(named) else {}
-    path = locate_weights(weights, names, network_name=network_name)
+    path = locate_weights(weights, names, network_name=network_name, key=key)
     fit = _Fit.of(network, read_state_dict(path))
     if not any(network.state_dict()[name].is_floating_point() for name in fit.state):
         raise ConfigError(
-            f"model.weights={weights}: none of its tensors fits {network_name}; the file has {_first(fit.file)}, "
+            f"{key}={weights}: none of its tensors fits {network_name}; the file has {_first(fit.file)}, "
             f"the network has {_first(network.state_dict())}"
         )
     network.load_state_dict(fit.state, strict=False)
@@ -129,7 +132,8 @@ def _load_parts(network: nn.Module, weights: Mapping[str, str], *, network_name:
             known = ", ".join(name for name, _ in network.named_children())
             raise ConfigError(f"model.weights.{part}: {network_name} has no such part, but {known}") from None
         if source is not None:
-            reports[part] = load_pretrained(module, source, network_name=f"{network_name}.{part}")
+            name, key = f"{network_name}.{part}", f"model.weights.{part}"
+            reports[part] = load_pretrained(module, source, network_name=name, key=key)
     if not reports:
         raise ConfigError(f"model.weights={dict(weights)}: no part is given weights; model.weights=null is for none")
 

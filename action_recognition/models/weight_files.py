@@ -19,6 +19,7 @@ from torch import Tensor
 from action_recognition.errors import ConfigError, ContractError, did_you_mean, first_line
 from action_recognition.files import replacing
 from action_recognition.finite import check_weights
+from action_recognition.redaction import redacted
 
 # What a state dict is called inside checkpoints that hold more than it.
 WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model")
@@ -28,12 +29,13 @@ HASH_IN_NAME = re.compile(r"-([a-f0-9]{8,})\.")
 SILENCE_SECONDS = 30
 
 
-def locate_weights(weights: str, names: Mapping[str, str], *, network_name: str) -> Path:
+def locate_weights(weights: str, names: Mapping[str, str], *, network_name: str, key: str = "model.weights") -> Path:
     """The local file that `weights` means, downloaded into torch.hub's cache where it is a URL or one of `names`.
 
     Args:
         weights: one of `names`, a path, or a `file://`, `http://` or `https://` URL.
         names: published weights of this network, name to URL.
+        key: what `weights` is the value of, for errors.
 
     Raises:
         ConfigError: if there is no such name or file, or the server cannot be reached or sends something else.
@@ -52,9 +54,17 @@ def locate_weights(weights: str, names: Mapping[str, str], *, network_name: str)
         return path
     if scheme == "file" or path.suffix or len(path.parts) > 1 or path.exists():
         problem = "is a folder, not a file" if path.is_dir() else "no such file"
-        raise ConfigError(f"model.weights={weights}: {problem}; give the path or URL of a weights file")
+        raise ConfigError(f"{key}={redacted(weights)}: {problem}; {_instead(names, network_name, key)}")
     known = f"one of {', '.join(names)}, " if names else f"({network_name} has no named weights) "
-    raise ConfigError(f"model.weights={weights}: expected {known}a path or a URL{did_you_mean(weights, names)}")
+    raise ConfigError(f"{key}={weights}: expected {known}a path or a URL{did_you_mean(weights, names)}")
+
+
+def _instead(names: Mapping[str, str], network_name: str, key: str) -> str:
+    """Where the files of the shipped experiments come from, and what can be had without a file."""
+    where = "docs/models.md says where the files of the experiments come from"
+    if names:
+        return f"{where}; or weights that are downloaded: {' or '.join(f'{key}={name}' for name in names)}"
+    return f"{where}, and which networks have weights that are downloaded ({network_name} has none); or {key}=null"
 
 
 def _download(url: str, file_name: str, *, check_hash: bool) -> Path:
@@ -70,7 +80,7 @@ def _download(url: str, file_name: str, *, check_hash: bool) -> Path:
             read_state_dict(partial, origin=url)
     except (OSError, RuntimeError, ValueError, HTTPException) as error:  # no host, no room; another hash; not a URL
         advice = "download it elsewhere and give its path: model.weights=PATH"
-        raise ConfigError(f"{url}: could not be downloaded ({first_line(error)}); {advice}") from None
+        raise ConfigError(f"{redacted(url)}: could not be downloaded ({first_line(error)}); {advice}") from None
     return cached
 
 

@@ -13,6 +13,7 @@ from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 
 from action_recognition.files import replace_file
+from action_recognition.interruption import Deferral
 from action_recognition.progress import Advance, as_clock, progress_bar
 from action_recognition.runs import remember_run
 
@@ -60,6 +61,19 @@ class EpochProgress(Callback):
         if self._advance is not None:
             batches = float(trainer.num_training_batches + sum(trainer.num_val_batches))
             self._advance(self._done, int(batches) if batches < float("inf") else None)
+
+
+class EndWhenAsked(Callback):
+    """End training between two batches when an interrupt waits for it."""
+
+    def __init__(self, deferral: Deferral) -> None:
+        self.deferral = deferral
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        self.deferral.check()
+
+    def on_validation_batch_start(self, *_: Any) -> None:
+        self.deferral.check()
 
 
 class History(Callback):

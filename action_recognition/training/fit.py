@@ -5,6 +5,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,18 +23,22 @@ from action_recognition.data.source import report_source
 from action_recognition.errors import ConfigError
 from action_recognition.evaluation.plots import plot_history
 from action_recognition.files import remove_abandoned, replace_file
+from action_recognition.interruption import advising
 from action_recognition.memory import keep_freed_memory
 from action_recognition.models.device import check_devices, training_device
+from action_recognition.models.inputs import input_shape
 from action_recognition.models.module import VideoActionModel
+from action_recognition.models.networks import build_network
 from action_recognition.models.pretrained import load_pretrained
 from action_recognition.processes import is_first_process
 from action_recognition.progress import progress_bar
+from action_recognition.redaction import redacted_values
 from action_recognition.runs import (
     checkpoint_dir,
+    checkpoint_to_resume,
     data_title,
     new_run_dir,
     remember_tracking,
-    resolve_checkpoint,
     run_dir_of,
     run_title,
 )
@@ -45,6 +50,7 @@ from action_recognition.training.facts import RunFacts, source_name
 from action_recognition.training.feature_cache import make_feature_data
 from action_recognition.training.freezing import FreezeBackbone
 from action_recognition.training.loss_guard import LossGuard
+from action_recognition.training.resumable import explaining_no_room, fit, go_on, start_again
 from action_recognition.training.step import StepPlan, choose_step
 
 if TYPE_CHECKING:
@@ -63,19 +69,34 @@ class TrainResult:
 
 
 def train(
-    config: Config, *, console: Console, tracker: "Tracker | None" = None, callbacks: Sequence[Callback] = ()
+    config: Config,
+    *,
+    console: Console,
+    tracker: "Tracker | None" = None,
+    callbacks: Sequence[Callback] = (),
+    command: str = "train",
 ) -> TrainResult:
     """Fit a `VideoActionModel` and write checkpoints, history and curves into a run directory.
 
     Args:
         tracker: an open MLflow run that receives curves, checkpoints and plots.
         callbacks: of Lightning, beside the project's own.
+        command: its name, for the line that says how to go on after an interruption.
 
     Raises:
         DataError: on data that cannot be trained on.
         ConfigError: on settings that contradict each other.
+        NumericsError: if the loss or the weights become infinite or NaN.
+        Interrupted: after Ctrl-C or SIGTERM.
     """
     check_devices(config.trainer)
+    with advising(lambda: start_again(config, command)):
+        return _train(config, console=console, tracker=tracker, callbacks=callbacks, command=command)
+
+
+def _train(
+    config: Config, *, console: Console, tracker: "Tracker | None", callbacks: Sequence[Callback], command: str
+) -> TrainResult:
     quiet_lightning()
     keep_freed_memory()
     first = is_first_process()
@@ -86,6 +107,21 @@ def train(
     report_unusable(manifest, contract, console)
 
     resume_from = checkpoint_to_resume(config)
+    if resume_from and config.trainer.resume == "last" and resume_from.stem != "last":
+        console.print(f"no last.ckpt in that run, which was killed early: it goes on from {resume_from}", markup=False)
+    # Weights before anything slow: what is wrong with them is said at once.
+    model = make_model(config, contract, manifest)
+    set_weights(model, config, resume_from, console)
+    plan = told_plan() or plan_step(config, contract, console)
+    tell_plan(plan)
+    model.use_memory_format(plan.memory_format)
+    datamodule = ClipDataModule(config.data, manifest, contract, seed=config.trainer.seed)
+    report_source(datamodule.source, manifest.split("train") + manifest.split("val"), console)
+    has_val = bool(manifest.split("val", min_frames=contract.min_frames))
+    fed: L.LightningDataModule = datamodule
+    if config.trainer.feature_views:
+        fed = make_feature_data(model, datamodule, config, plan, has_val=has_val, console=console)
+    # Only now: a run that never starts leaves no folder.
     run_dir = run_dir_of(resume_from) if resume_from else new_run_dir(config)
     if first:
         write_run_files(run_dir, config, manifest)
@@ -94,17 +130,6 @@ def train(
 
         remember_tracking(run_dir, tracker.run_id)
         describe_training(tracker, config, manifest, contract)
-
-    plan = told_plan() or plan_step(config, contract, console)
-    tell_plan(plan)
-    model = make_model(config, contract, plan, manifest)
-    set_weights(model, config, resume_from, console)
-    datamodule = ClipDataModule(config.data, manifest, contract, seed=config.trainer.seed)
-    report_source(datamodule.source, manifest.split("train") + manifest.split("val"), console)
-    has_val = bool(manifest.split("val", min_frames=contract.min_frames))
-    fed: L.LightningDataModule = datamodule
-    if config.trainer.feature_views:
-        fed = make_feature_data(model, datamodule, config, plan, has_val=has_val, console=console)
     best, last = make_checkpoints(run_dir, has_val=has_val)
     history = History(run_dir / "history.csv", console)
     # Checkpoints come last: they are saved after the history is written.
@@ -127,7 +152,9 @@ def train(
     ]
     trainer = make_trainer(config, plan, all_callbacks, tracker, has_val=has_val)
     prepare_network(model, config, trainer)
-    trainer.fit(model, datamodule=fed, ckpt_path=str(resume_from) if resume_from else None, weights_only=True)
+    advice = partial(go_on, config, run_dir, command)
+    with advising(advice), explaining_no_room(advice):
+        fit(trainer, model, fed, resume_from)
 
     report_skipped(model, manifest, contract, console)
     if first:
@@ -158,9 +185,20 @@ def check_limits(config: Config, manifest: Manifest, contract: ClipContract) -> 
             raise ConfigError(f"{line}; expected at least {1 / batches:.2g}, a number of batches, or null for all")
 
 
-def checkpoint_to_resume(config: Config) -> Path | None:
-    resume = config.trainer.resume
-    return resolve_checkpoint(resume, plots_dir=config.plots_dir) if resume else None
+def find_weights(config: Config) -> None:
+    """Download and read the pretrained weights that a training will start from, and try them on its network.
+
+    Raises:
+        ConfigError: if there are none, they cannot be had, or do not fit.
+        ContractError: if the file holds something else than weights.
+    """
+    if config.trainer.resume or not config.model.weights:
+        return
+    data = config.data
+    shape = input_shape((len(data.mean), data.frames, data.size, data.size), config.model.input)
+    # The classes are not known before the data is read; a head of another size is left out anyway.
+    network = build_network(config.model.network, clip_shape=shape, num_classes=2, **config.model.args)
+    load_pretrained(network, config.model.weights, network_name=config.model.network)
 
 
 def set_weights(model: VideoActionModel, config: Config, resume_from: Path | None, console: Console) -> None:
@@ -224,9 +262,9 @@ def plan_step(config: Config, contract: ClipContract, console: Console) -> StepP
     return plan
 
 
-def make_model(config: Config, contract: ClipContract, plan: StepPlan, manifest: Manifest) -> VideoActionModel:
+def make_model(config: Config, contract: ClipContract, manifest: Manifest) -> VideoActionModel:
     provenance = {
-        "overrides": list(config.overrides),
+        "overrides": redacted_values(list(config.overrides)),
         "train_groups": group_digests(manifest.split("train") + manifest.split("val")),
     }
     return VideoActionModel(
@@ -234,7 +272,6 @@ def make_model(config: Config, contract: ClipContract, plan: StepPlan, manifest:
         config.model,
         config.optimizer,
         config.data.augment,
-        memory_format=plan.memory_format,
         seed=config.trainer.seed,
         provenance=provenance,
     )

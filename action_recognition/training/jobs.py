@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from action_recognition.config import Config
+from action_recognition.errors import NumericsError, ReportedError
 from action_recognition.processes import is_first_process
-from action_recognition.runs import data_title, resolve_checkpoint, run_dir_of, tracking_of
-from action_recognition.training.fit import TrainResult, train
+from action_recognition.runs import checkpoint_to_resume, data_title, run_dir_of, tracking_of
+from action_recognition.training.fit import TrainResult, find_weights, train
 
 if TYPE_CHECKING:
     from action_recognition.training.tracking import Tracker
@@ -33,7 +34,11 @@ def run_training(
         servable: log and register a model that `mlflow models serve` can run.
     """
     if not is_first_process():  # started by the first one's fit: it tracks, versions and reports
-        return train(config, console=console)
+        try:
+            return train(config, console=console, command=command)
+        except NumericsError as error:  # which all of them meet
+            raise ReportedError(str(error)) from None
+    find_weights(config)  # before anything that takes long
     tags = {"command": command}
     if dvc:
         from action_recognition.training.versioning import ensure_data
@@ -42,7 +47,7 @@ def run_training(
         tags |= {"dvc_hash": state.hash, "dvc_status": state.status}
         console.print(f"DVC: data is {state.status}, {state.hash}", highlight=False)
     with _tracked(config, tags) if mlflow else nullcontext() as tracker:
-        result = train(config, console=console, tracker=tracker)
+        result = train(config, console=console, tracker=tracker, command=command)
         if tracker and servable:
             _log_servable(config, result, tracker, console)
     console.print(
@@ -63,10 +68,8 @@ def _tracked(config: Config, tags: dict[str, str]) -> "AbstractContextManager[Tr
 
 def _run_to_resume(config: Config) -> str | None:
     """The MLflow run of the run that is resumed, so that its curves go on in one place."""
-    if not config.trainer.resume:
-        return None
-    checkpoint = resolve_checkpoint(config.trainer.resume, plots_dir=config.plots_dir)
-    return tracking_of(run_dir_of(checkpoint))
+    checkpoint = checkpoint_to_resume(config)
+    return tracking_of(run_dir_of(checkpoint)) if checkpoint else None
 
 
 def _log_servable(config: Config, result: TrainResult, tracker: "Tracker", console: Console) -> None:

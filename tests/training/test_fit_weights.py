@@ -1,9 +1,11 @@
 """Training that starts from pretrained weights."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from conftest import Outcome
 from rich.console import Console
 
 from action_recognition.config import load_config
@@ -43,3 +45,17 @@ def test_weights_that_are_not_there_are_one_line(
     with pytest.raises(ConfigError, match=r"model\.weights=nowhere\.pth: no such file") as raised:
         train(load_config([*tiny_overrides, "model.weights=nowhere.pth"]), console=console)
     assert "\n" not in str(raised.value)
+    assert not Path("plots/runs").exists()
+
+
+def test_weights_are_looked_for_before_anything_else(run_cli: Callable[..., Outcome], tmp_path: Path) -> None:
+    """Before the data, which is not there either, is missed; and no folder is left of a run that never started."""
+    outcome = run_cli("train", "experiment=hmdb51_transfer")
+    assert outcome.code == 1
+    (line,) = outcome.err.splitlines()
+    assert line.startswith(
+        "error: model.weights.appearance=weights/mobilenet_v2_imagenet_bnfolded_fp16.pt: no such file"
+    )
+    assert "docs/models.md" in line
+    assert "model.weights.appearance=IMAGENET1K_V1" in line
+    assert not (tmp_path / "plots").exists()

@@ -57,7 +57,7 @@ class Budget:
     def add_member(self) -> None:
         self.members += 1
         if self.members > self.limits.members:
-            self._refuse(f"more than {self.limits.members} members", "members")
+            self._refuse(f"more than {self.limits.members} members")
 
     def add_bytes(self, size_bytes: int) -> None:
         self.written_bytes += size_bytes
@@ -67,13 +67,13 @@ class Budget:
         """Raise where `more_bytes` on top of what is written would be too many."""
         would_be = self.written_bytes + more_bytes
         if would_be > self.limits.total_bytes:
-            self._refuse(f"unpacks to more than {shown_bytes(self.limits.total_bytes)}", "total_bytes")
+            self._refuse(f"unpacks to more than {shown_bytes(self.limits.total_bytes)}")
         if would_be > max(RATIO_FREE_BYTES, self.limits.ratio * self.archive_bytes):
-            self._refuse(f"unpacks to more than {self.limits.ratio:g} times its size", "ratio")
+            self._refuse(f"unpacks to more than {self.limits.ratio:g} times its size")
 
     def check_depth(self, depth: int) -> None:
         if depth > self.limits.depth:
-            self._refuse(f"archives more than {self.limits.depth} deep inside one another", "depth")
+            self._refuse(f"archives more than {self.limits.depth} deep inside one another")
 
-    def _refuse(self, why: str, limit: str) -> None:
-        raise HostileArchiveError(f"refused, {why}", advice=f"if you trust it, unpack with a higher limit {limit}")
+    def _refuse(self, why: str) -> None:
+        raise HostileArchiveError(f"refused, {why}", advice=f"if you trust it, {UNPACK_YOURSELF}")

@@ -1,0 +1,71 @@
+"""Lightning's fit, ended by Ctrl-C, SIGTERM or a full disk, and what to run after that."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+import lightning as L
+
+from action_recognition.config import Config
+from action_recognition.errors import UserError
+from action_recognition.files import NO_ROOM
+from action_recognition.interruption import Deferral, command_line
+from action_recognition.models.module import VideoActionModel
+from action_recognition.runs import checkpoint_dir
+from action_recognition.training.callbacks import EndWhenAsked
+
+
+def fit(trainer: L.Trainer, model: VideoActionModel, data: L.LightningDataModule, resume_from: Path | None) -> None:
+    """Lightning's fit, but an interrupt stays one: Lightning would end the process with 1, and goes deaf for Ctrl-C.
+
+    A single process ends between two batches. One of several ends at once, or another would wait for it.
+    """
+    deferral = Deferral()
+    trainer.callbacks.insert(0, EndWhenAsked(deferral))
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        with deferral.active() if trainer.world_size == 1 else nullcontext():
+            trainer.fit(model, datamodule=data, ckpt_path=str(resume_from) if resume_from else None, weights_only=True)
+    except SystemExit as left:
+        deferral.check()
+        if isinstance(left.__context__, KeyboardInterrupt):
+            raise left.__context__ from None
+        raise
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, before)
+    deferral.check()
+
+
+@contextmanager
+def explaining_no_room(advice: Callable[[], str]) -> Iterator[None]:
+    """Turn a full disk into one line: which file, and what `advice` says then.
+
+    Raises:
+        UserError: in its place.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise UserError(f"{error.strerror}: {error.filename}; make room; {advice()}") from error
+
+
+def go_on(config: Config, run_dir: Path, command: str) -> str:
+    """What to run after the fit was interrupted; keys that a checkpoint does not remember are given again."""
+    found = [path for name in ("last", "best") if (path := checkpoint_dir(run_dir) / f"{name}.ckpt").is_file()]
+    if not found:
+        return start_again(config, command)
+    again = [given for given in config.overrides if given.lstrip("+~").startswith(("plots_dir=", "tracking."))]
+    return f"go on with: {command_line(command, 'trainer.resume=last', *again)}"
+
+
+def start_again(config: Config, command: str) -> str:
+    """What to run where nothing was saved."""
+    if config.trainer.resume:  # the run that was to go on is as it was
+        return f"go on with: {command_line(command, *config.overrides)}"
+    line = "no epoch was finished, so nothing was saved; start again with"
+    return f"{line}: {command_line(command, *config.overrides)}"
