@@ -24,7 +24,9 @@ def named_keys(path: Path) -> list[tuple[int, str]]:
     found = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            found += [(node.lineno, key) for key in KEY.findall(node.value) if not NO_KEYS.match(key)]
+            found += [
+                (node.lineno, key) for key in KEY.findall(node.value) if not NO_KEYS.match(key) and key[-1] != "_"
+            ]
     return found
 
 

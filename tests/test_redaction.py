@@ -67,7 +67,6 @@ def test_a_stored_configuration_holds_no_secret_and_the_used_one_does(override: 
 def test_nothing_that_a_tracked_training_writes_or_says_holds_the_secret(run_cli, tiny_overrides, tmp_path):
     words = [
         *tiny_overrides,
-        "trainer.max_epochs=1",
         f"data.archive=https://user:{SECRET}@host/clips.zip?token={SECRET}",
         f"tracking.tracking_uri=sqlite:///{tmp_path}/mlflow.db",
         f"tracking.artifact_root={tmp_path}/mlruns",

@@ -64,6 +64,13 @@ def test_a_learning_rate_that_diverges_leaves_no_checkpoint(tiny_config, tmp_pat
     assert checkpoints(tmp_path) == {}
 
 
+def test_in_the_first_step_the_learning_rate_is_not_blamed(tiny_config, tmp_path):
+    spoiler = Spoil("on_train_batch_start", epoch=0, batch_idx=0)
+    with pytest.raises(NumericsError, match=r"loss is nan at step 1 .*other model\.weights or data\.mean.*nothing was"):
+        train(tiny_config, console=Console(), callbacks=[spoiler])
+    assert checkpoints(tmp_path) == {}
+
+
 @pytest.mark.parametrize("validates", [True, False])
 def test_weights_that_only_the_last_step_spoils_are_not_saved(tiny_config, tmp_path, validates):
     tiny_config.trainer.max_epochs = 1

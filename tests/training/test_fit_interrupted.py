@@ -22,7 +22,11 @@ from action_recognition.recall import config_of_checkpoint
 from action_recognition.runs import resolve_checkpoint
 from action_recognition.training.fit import train
 
-ENDLESS = ("trainer.max_epochs=5000", "trainer.patience=5000")
+
+def epochs(overrides: list[str], number: int) -> list[str]:
+    """The overrides for a training of so many epochs, without early stopping."""
+    kept = [override for override in overrides if not override.startswith("trainer.max_epochs=")]
+    return [*kept, f"trainer.max_epochs={number}", "trainer.patience=5000"]
 
 
 @contextmanager
@@ -53,7 +57,7 @@ def last_checkpoints(folder: Path) -> list[Path]:
 def test_an_interrupted_training_says_how_to_go_on_and_goes_on(run_cli, tiny_overrides, tmp_path, number, code):
     handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
     with sent_when(lambda: last_checkpoints(tmp_path), number):
-        outcome = run_cli("train", *tiny_overrides, *ENDLESS)
+        outcome = run_cli("train", *epochs(tiny_overrides, 5000))
     assert outcome.code == code, outcome.err
     last_line = outcome.err.splitlines()[-1]
     plots = f"plots_dir={tmp_path}/plots"
@@ -89,7 +93,7 @@ def test_before_the_first_epoch_nothing_is_there_to_go_on_from(tiny_config, tmp_
 def test_an_interrupted_run_is_killed_in_mlflow_and_the_same_command_goes_on(run_cli, tiny_overrides, tmp_path):
     store = [f"tracking.tracking_uri=sqlite:///{tmp_path}/mlflow.db", f"tracking.artifact_root={tmp_path}/mlruns"]
     with sent_when(lambda: last_checkpoints(tmp_path / "plots"), signal.SIGINT):
-        outcome = run_cli("train-ml-flow", *tiny_overrides, *store, *ENDLESS)
+        outcome = run_cli("train-ml-flow", *epochs(tiny_overrides, 5000), *store)
     assert outcome.code == 130
     (again,) = re.findall(r"go on with: python commands.py (train-ml-flow trainer.resume=last .*)", outcome.err)
     assert again.split()[-2:] == store
@@ -132,7 +136,7 @@ def test_a_run_killed_before_its_first_last_checkpoint_goes_on_from_the_best(tin
 
 def test_a_full_disk_names_the_checkpoint_and_the_run_goes_on(run_cli, tiny_overrides, tmp_path):
     run_dir = tmp_path / "run"
-    assert run_cli("train", *tiny_overrides, f"trainer.run_dir={run_dir}", "trainer.max_epochs=1").code == 0
+    assert run_cli("train", *epochs(tiny_overrides, 1), f"trainer.run_dir={run_dir}").code == 0
     before = {path.name: path.read_bytes() for path in (run_dir / "checkpoints").iterdir()}
     with file_size_limit(20_000):
         outcome = run_cli("train", "trainer.resume=last", "trainer.max_epochs=2", f"plots_dir={tmp_path}/plots")
