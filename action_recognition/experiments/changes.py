@@ -1,11 +1,13 @@
 """What one run's configuration has that another's has not, in words that one would type on the command line."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
 from action_recognition.config import flatten, load_config
 
+LONG_NUMBER = re.compile(r"\d*\.\d{4,}(?:e[+-]?\d+)?")
 # A group's choice is not logged as such; this key tells it.
 CHOICES = {"data.name": "data", "model.network": "model", "optimizer.name": "optimizer"}
 GROUPS = ("data", "model", "optimizer", "trainer")
@@ -34,7 +36,10 @@ OF_CHOICE = {"model.args.": "model.network"}
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """`key` is a configuration key, or a group for its choice; a value that is not there is `(none)`."""
+    """`key` is a configuration key, or a group for its choice; a value that is not there is `(none)`.
+
+    As text, numbers have as many digits as it takes to tell them apart, four at least.
+    """
 
     key: str
     before: str
@@ -42,7 +47,8 @@ class Change:
 
     def __str__(self) -> str:
         colon = ":" if self.key in GROUPS else ""
-        return f"{self.key}{colon} {self.before} -> {self.after}"
+        before, after = _shortened(self.before, self.after)
+        return f"{self.key}{colon} {before} -> {after}"
 
 
 def changes(baseline: Mapping[str, str], params: Mapping[str, str]) -> list[Change]:
@@ -96,3 +102,16 @@ def _shown(value: str | None) -> str:
     if value is None:
         return "(none)"
     return {"None": "null", "True": "true", "False": "false"}.get(value, value)
+
+
+def _shortened(before: str, after: str) -> tuple[str, str]:
+    """Two values with their long numbers rounded, to the fewest digits at which they still differ."""
+    for digits in range(4, 17):
+        short = _rounded(before, digits), _rounded(after, digits)
+        if short[0] != short[1]:
+            return short
+    return before, after
+
+
+def _rounded(text: str, digits: int) -> str:
+    return LONG_NUMBER.sub(lambda found: f"{float(found[0]):.{digits}g}", text)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from action_recognition.experiments.table import HEADINGS, NUMBERS, Row
+from action_recognition.experiments.table import HEADINGS, NUMBERS, Row, named
 
 STYLE = """
 :root { color-scheme: light dark; }
@@ -26,6 +26,7 @@ KINDS = {
     "run": "name",
     "date": "short",
     "device": "short",
+    "top-1 against the baseline, in points": "short",
     "changed against the baseline": "list",
     "why the runtime moved": "list",
 }
@@ -43,7 +44,7 @@ def html_page(rows: Sequence[Row], lines: Sequence[str], *, title: str, plot: Pa
             f"<title>{escape(title)}</title><style>\n{STYLE}\n</style></head><body>",
             f"<h1>{escape(title)}</h1>",
             f'<div class="wide"><table>\n<thead><tr>{heads}</tr></thead>\n<tbody>',
-            *map(_row, rows),
+            *(_row(named(rows, row)) for row in rows),
             "</tbody></table></div>",
             "<ul>",
             *(f"<li>{escape(line)}</li>" for line in lines),

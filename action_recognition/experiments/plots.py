@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from action_recognition.experiments.records import RunRecord
-from action_recognition.experiments.table import duration
+from action_recognition.experiments.table import duration, shortened
 from action_recognition.files import replacing
 
 LONGEST_NAME = 44
@@ -23,8 +23,8 @@ METRICS = {"top1": "top-1", "top3": "top-3", "top5": "top-5", "mean_class_accura
 BLUE, GREY, ORANGE = "#1f77b4", "#7f7f7f", "#d9730d"
 
 
-def plot_runs(runs: Sequence[RunRecord], baseline: RunRecord, path: Path, *, metric: str) -> None:
-    """One line a run, in the table's order: the score with its interval, and the runtime.
+def plot_runs(runs: Sequence[RunRecord], baselines: Sequence[RunRecord], path: Path, *, metric: str) -> None:
+    """One line a run, in the table's order: the score with its interval, and the runtime; baselines have a star.
 
     Validation scores are hollow: they are no test scores.
     """
@@ -33,11 +33,13 @@ def plot_runs(runs: Sequence[RunRecord], baseline: RunRecord, path: Path, *, met
     for place, run in enumerate(runs):
         _score_point(left, place, run, metric)
         if run.seconds is not None:
-            right.barh(place, run.seconds, height=0.55, color=GREY if run is baseline else BLUE, alpha=0.75)
+            right.barh(place, run.seconds, height=0.55, color=GREY if run in baselines else BLUE, alpha=0.75)
             right.annotate(
                 duration(run.seconds), (run.seconds, place), xytext=(4, 0), textcoords="offset points", va="center"
             )
-    names = [f"{shortened(run.name)}{' *' if run is baseline else ''}" for run in runs]
+    names = [f"{shortened(run.name, LONGEST_NAME)}{' *' if run in baselines else ''}" for run in runs]
+    if len({run.experiment for run in runs}) > 1:
+        names = [f"{run.experiment}: {name}" for run, name in zip(runs, names, strict=True)]
     left.set_yticks(range(len(runs)), names)
     left.set_ylim(len(runs) - 0.4, -0.6)
     low, high = left.get_xlim()
@@ -101,15 +103,9 @@ def plot_importances(importances: Mapping[str, float], path: Path) -> None:
     """Shares of the score's variance, the largest first."""
     figure, axis = plt.subplots(figsize=(7, 1.2 + 0.35 * len(importances)), layout="constrained")
     names = sorted(importances, key=lambda name: importances[name])
-    axis.barh([shortened(name) for name in names], [importances[name] for name in names], color=BLUE)
+    axis.barh([shortened(name, LONGEST_NAME) for name in names], [importances[name] for name in names], color=BLUE)
     axis.set(xlim=(0, 1), xlabel="importance: share of the score's variance (fANOVA)")
     _save(figure, path)
-
-
-def shortened(name: str) -> str:
-    """A long name without its middle: what tells runs apart is at both ends."""
-    half = (LONGEST_NAME - 1) // 2
-    return name if len(name) <= LONGEST_NAME else f"{name[:half]}…{name[-half:]}"
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -1,24 +1,42 @@
 """Training runs as MLflow keeps them, each with the evaluations that judged its checkpoints."""
 
+import csv
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
+from mlflow.exceptions import MlflowException
 from mlflow.store.entities import PagedList
 
 from action_recognition.runs import run_dir_of, tracking_of
+from action_recognition.training.tracking_store import local_path
 
 PAGE = 1000
+PREDICTIONS = "predictions.csv"
 EVALUATION = "infer-ml-flow"
 NAMES = ("top1", "top3", "top5", "mean_class_accuracy")
 
 
+@dataclass(frozen=True)
+class Hit:
+    """Whether a clip was labelled rightly, and the source video that it was cut from."""
+
+    hit: bool
+    source: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """Shares of 1 on `split`; `values` has those of `NAMES` that were logged, `low` and `high` bound top-1 (95 %)."""
+    """Shares of 1 on `split`; `values` has those of `NAMES` that were logged, `low` and `high` bound top-1 (95 %).
+
+    `hits` are by clip; empty where the evaluation did not keep its predictions.
+    """
 
     split: str
     values: Mapping[str, float]
@@ -26,6 +44,7 @@ class Scores:
     high: float | None = None
     clips: int | None = None
     leaking: bool = False
+    hits: Mapping[str, Hit] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +53,7 @@ class RunRecord:
 
     Attributes:
         seconds: of all epochs; of the whole MLflow run where they were not logged; None while it runs.
+        epoch_seconds: between the ends of two epochs that follow each other.
         epochs: that were run.
         steps_per_epoch: batches.
         facts: the `run/...` numbers of `training.facts`, without the prefix.
@@ -47,6 +67,7 @@ class RunRecord:
     started: datetime
     status: str
     seconds: float | None
+    epoch_seconds: tuple[float, ...]
     epochs: int | None
     steps_per_epoch: float | None
     facts: Mapping[str, float]
@@ -121,12 +142,13 @@ def record(client: MlflowClient, run: Run, *, experiment: str, evaluation: Run |
         started=datetime.fromtimestamp(run.info.start_time / 1000, UTC).astimezone(),
         status=run.info.status,
         seconds=facts.get("train_seconds", wall),
+        epoch_seconds=_epoch_seconds(client, run),
         epochs=round(epochs) if epochs is not None else None,
         steps_per_epoch=facts.get("steps_per_epoch"),
         facts=facts,
         params=run.data.params,
         tags=run.data.tags,
-        test=_test_scores(evaluation) if evaluation else None,
+        test=_test_scores(client, evaluation) if evaluation else None,
         val=_val_scores(client, run),
     )
 
@@ -137,7 +159,13 @@ def _facts(run: Run) -> dict[str, float]:
     return {name.removeprefix("run/"): float(value) for name, value in found.items() if name.startswith("run/")}
 
 
-def _test_scores(evaluation: Run) -> Scores:
+def _epoch_seconds(client: MlflowClient, run: Run) -> tuple[float, ...]:
+    """From when the training loss was logged, once an epoch; what the first epoch took is not known."""
+    logged = sorted(metric.timestamp for metric in client.get_metric_history(run.info.run_id, "train_loss"))
+    return tuple((after - before) / 1000 for before, after in pairwise(logged))
+
+
+def _test_scores(client: MlflowClient, evaluation: Run) -> Scores:
     metrics = evaluation.data.metrics
     clips = evaluation.data.tags.get("test_clips", metrics.get("test_clips"))
     return Scores(
@@ -147,7 +175,22 @@ def _test_scores(evaluation: Run) -> Scores:
         high=metrics.get("test_top1_high"),
         clips=round(float(clips)) if clips is not None else None,
         leaking=evaluation.data.params.get("evaluation.allow_leakage") == "True",
+        hits=_hits(client, evaluation),
     )
+
+
+def _hits(client: MlflowClient, evaluation: Run) -> dict[str, Hit]:
+    """From the predictions that the evaluation kept; empty where it did not, or where they cannot be had."""
+    folder = local_path(str(evaluation.info.artifact_uri))
+    with TemporaryDirectory() as downloads, suppress(MlflowException, OSError, csv.Error, KeyError, UnicodeDecodeError):
+        if folder is None:
+            path = Path(client.download_artifacts(evaluation.info.run_id, PREDICTIONS, downloads))
+        else:
+            path = folder / PREDICTIONS
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        return {row["path"]: Hit(row["label"] == row["predicted"], row["source"]) for row in rows}
+    return {}
 
 
 def _val_scores(client: MlflowClient, run: Run) -> Scores | None:

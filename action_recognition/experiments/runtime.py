@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from action_recognition.experiments.changes import Change
+from action_recognition.experiments.noise import times_differ
 from action_recognition.experiments.records import RunRecord
 
 # Ratios this close to 1 are noise.
@@ -93,9 +94,10 @@ def runtime_change(baseline: RunRecord, run: RunRecord, changed: Sequence[Change
     if baseline.steps_per_epoch and run.steps_per_epoch:
         steps = run.steps_per_epoch / baseline.steps_per_epoch
         factors.append(_factor("steps an epoch", steps, _named(changed, ON_STEPS)))
-        factors.append(_factor("a step", ratio / epochs / steps, on_step))
+        factors.append(_time_factor("a step", ratio / epochs / steps, on_step, baseline, run))
     else:
-        factors.append(_factor("an epoch", ratio / epochs, [*_named(changed, ON_STEPS), *on_step]))
+        causes = [*_named(changed, ON_STEPS), *on_step]
+        factors.append(_time_factor("an epoch", ratio / epochs, causes, baseline, run))
     return RuntimeChange(ratio=ratio, factors=tuple(factors))
 
 
@@ -103,6 +105,18 @@ def _factor(name: str, ratio: float, causes: Sequence[str]) -> Factor:
     if _still(ratio):
         return Factor(name=name, ratio=ratio)
     return Factor(name=name, ratio=ratio, causes=tuple(dict.fromkeys(causes)) or ("nothing logged explains it",))
+
+
+def _time_factor(name: str, ratio: float, causes: Sequence[str], baseline: RunRecord, run: RunRecord) -> Factor:
+    """As `_factor`, of a measured time: nothing is a cause where the times of the epochs do not lie apart."""
+    before, after = ([seconds / _steps(of) for seconds in of.epoch_seconds] for of in (baseline, run))
+    if not _still(ratio) and not times_differ(before, after, ratio):
+        return Factor(name=name, ratio=ratio, causes=("within the noise",))
+    return _factor(name, ratio, causes)
+
+
+def _steps(run: RunRecord) -> float:
+    return run.steps_per_epoch or 1.0
 
 
 def _named(changed: Sequence[Change], keys: tuple[str, ...]) -> list[str]:

@@ -1,12 +1,14 @@
 """The summary table of a series of runs: its rows as text, then as terminal table, Markdown and HTML."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from rich.markup import escape
 from rich.table import Table
 
 from action_recognition.experiments.changes import Change, changes
+from action_recognition.experiments.noise import score_difference
 from action_recognition.experiments.records import RunRecord, Scores
 from action_recognition.experiments.runtime import runtime_change
 
@@ -17,30 +19,40 @@ HEADINGS = (
     "device",
     "top-1",
     "top-3",
+    "top-1 against the baseline, in points",
     "changed against the baseline",
     "why the runtime moved",
 )
-FIGURES = 6  # the first so many columns are short
 NUMBERS = ("runtime", "top-1", "top-3")
+# On a terminal, what gives way first where names need the room.
+DROPPED_FIRST = ("top-3", "date", "95 % interval")
+READABLE_NAME = 28
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
     """One run as text; `changed` has one entry a difference."""
 
+    experiment: str
     name: str
     date: str
     runtime: str
     device: str
     top1: str
+    interval: str
     top3: str
+    difference: str
     changed: tuple[str, ...]
     why: str
     is_baseline: bool
 
     def cells(self, *, separator: str) -> tuple[str, ...]:
         changed = separator.join(self.changed)
-        return self.name, self.date, self.runtime, self.device, self.top1, self.top3, changed, self.why
+        top1 = f"{self.top1} ({self.interval})" if self.interval else self.top1
+        return (
+            *(self.name, self.date, self.runtime, self.device, top1, self.top3),
+            *(self.difference, changed, self.why),
+        )
 
 
 def make_row(run: RunRecord, baseline: RunRecord) -> Row:
@@ -48,12 +60,15 @@ def make_row(run: RunRecord, baseline: RunRecord) -> Row:
     changed = config_changes(baseline, run)
     moved = None if is_baseline else runtime_change(baseline, run, changed)
     return Row(
+        experiment=run.experiment,
         name=_name(run),
         date=f"{run.started:%Y-%m-%d %H:%M}",
         runtime=duration(run.seconds),
         device=run.device or "not logged",
         top1=_score(run.scores, "top1"),
+        interval=_interval(run.scores),
         top3=_score(run.scores, "top3"),
+        difference="" if is_baseline else str(score_difference(baseline, run)),
         changed=("baseline",) if is_baseline else tuple(map(str, changed)) or ("nothing",),
         why=str(moved) if moved else "",
         is_baseline=is_baseline,
@@ -87,15 +102,17 @@ def duration(seconds: float | None) -> str:
 
 
 def _score(scores: Scores | None, name: str) -> str:
-    """`58.1 % (52.0 - 63.9)` on the test split; validation and leaking tests are called so."""
-    if scores is None or name not in scores.values:
-        return "-"
-    text = f"{100 * scores.values[name]:.1f} %"
-    if name == "top1" and scores.low is not None and scores.high is not None:
-        text += f" ({100 * scores.low:.1f} - {100 * scores.high:.1f})"
+    return "-" if scores is None or name not in scores.values else f"{100 * scores.values[name]:.1f} %"
+
+
+def _interval(scores: Scores | None) -> str:
+    """`52.0 - 63.9` on the test split; validation and leaking tests are called so."""
+    if scores is None:
+        return ""
     if scores.split != "test":
-        return f"{text} (validation)"
-    return f"{text}, leaking" if scores.leaking else text
+        return "validation"
+    bounds = "" if scores.low is None or scores.high is None else f"{100 * scores.low:.1f} - {100 * scores.high:.1f}"
+    return ", ".join(word for word in (bounds, "leaking" if scores.leaking else "") if word)
 
 
 def notes(runs: Sequence[RunRecord]) -> list[str]:
@@ -103,38 +120,76 @@ def notes(runs: Sequence[RunRecord]) -> list[str]:
     lines = ["top-1 and top-3: shares of test clips, with the 95 % interval of top-1."]
     if any(run.test is None for run in runs):
         lines.append(
-            "(validation): no evaluation on the test split is recorded (python commands.py infer-ml-flow); best epoch "
+            "validation: no evaluation on the test split is recorded (python commands.py infer-ml-flow); best epoch "
             "by validation top-1, so rather high."
         )
     if any(run.test is not None and run.test.leaking for run in runs):
         lines.append("leaking: evaluated with evaluation.allow_leakage=true.")
+    lines.append(
+        "top-1 against the baseline: difference in percent points, with its 95 % interval. Where that holds 0, the "
+        "test clips cannot tell the two apart, and no changed setting is to be blamed or praised. The interval is over "
+        "test clips, not over trainings with other seeds, which differ as well."
+    )
     lines.append("runtime: all epochs with their validation. Its ratio is epochs x steps an epoch x time of a step.")
+    lines.append("within the noise: the times of the two runs' epochs overlap, or there are too few epochs to tell.")
     if any(run.seconds is not None and "train_seconds" not in run.facts for run in runs):
         lines.append("Runs that did not log the time of their epochs count from start to end of the MLflow run.")
     return lines
 
 
-def terminal_table(rows: Sequence[Row]) -> Table:
-    """The figures; what takes sentences is in `terminal_lines`."""
-    table = Table(title=f"{len(rows)} runs" if len(rows) > 1 else "1 run", title_justify="left")
-    for heading in HEADINGS[:FIGURES]:
-        table.add_column(heading, justify="right" if heading in NUMBERS else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*map(escape, row.cells(separator="")[:FIGURES]))
+def terminal_table(rows: Sequence[Row], *, title: str, width: int) -> Table:
+    """The figures, on one line a run; what takes sentences is in `terminal_lines`."""
+    columns = {
+        "run": [row.name for row in rows],
+        "date": [row.date[5:] for row in rows],
+        "runtime": [row.runtime for row in rows],
+        "top-1": [row.top1 for row in rows],
+        "95 % interval": [row.interval for row in rows],
+        "top-3": [row.top3 for row in rows],
+    }
+    room = width
+    for dropped in (None, *DROPPED_FIRST):
+        columns.pop(dropped or "", None)
+        others = [max(map(len, (heading, *cells))) for heading, cells in columns.items() if heading != "run"]
+        room = width - sum(others) - 2 * len(others)
+        if room >= min(READABLE_NAME, max(len(row.name) for row in rows)):
+            break
+    columns["run"] = [shortened(name, max(room, 8)) for name in columns["run"]]
+    count = f"{len(rows)} runs" if len(rows) > 1 else "1 run"
+    table = Table(
+        title=escape(f"{title}: {count}"), title_justify="left", box=None, padding=(0, 2, 0, 0), pad_edge=False
+    )
+    for heading in columns:
+        justify: Literal["left", "right"] = "left" if heading in ("run", "date") else "right"
+        table.add_column(heading, justify=justify, no_wrap=True)
+    for cells in zip(*columns.values(), strict=True):
+        table.add_row(*map(escape, cells))
     return table
 
 
 def terminal_lines(row: Row) -> list[str]:
-    """What changed in a run and why its runtime moved; nothing of the baseline."""
+    """What changed in a run, what that did, and why its runtime moved; nothing of the baseline."""
     if row.is_baseline:
         return [f"{row.name} is the baseline"]
     why = [f"  runtime {row.why}"] if row.why else []
-    return [row.name, f"  changed: {'; '.join(row.changed)}", *why]
+    return [row.name, f"  changed: {'; '.join(row.changed)}", f"  top-1 {row.difference}", *why]
+
+
+def named(rows: Sequence[Row], row: Row) -> Row:
+    """The row with its experiment before its name, where rows of several experiments are in one table."""
+    several = len({other.experiment for other in rows}) > 1
+    return replace(row, name=f"{row.experiment}: {row.name}") if several else row
+
+
+def shortened(name: str, longest: int) -> str:
+    """A long name without its middle: what tells runs apart is at both ends."""
+    half = (longest - 1) // 2
+    return name if len(name) <= longest else f"{name[:half]}…{name[-half:]}"
 
 
 def markdown(rows: Sequence[Row], lines: Sequence[str], *, title: str, plot: str) -> str:
     marks = ["---:" if heading in NUMBERS else "---" for heading in HEADINGS]
-    body = [HEADINGS, marks, *([_cell(text) for text in row.cells(separator="; ")] for row in rows)]
+    body = [HEADINGS, marks, *([_cell(text) for text in named(rows, row).cells(separator="; ")] for row in rows)]
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in body)
     return f"# {title}\n\n{table}\n\n" + "\n".join(f"- {line}" for line in lines) + f"\n\n![{title}]({plot})\n"
 

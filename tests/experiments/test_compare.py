@@ -3,7 +3,7 @@
 import functools
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from action_recognition.config import flatten, load_config
 from action_recognition.errors import ConfigError
 from action_recognition.experiments.changes import changes
 from action_recognition.experiments.compare import find_runs
+from action_recognition.experiments.noise import score_difference
 from action_recognition.experiments.runtime import runtime_change
 from action_recognition.experiments.table import duration, make_row
 
@@ -49,6 +50,7 @@ def add_run(
     in_experiment: str = "demo",
     status: str = "FINISHED",
     with_facts: bool = True,
+    epoch_seconds: Sequence[float] = (),
 ) -> str:
     """A training run as `train-ml-flow` leaves it."""
     start = START + number * 86_400_000
@@ -59,6 +61,8 @@ def add_run(
     if with_facts:
         metrics |= {f"run/{key}": value for key, value in (logged | (facts or {})).items()}
     points = [Metric(key, value, start, 0) for key, value in metrics.items()]
+    ends = [sum(epoch_seconds[: number + 1]) for number in range(len(epoch_seconds))]
+    points += [Metric("train_loss", 1.0, start + round(1000 * end), step) for step, end in enumerate(ends, start=1)]
     points += [Metric("val_top1", value, start + step, step) for step, value in enumerate(val_top1)]
     logged_params = [Param(*item) for item in params(*overrides).items()]
     labels = {"command": "train-ml-flow", **({"device": "CPU A"} if with_facts else {}), **(tags or {})}
@@ -71,7 +75,7 @@ def add_run(
 
 def add_evaluation(
     client: MlflowClient, top1: float, *, tags: dict[str, str], number: int = 50, split: str = "test", **more: float
-) -> None:
+) -> str:
     run = client.create_run(experiment(client, "elsewhere"), start_time=START + number * 86_400_000)
     scores = {"top1": top1, "top3": top1 + 0.2, "top1_low": top1 - 0.1, "top1_high": top1 + 0.1, "clips": 90, **more}
     client.log_batch(
@@ -81,6 +85,7 @@ def add_evaluation(
         tags=[RunTag(*item) for item in {"command": "infer-ml-flow", **tags}.items()],
     )
     client.set_terminated(run.info.run_id)
+    return str(run.info.run_id)
 
 
 @functools.cache
@@ -192,11 +197,10 @@ def test_test_scores_are_joined_to_their_training_and_validation_is_called_so(cl
     add_evaluation(client, 0.5, tags={"checkpoint": "runs/x/checkpoints/best.ckpt"})
     comparison = find_runs(load_config())
     rows = {run.name: make_row(run, comparison.baseline) for run in comparison.runs}
-    assert rows["by-tag"].top1 == "60.0 % (50.0 - 70.0)"
-    assert rows["by-tag"].top3 == "80.0 %"
-    assert rows["by-path"].top1 == "50.0 % (40.0 - 60.0)"
-    assert rows["untested"].top1 == "40.0 % (validation)"
-    assert rows["untested"].top3 == "-"
+    assert (rows["by-tag"].top1, rows["by-tag"].interval, rows["by-tag"].top3) == ("60.0 %", "50.0 - 70.0", "80.0 %")
+    assert (rows["by-path"].top1, rows["by-path"].interval) == ("50.0 %", "40.0 - 60.0")
+    assert (rows["untested"].top1, rows["untested"].interval, rows["untested"].top3) == ("40.0 %", "validation", "-")
+    assert rows["untested"].difference == "not compared: no test score"
 
 
 def test_the_oldest_is_the_baseline_and_unfinished_runs_wait_until_they_are_named(client):
@@ -222,9 +226,116 @@ def test_other_data_under_the_same_settings_is_a_change(client):
 def test_experiments_by_name_and_all(client):
     add_run(client, "a")
     add_run(client, "b", number=1, in_experiment="other")
-    assert [run.name for run in find_runs(load_config(["compare.experiments=other"])).runs] == ["b"]
+    for given in ("compare.experiments=other", "tracking.experiment=other"):
+        assert [run.name for run in find_runs(load_config([given])).runs] == ["b"]
     for given in ("compare.experiments=all", "compare.experiments=[demo,other]"):
-        assert [run.name for run in find_runs(load_config([given])).runs] == ["a", "b"]
+        comparison = find_runs(load_config([given]))
+        assert [run.name for run in comparison.runs] == ["a", "b"]
+        assert [comparison.baseline_of(run).name for run in comparison.runs] == ["a", "a"]
+
+
+def test_all_experiments_by_default_each_against_its_own_oldest_run(client):
+    """Whatever the demo, which is the default data set, has: here nothing."""
+    add_run(client, "b1", number=1, in_experiment="b")
+    add_run(client, "c1", number=2, in_experiment="c")
+    add_run(client, "b2", number=3, in_experiment="b")
+    comparison = find_runs(load_config())
+    assert [run.name for run in comparison.runs] == ["b1", "b2", "c1"]
+    assert [comparison.baseline_of(run).name for run in comparison.runs] == ["b1", "b1", "c1"]
+    named = find_runs(load_config(["compare.baseline=c1"]))
+    assert {named.baseline_of(run).name for run in named.runs} == {"c1"}
+
+
+def add_predictions(client: MlflowClient, run_id: str, hits: dict[str, bool], *, number: int = 50) -> None:
+    """An evaluation that kept what was predicted: two clips a source video."""
+    top1 = sum(hits.values()) / len(hits)
+    spread = {"top1_low": max(0, top1 - 0.3), "top1_high": min(1, top1 + 0.3), "clips": len(hits)}
+    evaluation = add_evaluation(client, top1, tags={"training_run_id": run_id}, number=number, **spread)
+    rows = [f"{clip},{clip[:-1]},x,{'x' if hit else 'y'},1.0" for clip, hit in hits.items()]
+    client.log_text(evaluation, "\n".join(["path,source,label,predicted,probability", *rows]), "predictions.csv")
+
+
+def test_differences_of_scores_are_told_from_noise_on_the_same_clips(client):
+    """Paired: a difference that two overlapping intervals hide is seen where both runs saw the same clips."""
+    clips = [f"{source:02d}{part}" for source in range(30) for part in "ab"]
+    base = {clip: int(clip[:2]) % 2 == 0 for clip in clips}
+    better = {clip: hit or int(clip[:2]) % 3 == 0 for clip, hit in base.items()}
+    swapped = {clip: hit != (clip[:2] in ("03", "04")) for clip, hit in base.items()}
+    for number, (name, hits) in enumerate({"base": base, "better": better, "swapped": swapped}.items()):
+        add_predictions(client, add_run(client, name, "optimizer.lr=0.5", number=number), hits, number=50 + number)
+    add_predictions(client, add_run(client, "elsewhere", number=8), {"zz": True, "zy": False}, number=58)
+    comparison = find_runs(load_config())
+    found = {run.name: score_difference(comparison.baseline, run) for run in comparison.runs}
+    assert found["better"].beyond_chance
+    assert found["better"].value == pytest.approx(1 / 6)
+    assert found["better"].low > 0
+    assert not found["swapped"].beyond_chance
+    assert str(found["swapped"]).startswith("+0.0 (")
+    assert str(found["swapped"]).endswith("within the noise")
+    assert found["elsewhere"] == "not compared: other test clips"
+
+
+@pytest.mark.parametrize(
+    ("top1", "expected"), [(0.4, "+10.0 (-4.1 to +24.1), within the noise"), (0.6, "+30.0 (+15.9 to +44.1)")]
+)
+def test_without_predictions_the_intervals_are_combined(client, top1, expected):
+    for number, score in enumerate((0.3, top1)):
+        add_evaluation(client, score, tags={"training_run_id": add_run(client, f"run{number}", number=number)})
+    comparison = find_runs(load_config())
+    assert str(score_difference(comparison.baseline, comparison.runs[1])) == expected  # sqrt(0.1^2 + 0.1^2) = 0.141
+
+
+@pytest.mark.parametrize(
+    ("epochs", "told"),
+    [
+        ([1.0, 1.4, 1.1, 1.5, 1.2, 1.3], False),  # the machine did something else as well
+        ([1.3, 1.31, 1.32, 1.3, 1.31, 1.33], True),
+        ([1.2], False),  # too few to know what is usual
+        ([3.0], True),
+    ],
+)
+def test_a_slower_step_is_explained_only_beyond_the_spread_of_the_epochs(client, epochs, told):
+    usual = [1.0, 1.2, 1.1, 1.0, 1.05, 1.1] if len(epochs) > 1 else [1.0]
+    for number, (name, seconds) in enumerate({"base": usual, "other": epochs}.items()):
+        overrides = ["data.size=64"] if number else []
+        add_run(
+            client,
+            name,
+            *overrides,
+            number=number,
+            epochs=len(seconds),
+            steps=1,
+            step_seconds=sum(seconds) / len(seconds),
+            epoch_seconds=seconds,
+        )
+    found = reason(client, "other")
+    assert ("data.size 56 -> 64" in found) is told
+    assert ("within the noise" in found) is not told
+
+
+def test_long_numbers_are_rounded_as_far_as_they_still_differ():
+    before = {"optimizer.lr": "0.0012381723123", "data.std": "[63.75, 63.75, 63.75]"}
+    rounded = changes(before, {"optimizer.lr": "0.002", "data.std": "[63.712345, 63.75, 63.75]"})
+    assert list(map(str, rounded)) == [
+        "data.std [63.75, 63.75, 63.75] -> [63.71, 63.75, 63.75]",
+        "optimizer.lr 0.001238 -> 0.002",
+    ]
+    (close,) = changes(before, {**before, "optimizer.lr": "0.0012381799999"})
+    assert str(close) == "optimizer.lr 0.00123817 -> 0.00123818"
+
+
+def test_eighty_columns_are_enough(client, run_cli: Callable, monkeypatch):
+    long = "hmdb51-two_stream-20261121-143015"
+    add_run(client, long)
+    add_run(client, f"{long}-2", "data.size=64", "optimizer=sgd", number=1, step_seconds=1)
+    add_run(client, "x" * 90, "optimizer.lr=0.00123817231", number=2, in_experiment="other", status="FINISHED")
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = run_cli("compare-runs").out.splitlines()
+    assert [line for line in lines if len(line) > 80 and "x" * 90 not in line] == []
+    # One line a run: no cell is wrapped.
+    table = lines[lines.index("demo: 2 runs") :]
+    assert [len(row.split("  ")) > 3 for row in table[1:4]] == [True] * 3
+    assert "other: 1 run" in lines
 
 
 class Tags(HTMLParser):
@@ -260,7 +371,7 @@ def test_the_command_writes_markdown_page_and_plot(client, run_cli: Callable, tm
     assert sorted(path.name for path in folder.iterdir()) == ["compare.html", "compare.md", "compare.png"]
     table = [line for line in (folder / "compare.md").read_text().splitlines() if line.startswith("|")]
     columns = {len(re.findall(r"(?<!\\)\|", line)) for line in table}
-    assert (len(table), columns) == (4, {9})
+    assert (len(table), columns) == (4, {10})
     page = Tags((folder / "compare.html").read_text())
     assert page.rows[1][0] == "plain|<b>name</b>"
     assert "2.0x a step (data.size 56 -> 64, 1.3x pixels)" in page.rows[2][-1]
