@@ -162,6 +162,12 @@ def test_records_and_top_k(client: "TestClient", video: Path, expected: dict[str
         (b"", "row 1: empty file"),
         (b"This is a text file, not a video.\n" * 20, "row 1: not a video"),
         (None, "row 1: truncated"),
+        (b"ffconcat version 1.0\nfile /etc/passwd\n", "row 1: not a video"),
+        (b"ffconcat version 1.0\nfile video\n", "row 1: not a video"),  # itself
+        (
+            b"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nhttp://127.0.0.1:1/a.ts\n#EXT-X-ENDLIST\n",
+            "row 1: not a video",
+        ),
     ],
 )
 def test_bytes_that_are_no_video_are_a_clear_400(
