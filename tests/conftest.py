@@ -1,7 +1,7 @@
 """Fixtures: tiny videos and data sets in HMDB51's layout, and the real material where it is at hand."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,11 +9,11 @@ from pathlib import Path
 os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
 
 import pytest
-from support import ROOT, TINY_MODEL, moving_square, write_video
+from support import ROOT, TINY_MODEL, latest_of_each_key, moving_square, write_video
 
-from action_recognition.cli import OVERRIDE, main
+from action_recognition.cli import main
 from action_recognition.commands import Commands
-from action_recognition.config import Config, key_of, load_config
+from action_recognition.config import Config, load_config
 from action_recognition.contract import ClipContract
 
 
@@ -92,13 +92,6 @@ def tiny_contract() -> ClipContract:
         std=(63.75,) * 3,
         class_names=("run", "walk", "wave"),
     )
-
-
-def latest_of_each_key(words: Sequence[str]) -> list[str]:
-    """Of words that give a key twice, which the command line refuses, the last: tests vary shared overrides."""
-    is_override = [OVERRIDE.match(word) for word in words]
-    last = {key_of(word): number for number, word in enumerate(words) if is_override[number]}
-    return [word for number, word in enumerate(words) if not is_override[number] or last[key_of(word)] == number]
 
 
 @dataclass

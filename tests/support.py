@@ -1,9 +1,13 @@
 """What several test files need beside fixtures."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
+
+from action_recognition.cli import OVERRIDE
+from action_recognition.config import key_of
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY_MODEL = ["model.args.widths=[4,4,4]", "data.frames=4", "data.short_side=36", "data.size=32"]
@@ -31,3 +35,10 @@ def moving_square(frames: int, *, direction: int = 1, seed: int = 0, height: int
         columns = (first + direction * 3 * number + np.arange(12)) % width
         video[number, top : top + 12, columns] = (230, 200, 40)
     return video
+
+
+def latest_of_each_key(words: Sequence[str]) -> list[str]:
+    """Of words that give a key twice, which the command line refuses, the last: tests vary shared overrides."""
+    is_override = [OVERRIDE.match(word) for word in words]
+    last = {key_of(word): number for number, word in enumerate(words) if is_override[number]}
+    return [word for number, word in enumerate(words) if not is_override[number] or last[key_of(word)] == number]

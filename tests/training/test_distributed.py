@@ -7,7 +7,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as multiprocessing
 from mlflow.tracking import MlflowClient
-from support import ROOT
+from support import ROOT, latest_of_each_key
 from torch import nn
 
 from action_recognition.training.callbacks import read_history
@@ -17,7 +17,7 @@ from action_recognition.training.distributed import share_batch_norm
 def command(*words, cwd):
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return subprocess.run(
-        [sys.executable, str(ROOT / "commands.py"), *words],
+        [sys.executable, str(ROOT / "commands.py"), *latest_of_each_key(words)],
         cwd=cwd,
         env=environment,
         capture_output=True,
