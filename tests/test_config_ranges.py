@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from action_recognition.config import check_given_once, flatten, load_config
+from action_recognition.config import check_given_once, each_key_once, flatten, load_config
 from action_recognition.config.checking import Section, checked, field_hints, split_rules
 from action_recognition.config.network_arguments import NETWORK_ARGUMENTS
 from action_recognition.config.rules import (
@@ -200,3 +200,9 @@ def test_a_key_that_is_given_twice_is_refused(words):
     with pytest.raises(ConfigError, match=r"a\.b is given twice, as 1 and 2"):
         check_given_once(words)
     check_given_once([words[0], words[0]])
+
+
+def test_what_is_given_later_takes_the_place_of_what_was_given_before():
+    given = each_key_once(["a.b=1", "@keys.yaml", "+c.d=1", "e=1"], ["a.b=2", "c.d=2"])
+    assert given == ["@keys.yaml", "e=1", "a.b=2", "c.d=2"]
+    check_given_once(given)

@@ -3,7 +3,7 @@
 `load_config` turns overrides into plain dataclasses, so the rest of the code never meets an OmegaConf object.
 """
 
-from action_recognition.config.compose import check_given_once, flatten, key_of, load_config, to_yaml
+from action_recognition.config.compose import check_given_once, each_key_once, flatten, key_of, load_config, to_yaml
 from action_recognition.config.data_schema import (
     DATA_KINDS,
     AugmentConfig,
@@ -49,6 +49,7 @@ __all__ = [
     "TrainerConfig",
     "TuneConfig",
     "check_given_once",
+    "each_key_once",
     "flatten",
     "key_of",
     "load_config",

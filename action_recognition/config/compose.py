@@ -81,6 +81,12 @@ def check_given_once(overrides: Sequence[str]) -> None:
             raise ConfigError(f"{key} is given twice, as {shown(values[key])} and {shown(value)}: expected one of them")
 
 
+def each_key_once(earlier: Sequence[str], later: Sequence[str]) -> list[str]:
+    """Both, without those of the `earlier` overrides whose key is given `later`: as a command line takes them."""
+    keys = {key_of(override) for override in later}
+    return [override for override in earlier if override.startswith("@") or key_of(override) not in keys] + list(later)
+
+
 def _prepared(override: str) -> str:
     """The override as Hydra reads it, with its key known and its value in quotes where Hydra would misread it.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import optuna
 from rich.console import Console
 
-from action_recognition.config import Config
+from action_recognition.config import Config, each_key_once
 from action_recognition.data.datamodule import make_contract
 from action_recognition.data.load import load_manifest
 from action_recognition.errors import ConfigError
@@ -59,7 +59,8 @@ def run_tune(config: Config, *, console: Console) -> str:
         finally:
             _point_to_best(study, config)
         _refuse_empty(study)
-        command = shlex.join(["train", *base, *report_study(study, config, base, console=console, tracker=tracker)])
+        drawn = report_study(study, config, base, console=console, tracker=tracker)
+        command = shlex.join(["train", *each_key_once(base, drawn)])
         console.print(f"see the runs: {tracker.url_hint}", highlight=False, markup=False)
     return command
 

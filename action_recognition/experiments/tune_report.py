@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 from rich.table import Table
 
-from action_recognition.config import Config, flatten
+from action_recognition.config import Config, each_key_once, flatten
 from action_recognition.experiments.plots import plot_importances, plot_search
 from action_recognition.experiments.trials import DRAWN, ERROR, trial_config
 from action_recognition.files import replace_file
@@ -75,7 +75,7 @@ def best_yaml(study: optuna.Study, best: FrozenTrial, base: Sequence[str]) -> st
     lines = [
         "# @package _global_",
         f"# Trial {best.number} of study {study.study_name}: validation top-1 {100 * _score(best):.1f} %.",
-        f"# {shlex.join(['python', 'commands.py', 'train', *base, *drawn])}",
+        f"# {shlex.join(['python', 'commands.py', 'train', *each_key_once(base, drawn)])}",
         "# A copy of this file is conf/experiment/NAME.yaml, for experiment=NAME instead of the searched keys.",
     ]
     return "\n".join([*lines, OmegaConf.to_yaml(settings)])

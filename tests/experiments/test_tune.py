@@ -210,7 +210,7 @@ def test_a_trial_that_its_settings_break_is_failed_and_the_search_goes_on(search
     search(train, "tune.trials=3", "tune.pruner=none")
     assert states(project) == ["FAIL", "COMPLETE", "COMPLETE"]
     study = study_of(project)
-    assert study.trials[0].user_attrs["error"] == "data.x: broken"
+    assert study.trials[0].user_attrs["error"] == "data.x: broken\\nsecond line"
     assert [trial.value for trial in study.trials] == [None, 0.4, 0.6]
     text = console.export_text()
     assert "trial 0 failed: data.x: broken" in text
