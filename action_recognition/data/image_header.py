@@ -6,6 +6,7 @@ Size = tuple[int, int]
 # Markers of JPEG that begin a frame, and so tell its size: C0 to CF without tables (C4, C8, CC).
 JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 TIFF_WIDTH, TIFF_HEIGHT, TIFF_SHORT = 256, 257, 3
+MOST_TIFF_ENTRIES = 65_535
 
 
 def image_size(content: bytes) -> Size | None:
@@ -44,9 +45,10 @@ def _bmp(content: bytes) -> Size | None:
 
 def _jpeg(content: bytes) -> Size | None:
     offset = 2
-    while offset + 9 <= len(content):
-        if content[offset] != 0xFF:
-            return None
+    while 0 <= offset <= len(content) - 9:
+        if content[offset] != 0xFF:  # decoders pass over stray bytes between segments
+            offset = content.find(0xFF, offset)
+            continue
         marker = content[offset + 1]
         if marker in JPEG_FRAMES:
             return _big(content[offset + 7 : offset + 9]), _big(content[offset + 5 : offset + 7])
@@ -71,11 +73,16 @@ def _webp(content: bytes) -> Size | None:
 
 def _tiff(content: bytes) -> Size | None:
     number = _little if content[:2] == b"II" else _big
-    offset, sizes = number(content[4:8]), {}
-    for place in range(offset + 2, offset + 2 + 12 * number(content[offset : offset + 2]), 12):
+    is_big = number(content[2:4]) == 43  # BigTIFF: numbers of 8 bytes
+    offset = number(content[8:16] if is_big else content[4:8])
+    count_bytes, entry_bytes, value = (8, 20, 12) if is_big else (2, 12, 8)
+    first = offset + count_bytes
+    entries = min(number(content[offset:first]), MOST_TIFF_ENTRIES)
+    sizes = {}
+    for place in range(first, first + entry_bytes * entries, entry_bytes):
         tag, kind = number(content[place : place + 2]), number(content[place + 2 : place + 4])
         if tag in (TIFF_WIDTH, TIFF_HEIGHT):
-            sizes[tag] = number(content[place + 8 : place + (10 if kind == TIFF_SHORT else 12)])
+            sizes[tag] = number(content[place + value : place + value + (2 if kind == TIFF_SHORT else 4)])
     return (sizes[TIFF_WIDTH], sizes[TIFF_HEIGHT]) if len(sizes) == 2 else None
 
 
@@ -100,6 +107,8 @@ READERS: tuple[tuple[tuple[int, bytes], Callable[[bytes], Size | None]], ...] = 
     ((0, b"BM"), _bmp),
     ((0, b"II*\0"), _tiff),
     ((0, b"MM\0*"), _tiff),
+    ((0, b"II+\0"), _tiff),
+    ((0, b"MM\0+"), _tiff),
     ((8, b"WEBP"), _webp),
     ((0, b"GIF8"), _gif),
     ((4, b"ftyp"), _avif),
