@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from action_recognition.data.containers import NoVideoError, promised_bytes
+from action_recognition.data.declared_size import declared_sizes
 from action_recognition.data.pixel_limit import check_pixels
 from action_recognition.data.regular_files import open_regular
 from action_recognition.errors import VideoError, first_line
@@ -124,8 +125,8 @@ def check_file(path: Path) -> None:
     """Refuse what cannot be a whole video, before a decoder makes a guess at it.
 
     Raises:
-        VideoError: missing, no regular file, not readable, empty, or shorter than its own container says (see
-            `containers`).
+        VideoError: missing, no regular file, not readable, empty, shorter than its own container says (see
+            `containers`), or larger than `data.max_pixels` by its header.
     """
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
@@ -135,6 +136,8 @@ def check_file(path: Path) -> None:
             expected = promised_bytes(file)
         except NoVideoError as error:
             raise VideoError(f"{path}: not a video ({error})") from None
+        for width, height in declared_sizes(file):
+            check_pixels(path, width, height)
     if expected is not None and expected > size:
         raise VideoError(f"{path}: truncated, {size} bytes of the {expected} that its container promises")
 
