@@ -50,6 +50,8 @@ def test_from_training_to_a_labelled_video(run_cli, tiny_overrides, tiny_set, tm
         output = tmp_path / f"{command}.json"
         labelled = run_cli(command, str(video), *backend, *plots, f"predict.output={output}")
         assert labelled.code == 0, labelled.err
+        assert str(output) in labelled.out.splitlines()
+        assert f"next: python commands.py {command} {video} " in labelled.out
         (answers[command],) = json.loads(output.read_text())["predictions"]
     assert answers["infer-from-onnx"]["label"] == answers["predict"]["label"]
     for a, b in zip(answers["infer-from-onnx"]["top"], answers["predict"]["top"], strict=True):

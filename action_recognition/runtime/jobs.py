@@ -11,6 +11,7 @@ from action_recognition.runs import resolve_checkpoint
 from action_recognition.runtime.backends import load_backend
 from action_recognition.runtime.predictor import Predictor, expand_sources, predict_sources
 from action_recognition.runtime.sources import as_clips
+from action_recognition.text import printable
 
 
 def run_prediction(config: Config, sources: Sequence[str], *, console: Console) -> None:
@@ -35,6 +36,11 @@ def run_prediction(config: Config, sources: Sequence[str], *, console: Console) 
         video_dir=Path(settings.video_dir) if settings.video_dir else None,
         console=console,
     )
+    written = [settings.output] if settings.output and Path(settings.output).is_file() else []
+    if settings.video_dir and len(errors) < len(paths):
+        written.append(f"labelled videos: {settings.video_dir}/")
+    if written:
+        console.print(printable("; ".join(written)), highlight=False, markup=False)
     if errors and len(paths) == 1:
         raise ReportedError(errors[0])
     if errors:
