@@ -31,7 +31,6 @@ from action_recognition.models.module import VideoActionModel
 from action_recognition.models.networks import build_network
 from action_recognition.models.pretrained import load_pretrained
 from action_recognition.processes import is_first_process
-from action_recognition.progress import progress_bar
 from action_recognition.redaction import redacted_values
 from action_recognition.runs import (
     checkpoint_dir,
@@ -252,8 +251,7 @@ def plan_step(config: Config, contract: ClipContract, console: Console) -> StepP
         return VideoActionModel(contract.to_dict(), config.model, memory_format=memory_format)
 
     label = f"{config.model.network}({sorted(config.model.args.items())}, {config.model.input})"
-    with progress_bar("measuring the training step", console=console):
-        plan = choose_step(build, config.trainer, clip_shape=contract.clip_shape, label=label)
+    plan = choose_step(build, config.trainer, clip_shape=contract.clip_shape, label=label, console=console)
     if plan.speedup > 1:
         console.print(
             f"training step: {plan.precision}, {plan.memory_format}, {plan.speedup:.1f}x faster here than the default",

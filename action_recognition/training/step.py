@@ -1,61 +1,46 @@
-"""How a training step computes: number format and memory layout, chosen by timing the step itself.
+"""How a training step computes: number format and memory layout, chosen by proving and timing the step itself.
 
 Which of them is quickest depends on the network and the chip: bf16 with `channels_last_3d` is 11 times faster for
-r3d_18 on a CPU with AMX and slower on one without. So the step is measured, once for each machine, network and
-clip shape; the result is kept in `.cache/`, so that later runs there compute the same way.
+r3d_18 on a CPU with AMX and slower on one without. So the step is measured, once for each machine, network and clip
+shape. A plan whose numbers are wrong there is not taken (`step_proof`). The result is kept in `.cache/`, so that later
+runs compute the same way, unless other work on the machine left it unsure.
 """
 
 import hashlib
 import json
-import platform
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from rich.console import Console
 from torch import nn
 
 from action_recognition.config import TrainerConfig
+from action_recognition.errors import ConfigError
 from action_recognition.files import replace_file
 from action_recognition.models.device import training_device
 from action_recognition.processes import is_first_process
+from action_recognition.progress import Advance, progress_bar
+from action_recognition.training.step_plan import StepPlan, autocast, candidates, cpu_name, fast_precision
+from action_recognition.training.step_proof import StepTrial
+
+__all__ = ["StepPlan", "autocast", "candidates", "choose_step", "fast_precision"]
 
 CACHE = Path(".cache/step_plans.json")
-MEASURED_CLIPS = 4
-# Leaving plain float32 has to be worth it; this is also above the noise of two timed steps.
+# Leaving plain float32 has to be worth it.
 MINIMUM_GAIN = 1.1
-
-
-@dataclass(frozen=True, kw_only=True)
-class StepPlan:
-    """A Lightning precision and a memory format; `speedup` is against contiguous float32, 1.0 if not measured."""
-
-    precision: str
-    memory_format: str
-    speedup: float = 1.0
-
-
-def fast_precision(device: torch.device) -> str | None:
-    """The half type that `device` computes in hardware, as a Lightning precision; None if it has none."""
-    if device.type == "cuda":
-        return "bf16-mixed" if torch.cuda.get_device_capability(device)[0] >= 8 else "16-mixed"
-    if device.type == "cpu" and (_cpu_flag("amx_bf16") or _cpu_flag("avx512_bf16")):
-        return "bf16-mixed"
-    return None
-
-
-def candidates(trainer: TrainerConfig, device: torch.device) -> list[StepPlan]:
-    """The plans that settings and hardware leave open, plain float32 first where it is among them."""
-    half = fast_precision(device)
-    precisions = [trainer.precision] if trainer.precision != "auto" else ["32-true", *([half] if half else [])]
-    if device.type == "cpu" and trainer.precision == "16-mixed":
-        # CPUs do not train in float16. bfloat16 stands in where it is computed in hardware; elsewhere it is far slower.
-        precisions = [half or "32-true"]
-    formats = ["contiguous", "channels_last_3d"] if device.type != "mps" else ["contiguous"]
-    if trainer.memory_format != "auto":
-        formats = [trainer.memory_format]
-    return [StepPlan(precision=precision, memory_format=layout) for precision in precisions for layout in formats]
+# A choice is sure if, with any one round left out, no other plan is faster than the chosen one by more than this, and
+# plain float32 is slower where it was left.
+SURE_WITHIN = 1.1
+FEWEST_ROUNDS = 3
+# A plan that took this many times as long as the fastest, twice, is out of the race.
+HOPELESS = 3.0
+# No new round after that; the whole takes about a minute for r3d_18 on two cores.
+LIMIT_SECONDS = 90.0
+# Raise it when plans are proved otherwise: what is remembered from before counts no more.
+PROOF = 2
 
 
 def choose_step(
@@ -65,74 +50,181 @@ def choose_step(
     clip_shape: tuple[int, int, int, int],
     label: str,
     cache: Path = CACHE,
+    console: Console | None = None,
 ) -> StepPlan:
-    """The fastest of the open plans for this model on this machine.
+    """The fastest of the open plans that is right, for this model on this machine. Random generators stay as they are.
 
     Args:
         make_model: from a memory format to a model that takes uint8 clips.
         clip_shape: `(C, T, H, W)`.
         label: names the network and its arguments in the cache.
+        console: for progress, plans that are refused, and a choice that is not sure.
+
+    Raises:
+        ConfigError: if settings leave only plans whose numbers are wrong here.
     """
+    console = console or Console(quiet=True)
     device = training_device(trainer.accelerator)
     plans = candidates(trainer, device)
     if not is_first_process():  # several processes timing at once would not agree
         half = fast_precision(device) or "32-true"
         return next((plan for plan in plans if plan.precision == half), plans[0])
-    if len(plans) == 1:
+    if len(plans) == 1 and plans[0].precision == "32-true":
         return plans[0]
-    names = [f"{plan.precision}/{plan.memory_format}" for plan in plans]
-    key = _key(device, label, clip_shape, names)
-    known = json.loads(cache.read_text()) if cache.exists() else {}
-    if key not in known:
-        seconds = [measure_step(make_model(plan.memory_format), plan, clip_shape, device) for plan in plans]
-        best = min(range(len(plans)), key=seconds.__getitem__)
-        chosen = best if seconds[0] / seconds[best] >= MINIMUM_GAIN else 0
-        known[key] = asdict(plans[chosen]) | {"speedup": round(seconds[0] / seconds[chosen], 2)}
-        replace_file(cache, json.dumps(known, indent=1).encode())
-    return StepPlan(**known[key])
+    key = _key(device, label, clip_shape, [f"{plan.precision}/{plan.memory_format}" for plan in plans])
+    known = _read(cache)
+    if (remembered := _remembered(known.get(key), plans)) is not None:
+        return remembered
+    # What is drawn here must not move what training draws: a run that measures and one that remembers start alike.
+    with torch.random.fork_rng(), progress_bar("training step: proving and timing", console=console) as advance:
+        torch.manual_seed(0)
+        race = Race(StepTrial(make_model, clip_shape, device), plans, advance)
+        sure = race.run()
+    for line in race.refused:
+        _say(console, line)
+    if not race.plans:
+        raise ConfigError(
+            f"trainer.precision={trainer.precision}: {race.refused[0]}; python commands.py train "
+            "trainer.precision=32-true"
+        )
+    plan = race.chosen()
+    if sure:
+        replace_file(cache, json.dumps(known | {key: asdict(plan)}, indent=1).encode())
+    else:
+        _say(console, "training step: other work made its timing unsure; it is measured again next time")
+    return plan
 
 
-def autocast(plan: StepPlan, device: torch.device) -> torch.autocast:
-    """The context in which the plan's forward passes run."""
-    half = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(plan.precision)
-    return torch.autocast(device.type, dtype=half, enabled=half is not None)
+class Race:
+    """Plans that are proved, then timed in turn, round by round, until the order is sure.
+
+    Args:
+        plans: candidates, plain float32 first where it is among them.
+        advance: is told each step.
+        limit_seconds: no new round after that.
+    """
+
+    def __init__(
+        self, trial: StepTrial, plans: list[StepPlan], advance: Advance, limit_seconds: float | None = None
+    ) -> None:
+        self.trial, self.plans, self.advance = trial, list(plans), advance
+        self.limit_seconds = LIMIT_SECONDS if limit_seconds is None else limit_seconds
+        self.refused: list[str] = []
+        self.seconds: dict[StepPlan, list[float]] = {}
+        self.steps = 0
+
+    def run(self) -> bool:
+        """Prove and time; whether the choice is sure."""
+        begin = time.perf_counter()
+        self._prove()
+        if len(self.plans) < 2:
+            return True
+        while time.perf_counter() - begin < self.limit_seconds or not self._timed():
+            running = self._running()
+            for plan in running:
+                self._time(plan)
+            if len(self.plans) < 2:
+                return True
+            running = [plan for plan in running if plan in self.plans]
+            if min(len(self.seconds[plan]) for plan in running) >= FEWEST_ROUNDS and self.is_sure():
+                return True
+        return False
+
+    def chosen(self) -> StepPlan:
+        """By the least time of each: the fastest, or the first of them if that is not clearly slower."""
+        least = {plan: min(self.seconds.get(plan) or [0.0]) for plan in self.plans}
+        fastest = min(self.plans, key=lambda plan: least[plan])
+        first = self.plans[0]
+        if fastest is first or least[first] < MINIMUM_GAIN * least[fastest]:
+            return first
+        gain = round(least[first] / least[fastest], 2)
+        return StepPlan(precision=fastest.precision, memory_format=fastest.memory_format, speedup=gain)
+
+    def is_sure(self) -> bool:
+        """Whether the choice does not hang on a single round."""
+        chosen = self.chosen()
+        mine = next(plan for plan in self.plans if _same(plan, chosen))
+        # Staying with the first plan already forgoes a gain too small to matter.
+        slack = SURE_WITHIN * (MINIMUM_GAIN if mine is self.plans[0] else 1.0)
+        for left_out in range(len(self.seconds[mine])):
+            least = {plan: min(_without(self.seconds[plan], left_out)) for plan in self.plans}
+            if least[mine] > slack * min(least.values()):
+                return False
+            if mine is not self.plans[0] and least[mine] >= least[self.plans[0]]:
+                return False
+        return True
+
+    def _prove(self) -> None:
+        for plan in list(self.plans):
+            self._tell(plan)
+            found = self.trial.objection(plan)
+            if found is None:
+                self.seconds[plan] = []
+                continue
+            self._refuse(plan, found)
+
+    def _time(self, plan: StepPlan) -> None:
+        self._tell(plan)
+        result = self.trial.run(plan)
+        if not result.equals(self.trial.first.setdefault(plan, result)):
+            self._refuse(plan, "the same step twice gave different gradients")
+        else:
+            self.seconds[plan].append(result.seconds)
+
+    def _refuse(self, plan: StepPlan, why: str) -> None:
+        self.plans.remove(plan)
+        self.seconds.pop(plan, None)
+        self.refused.append(f"{plan.precision}, {plan.memory_format} computes this network wrongly here: {why}")
+
+    def _timed(self) -> bool:
+        return all(self.seconds[plan] for plan in self.plans)
+
+    def _running(self) -> list[StepPlan]:
+        if not self._timed():
+            return list(self.plans)
+        best = min(min(self.seconds[plan]) for plan in self.plans)
+        return [p for p in self.plans if len(self.seconds[p]) < 2 or min(self.seconds[p]) < HOPELESS * best]
+
+    def _tell(self, plan: StepPlan) -> None:
+        self.steps += 1
+        self.advance(self.steps, None, f"{plan.precision}, {plan.memory_format}")
 
 
-def measure_step(
-    model: nn.Module, plan: StepPlan, clip_shape: tuple[int, int, int, int], device: torch.device, *, repeats: int = 2
-) -> float:
-    """Seconds for forward and backward of one small batch; the best of `repeats` after one that is not counted."""
-    model = model.to(device).train()
-    clip = torch.randint(0, 256, (MEASURED_CLIPS, *clip_shape), dtype=torch.uint8, device=device)
-    best = float("inf")
-    for attempt in range(repeats + 1):
-        start = time.perf_counter()
-        with autocast(plan, device):
-            loss = model(clip).float().logsumexp(dim=1).mean()
-        loss.backward()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        if attempt:
-            best = min(best, time.perf_counter() - start)
-    return best
+def _without(values: list[float], index: int) -> list[float]:
+    return [value for number, value in enumerate(values) if number != index]
+
+
+def _same(one: StepPlan, other: StepPlan) -> bool:
+    return (one.precision, one.memory_format) == (other.precision, other.memory_format)
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _read(cache: Path) -> dict[str, object]:
+    """What is remembered; nothing if the file is damaged, which costs only a new measurement."""
+    try:
+        known = json.loads(cache.read_text())
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _remembered(entry: object, plans: list[StepPlan]) -> StepPlan | None:
+    """The plan of an entry, if it is one of `plans`."""
+    if not isinstance(entry, dict):
+        return None
+    speedup = entry.get("speedup")
+    if not isinstance(speedup, int | float) or isinstance(speedup, bool) or not 0 < speedup < 1e6:
+        return None
+    for plan in plans:
+        if entry.get("precision") == plan.precision and entry.get("memory_format") == plan.memory_format:
+            return StepPlan(precision=plan.precision, memory_format=plan.memory_format, speedup=float(speedup))
+    return None
 
 
 def _key(device: torch.device, label: str, clip_shape: tuple[int, ...], names: list[str]) -> str:
-    chip = torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name()
-    text = f"{chip}|{torch.get_num_threads()}|{torch.__version__}|{label}|{clip_shape}|{names}"
+    chip = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name()
+    text = f"{PROOF}|{chip}|{torch.get_num_threads()}|{torch.__version__}|{label}|{clip_shape}|{names}"
     return f"{label.split('(')[0]}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
-
-
-def _cpuinfo() -> str:
-    path = Path("/proc/cpuinfo")
-    return path.read_text() if path.exists() else ""
-
-
-def _cpu_flag(flag: str) -> bool:
-    return f" {flag}" in _cpuinfo()
-
-
-def _cpu_name() -> str:
-    names = [line.split(":", 1)[1].strip() for line in _cpuinfo().splitlines() if line.startswith("model name")]
-    flags = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if _cpu_flag(flag)]
-    return f"{names[0] if names else platform.processor()} {' '.join(flags)}"

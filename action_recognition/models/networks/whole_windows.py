@@ -53,7 +53,7 @@ def use_whole_windows(network: nn.Module) -> None:
     """Make every `Conv3d` of `network` a `WholeWindowConv3d`, under the same name and with the same parameters."""
     for module in network.modules():
         if isinstance(module, nn.Conv3d) and not isinstance(module, WholeWindowConv3d):
-            module.__class__ = _with_whole_windows(type(module))
+            module.__class__ = _with_whole_windows(type(module))  # type: ignore[arg-type]
 
 
 @functools.cache
