@@ -2,11 +2,12 @@
 
 from rich.console import Console
 
-from action_recognition.config import Config
+from action_recognition.config import Config, DataConfig
 from action_recognition.contract import ClipContract
 from action_recognition.data.manifest import IMAGE_SOURCES, SPLITS, Manifest, build_manifest
 from action_recognition.data.shards.shard_set import read_shard_manifest
 from action_recognition.data.sources.depth import shared_subjects
+from action_recognition.data.sources.grouping import unknown_sources_line
 from action_recognition.progress import progress_bar
 from action_recognition.text import printable
 
@@ -25,15 +26,18 @@ def load_manifest(config: Config, console: Console) -> Manifest:
         f"{config.data.name}: {found}; {len(manifest.class_names)} classes, data hash {manifest.data_hash}",
         highlight=False,
     )
-    for line in split_remarks(manifest, config.data.kind):
-        console.print(line, style="yellow", highlight=False, markup=False)
+    for line in split_remarks(manifest, config.data):
+        console.print(line, style="yellow", highlight=False, markup=False, soft_wrap=True)
     return manifest
 
 
-def split_remarks(manifest: Manifest, kind: str) -> list[str]:
+def split_remarks(manifest: Manifest, data: DataConfig) -> list[str]:
     """What a reader of scores has to know about the split."""
-    if kind != "depth":
-        return []
+    unknown = unknown_sources_line(manifest.records, data)
+    if data.kind != "depth":
+        return [printable(unknown)] if unknown and data.kind == "folder" else []
+    if unknown:
+        return [printable(unknown)]
     train, val, test = ([record.source for record in manifest.split(name)] for name in ("train", "val", "test"))
     return shared_subjects(train, {"val": val, "test": test})
 

@@ -30,6 +30,8 @@ def run_evaluation(config: Config, *, console: Console, mlflow: bool = False) ->
     if evaluation.errors:
         console.print(f"{len(evaluation.errors)} unreadable clips were skipped", style="yellow")
     console.print(metrics_table(evaluation.metrics, split=config.evaluation.split))
+    if evaluation.metrics.caution:
+        console.print(evaluation.metrics.caution, style="yellow", highlight=False, soft_wrap=True)
     written = ", ".join(sorted(path.name for path in evaluation.directory.iterdir()))
     console.print(f"{config.evaluation.metrics}; {evaluation.directory}/: {written}", highlight=False, markup=False)
     return evaluation

@@ -6,18 +6,32 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+# The bootstrap over groups covers less than it says with few of them (Cameron, Gelbach and Miller 2008).
+FEW_GROUPS = 10
+
 
 @dataclass(frozen=True, kw_only=True)
 class Metrics:
-    """Shares of 1 over `clips` test videos; `top1_low` and `top1_high` bound a 95 % interval."""
+    """Shares of 1 over `clips` test videos of `groups` sources; `top1_low` and `top1_high` bound a 95 % interval."""
 
     top1: float
     top3: float
     top5: float
     mean_class_accuracy: float
     clips: int
+    groups: int
     top1_low: float
     top1_high: float
+
+    @property
+    def caution(self) -> str:
+        """One line where the interval rests on too few sources; else empty."""
+        if self.groups >= FEW_GROUPS:
+            return ""
+        return (
+            f"caution: the clips come from {self.groups} source{'s' if self.groups > 1 else ''} only; with fewer than "
+            f"{FEW_GROUPS} a bootstrap interval is too narrow"
+        )
 
 
 def top_k_hits(probability_NK: NDArray[np.floating], label_N: NDArray[np.int64], *, k: int) -> NDArray[np.bool_]:
@@ -68,6 +82,7 @@ def compute_metrics(
         top5=float(top_k_hits(probability_NK, label_N, k=5).mean()),
         mean_class_accuracy=mean_class_accuracy(probability_NK.argmax(axis=1), label_N),
         clips=len(label_N),
+        groups=len(set(groups)),
         top1_low=low,
         top1_high=high,
     )

@@ -75,7 +75,8 @@ def test_flat_names_make_sequences_of_subjects(flat):
 
 def test_the_split_is_by_subject_for_all_classes_at_once(flat):
     for seed in range(5):
-        manifest = build_manifest(config_of(f"data.split_seed={seed}").data)
+        config = config_of(f"data.split_seed={seed}")
+        manifest = build_manifest(config.data)
         parts = [subjects(manifest, split) for split in ("train", "val", "test")]
         assert set.union(*parts) == {"S1", "S2", "S3", "S10"}
         assert sum(map(len, parts)) == 4
@@ -83,7 +84,7 @@ def test_the_split_is_by_subject_for_all_classes_at_once(flat):
         assert {r.label for r in manifest.split("test")} == {"G1", "G2"}
         seen = set(group_digests(manifest.split("train") + manifest.split("val")))
         assert not seen & set(group_digests(manifest.split("test")))
-        assert split_remarks(manifest, "depth") == []
+        assert split_remarks(manifest, config.data) == []
 
 
 def test_subjects_go_where_they_are_named(flat):
@@ -98,9 +99,10 @@ def test_subjects_go_where_they_are_named(flat):
 
 def test_one_subject_is_cut_by_sequence_and_that_is_said(flat):
     words = ["data.train_subjects=[S1]", "data.test_subjects=[S2]", "data.sequence_length=6", "data.val_fraction=0.5"]
-    manifest = build_manifest(config_of(*words).data)
+    config = config_of(*words)
+    manifest = build_manifest(config.data)
     assert Counter(r.split for r in manifest.records) == {"train": 2, "val": 2, "test": 4, "unused": 8}
-    (line,) = split_remarks(manifest, "depth")
+    (line,) = split_remarks(manifest, config.data)
     assert "val has sequences of subject S1, who is in train too" in line
 
 
@@ -266,7 +268,7 @@ def test_the_real_sequences_load(shared_dir, tmp_path, monkeypatch):
     manifest = build_manifest(config.data)
     assert Counter(record.split for record in manifest.records) == {"train": 11, "val": 11, "test": 11}
     assert len(manifest.class_names) == 11
-    assert len(split_remarks(manifest, "depth")) == 2
+    assert len(split_remarks(manifest, config.data)) == 2
     datamodule = ClipDataModule(config.data, manifest, make_contract(config.data, manifest), seed=1)
     record = datamodule.records("test")[0]
     batch = next(iter(datamodule.test_dataloader()))

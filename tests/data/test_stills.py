@@ -195,7 +195,8 @@ def test_the_synthetic_set_trains_is_judged_and_predicts(run_cli, tmp_path):
     assert outcome.out.count(".jpg") == 144
     assert "nothing to cache" in run_cli("cache-data", "data=stills_demo").out
     assert run_cli("export-shards", "data=stills_demo").err.count("shards hold videos") == 1
-    assert "nothing that makes training wrong" in run_cli("check-data", "data=stills_demo").out
+    checked = run_cli("check-data", "data=stills_demo").out
+    assert "nothing found that makes training wrong, but sources are not known" in checked
 
 
 def test_what_kaggle_packs_is_put_into_place(run_cli, stills, tmp_path):

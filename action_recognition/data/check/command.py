@@ -30,6 +30,7 @@ from action_recognition.data.datamodule import make_contract
 from action_recognition.data.load import load_manifest
 from action_recognition.data.manifest import IMAGE_SOURCES, SPLITS, Manifest
 from action_recognition.data.sources import OFFICIAL_SOURCES
+from action_recognition.data.sources.grouping import source_noun, unknown_sources_line
 from action_recognition.data.store.jobs import open_store
 from action_recognition.errors import DataError
 from action_recognition.progress import progress_bar
@@ -50,7 +51,9 @@ def check_data(config: Config, *, console: Console) -> Checked:
         _show(kind, list(group), console)
     for line in checked.remarks:
         console.print(f"remark: {printable(line)}", markup=False, highlight=False)
-    for leakage in checked.leakage:
+    if checked.unknown_sources:
+        console.print(f"leakage: {printable(checked.unknown_sources)}", style="bold red", markup=False, soft_wrap=True)
+    for leakage in checked.leakage if not checked.unknown_sources else ():
         console.print(f"leakage: {printable(leakage)}", markup=False, highlight=False)
     html, markdown = write_report(checked, Path(config.plots_dir))
     console.print(f"{html}, {markdown}", markup=False, highlight=False)
@@ -62,7 +65,10 @@ def check_data(config: Config, *, console: Console) -> Checked:
             f"see {html}, put these clips or the split files right, then: python commands.py check-data"
         )
     found = f"{len(checked.findings)} findings that do not" if checked.findings else "no findings"
-    console.print(f"{config.data.name}: nothing that makes training wrong, {found}", markup=False, highlight=False)
+    verdict = "nothing that makes training wrong"
+    if checked.unknown_sources:
+        verdict = "nothing found that makes training wrong, but sources are not known, so leakage cannot be seen"
+    console.print(f"{config.data.name}: {verdict}; {found}", markup=False, highlight=False, soft_wrap=True)
     return checked
 
 
@@ -111,12 +117,14 @@ def examine(config: Config, *, console: Console) -> Checked:
         remarks += (f"near duplicates: only the {MAX_PAIRS:,} most alike pairs were compared, {unseen:,} were not",)
     return Checked(
         name=data.name,
+        kind=data.kind,
+        unknown_sources=unknown_sources_line(manifest.records, data),
         split=data.split if listing else None,
         manifest=manifest,
         contract=contract,
         findings=tuple(sorted(findings, key=lambda finding: (list(KINDS).index(finding.kind), finding.path))),
         remarks=remarks,
-        leakage=measure_leakage(manifest),
+        leakage=measure_leakage(manifest, noun=source_noun(data.kind).one),
     )
 
 

@@ -33,7 +33,7 @@ KINDS = {
     "mislabelled": Kind(fault=True, meaning="the file name or the split files say another class than the folder"),
     "listed twice": Kind(fault=True, meaning="the split files name it under several classes"),
     "class without training clips": Kind(fault=True, meaning="the model would have an output that it never learns"),
-    "leaking": Kind(fault=True, meaning="its source video also gives clips of its class that are trained on"),
+    "leaking": Kind(fault=True, meaning="its source also gives clips of its class that are trained on"),
     "duplicate across splits": Kind(fault=True, meaning="the same bytes as a clip of another split"),
     "near duplicate across splits": Kind(fault=True, meaning="the same footage as a clip of another split"),
     "same footage, other class": Kind(fault=False, meaning="the same footage in another split under another class"),

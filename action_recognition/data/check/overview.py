@@ -19,16 +19,17 @@ FEW = 5  # things to name one by one
 
 @dataclass(frozen=True, kw_only=True)
 class Leakage:
-    """Of `clips` in `split`, how many come from a source video that is also in train (for test: in train or val).
+    """Of `clips` in `split`, how many come from a source that is also in train (for test: in train or val).
 
-    `leaking` counts sources of the same class, which the official splits keep apart; `film_known` sources that give
-    training clips of another class only, which they do not.
+    `leaking` counts sources of the same class, which a split has to keep apart; `film_known` sources that give training
+    clips of another class only, which official splits do not. `noun` is what a source is here.
     """
 
     split: str
     clips: int
     leaking: int
     film_known: int
+    noun: str = "source video"
 
     @property
     def share(self) -> float:
@@ -36,16 +37,21 @@ class Leakage:
 
     def __str__(self) -> str:
         return (
-            f"{self.leaking} of {self.clips} {self.split} clips ({100 * self.share:.1f} %) have their source video in "
+            f"{self.leaking} of {self.clips} {self.split} clips ({100 * self.share:.1f} %) have their {self.noun} in "
             f"train under the same class, {self.film_known} under another class"
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checked:
-    """Everything that check-data found out. `remarks` are lines about the set, `findings` are about single clips."""
+    """Everything that check-data found out. `remarks` are lines about the set, `findings` are about single clips.
+
+    `unknown_sources` is a line where nothing is known of which clips belong together, so that no leakage can be found.
+    """
 
     name: str
+    kind: str
+    unknown_sources: str
     split: int | None
     manifest: Manifest
     contract: ClipContract
@@ -58,8 +64,8 @@ class Checked:
         return [finding for finding in self.findings if finding.is_fault]
 
 
-def measure_leakage(manifest: Manifest) -> tuple[Leakage, ...]:
-    """Leakage of val and test, where they have clips."""
+def measure_leakage(manifest: Manifest, *, noun: str = "source video") -> tuple[Leakage, ...]:
+    """Leakage of val and test, where they have clips; `noun` is what a source is."""
     records = {split: manifest.split(split) for split in ("train", "val", "test")}
     measured = []
     for split, seen in (("val", records["train"]), ("test", records["train"] + records["val"])):
@@ -68,7 +74,8 @@ def measure_leakage(manifest: Manifest) -> tuple[Leakage, ...]:
         leaking = [record for record in clips if (record.label, record.source) in groups]
         known = [r for r in clips if r.source in films and (r.label, r.source) not in groups]
         if clips:
-            measured.append(Leakage(split=split, clips=len(clips), leaking=len(leaking), film_known=len(known)))
+            counts = {"clips": len(clips), "leaking": len(leaking), "film_known": len(known)}
+            measured.append(Leakage(split=split, noun=noun, **counts))
     return tuple(measured)
 
 

@@ -20,6 +20,8 @@ from action_recognition.data.check.findings import KINDS, Finding
 from action_recognition.data.check.overview import Checked, length_bins, length_text
 from action_recognition.data.check.pictures import strips, typical_clips
 from action_recognition.data.manifest import SPLITS, ClipRecord
+from action_recognition.data.sources import OFFICIAL_SOURCES
+from action_recognition.data.sources.grouping import source_noun
 from action_recognition.files import replace_file
 
 CLIPS_OF_A_CLASS = 4
@@ -49,7 +51,8 @@ def report_blocks(checked: Checked) -> Iterator[Block]:
     yield Heading(f"Data report: {checked.name}{split}", level=1)
     yield Paragraph(f"{checked.manifest.videos_dir}; data hash {checked.manifest.data_hash}")
     yield _verdict(checked)
-    yield Bullets([_size_line(records), *checked.remarks])
+    unknown = [checked.unknown_sources] if checked.unknown_sources else []
+    yield Bullets([*unknown, _size_line(checked), *checked.remarks])
     yield from _findings_blocks(checked)
     yield from _leakage_blocks(checked)
     yield from _class_blocks(checked)
@@ -63,17 +66,21 @@ def _verdict(checked: Checked) -> Paragraph:
     smaller = f"; {others} smaller findings" if others else ""
     if faults:
         return Paragraph(f"{faults} findings that make training or its scores wrong{smaller}", tone="bad")
+    if checked.unknown_sources:
+        line = "Nothing found that makes training wrong, but sources are not known, so leakage cannot be seen"
+        return Paragraph(f"{line}{smaller}", tone="bad")
     return Paragraph(f"Nothing found that makes training wrong{smaller}", tone="good")
 
 
-def _size_line(records: Sequence[ClipRecord]) -> str:
+def _size_line(checked: Checked) -> str:
+    records, noun = checked.manifest.records, source_noun(checked.kind)
     seconds = sum(record.frames / record.fps for record in records if record.fps > 0)
     sources = len({(record.label, record.source) for record in records})
     sizes = Counter(f"{r.width}x{r.height}" for r in records if not r.error)
     rates = Counter(f"{r.fps:g}" for r in records if not r.error)
     return (
-        f"{len(records):,} clips of {len({record.label for record in records})} classes from {sources:,} source "
-        f"videos, {seconds / 60:.1f} minutes; {_most_common(sizes)} pixels; {_most_common(rates)} frames a second"
+        f"{len(records):,} clips of {len({record.label for record in records})} classes from {sources:,} "
+        f"{noun.many}, {seconds / 60:.1f} minutes; {_most_common(sizes)} pixels; {_most_common(rates)} frames a second"
     )
 
 
@@ -122,17 +129,26 @@ def _finding_figures(checked: Checked, findings: Sequence[Finding]) -> list[Figu
 
 def _leakage_blocks(checked: Checked) -> Iterator[Block]:
     yield Heading("Leakage")
-    yield Paragraph(
-        "Clips of one source video look alike. Where such clips of one class are on both sides of a split, the score "
-        "measures how well a model recognises films. The official splits keep them apart class by class; the same "
-        "film may give clips of other classes on the other side."
+    noun = source_noun(checked.kind)
+    if checked.unknown_sources:
+        yield Paragraph(f"Nothing can be said: {checked.unknown_sources}.", tone="bad")
+        return
+    text = (
+        f"Clips of one {noun.one} look alike. Where such clips of one class are on both sides of a split, the score "
+        f"measures how well a model recognises {noun.many}, not actions."
     )
+    if checked.kind in OFFICIAL_SOURCES:
+        text += (
+            " The official splits keep them apart class by class; the same source video may give clips of other "
+            "classes on the other side."
+        )
+    yield Paragraph(text)
     rows = [
         (one.split, one.clips, one.leaking, f"{100 * one.share:.1f} %", one.film_known, Bar((one.leaking,), one.clips))
         for one in checked.leakage
     ]
     if rows:
-        yield Table(("split", "clips", "source in train", "share", "film in train, other class", ""), rows)
+        yield Table(("split", "clips", f"{noun.one} in train", "share", f"{noun.one} in train, other class", ""), rows)
     else:
         yield Paragraph("There are neither validation nor test clips.")
 
@@ -152,7 +168,7 @@ def _class_blocks(checked: Checked) -> Iterator[Block]:
     whole = Bar(everything, sum(everything))
     rows.append(("all", *everything, sources, length_text(manifest.records), whole))
     yield Heading("Classes")
-    columns = ("class", *SPLITS, "source videos", "frames: min - median - max", "")
+    columns = ("class", *SPLITS, source_noun(checked.kind).many, "frames: min - median - max", "")
     yield Table(columns, rows, legend=SPLITS)
     typical = {name: typical_clips(records, count=CLIPS_OF_A_CLASS) for name, records in of_class.items()}
     shown = [record for records in typical.values() for record in records]

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from action_recognition.config import DataConfig
+from action_recognition.data.sources.grouping import named, propose_pattern
 from action_recognition.data.splits import cut_by_source
 from action_recognition.errors import DataError
+from action_recognition.text import printable
 
 if TYPE_CHECKING:
     from action_recognition.data.manifest import ClipRecord
@@ -23,9 +25,9 @@ def assign_folder_splits(records: Sequence[ClipRecord], data: DataConfig) -> lis
     file is a source of its own.
 
     Raises:
-        DataError: if the pattern has no group, or does not match a file name.
+        DataError: if the pattern has no group, or does not find a source in every file name.
     """
-    sourced = [replace(record, source=_source(record, data.source_pattern)) for record in records]
+    sourced = _with_sources(records, data.source_pattern)
     sources: dict[str, list[str]] = {}
     for record in sourced:
         sources.setdefault(record.label, []).append(record.source)
@@ -33,13 +35,23 @@ def assign_folder_splits(records: Sequence[ClipRecord], data: DataConfig) -> lis
     return [replace(r, split="test" if r.source in cut[r.label] else "train") for r in sourced]
 
 
-def _source(record: ClipRecord, pattern: str | None) -> str:
-    stem = Path(record.path).stem
+def _with_sources(records: Sequence[ClipRecord], pattern: str | None) -> list[ClipRecord]:
+    names = [Path(record.path).stem for record in records]
     if pattern is None:
-        return stem
-    if re.compile(pattern).groups < 1:
+        return [replace(record, source=name) for record, name in zip(records, names, strict=True)]
+    expression = re.compile(pattern)
+    if expression.groups < 1:
         raise DataError(f"data.source_pattern={pattern}: has no group; put the source's part in parentheses")
-    match = re.search(pattern, stem)
-    if match is None:
-        raise DataError(f"data.source_pattern={pattern}: does not match {record.path}")
-    return match[1]
+    matches = [expression.search(name) for name in names]
+    # A group that takes part in no match, or matches nothing, finds no source.
+    sources = [match[1] or "" if match else "" for match in matches]
+    if "" in sources:
+        first = sources.index("")
+        what = "group 1 is empty in" if matches[first] else "does not match"
+        found = f"it finds a source in {sum(map(bool, sources))} of {len(sources)} file names"
+        proposal = propose_pattern(named(records))
+        raise DataError(
+            printable(f"data.source_pattern={pattern}: {what} {names[first]!r} ({records[first].path}); {found}")
+            + (f"; {proposal}" if proposal else "")
+        )
+    return [replace(record, source=source) for record, source in zip(records, sources, strict=True)]
