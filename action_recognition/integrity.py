@@ -20,6 +20,7 @@ SEAL_START = (
     + SEAL_KEY
     + bytes([2 << 3 | 2, DIGEST_LENGTH])
 )
+FILE_SEAL = b"sha256:"
 SEAL_BYTES = len(SEAL_START) + DIGEST_LENGTH
 EXPORT_AGAIN = "export it again: python commands.py export-onnx"
 
@@ -60,18 +61,16 @@ def check_onnx(path: Path) -> bool:
         ContractError: if it is another, or the file cannot be read.
     """
     try:
+        size_bytes = max(0, path.stat().st_size - SEAL_BYTES)
         with path.open("rb") as file:
-            left = path.stat().st_size - SEAL_BYTES
-            digest = sha256()
-            while left > 0 and (chunk := file.read(min(left, CHUNK_BYTES))):
-                digest.update(chunk)
-                left -= len(chunk)
+            file.seek(size_bytes)
             seal = file.read()
+        digest = _digest(path, size_bytes)
     except OSError as error:
         raise ContractError(f"{path}: cannot be read ({error.strerror or error})") from None
     if not seal.startswith(SEAL_START):
         return False
-    if seal != SEAL_START + digest.hexdigest().encode():
+    if seal != SEAL_START + digest:
         raise ContractError(
             f"{path}: damaged, or changed after its export (its checksum is another); {EXPORT_AGAIN}; whoever changed "
             "it on purpose deletes 'sha256' from its metadata"
@@ -82,3 +81,31 @@ def check_onnx(path: Path) -> bool:
 def say_unchecked(path: Path) -> None:
     """Say that a file that can be used has no checksum."""
     print(f"{path}: carries no checksum, so damage cannot be noticed; {EXPORT_AGAIN}", file=sys.stderr)
+
+
+def seal_file(path: Path) -> None:
+    """Add the SHA-256 of a file to its end, for formats whose readers do not look behind their own."""
+    digest = _digest(path, path.stat().st_size)
+    with path.open("ab") as file:
+        file.write(FILE_SEAL + digest)
+
+
+def is_sealed(path: Path) -> bool:
+    """Whether a file ends in the SHA-256 of the bytes before it."""
+    seal_bytes = len(FILE_SEAL) + DIGEST_LENGTH
+    size_bytes = path.stat().st_size - seal_bytes
+    if size_bytes < 0:
+        return False
+    with path.open("rb") as file:
+        file.seek(size_bytes)
+        seal = file.read()
+    return seal == FILE_SEAL + _digest(path, size_bytes)
+
+
+def _digest(path: Path, size_bytes: int) -> bytes:
+    digest = sha256()
+    with path.open("rb") as file:
+        while size_bytes > 0 and (chunk := file.read(min(size_bytes, CHUNK_BYTES))):
+            digest.update(chunk)
+            size_bytes -= len(chunk)
+    return digest.hexdigest().encode()

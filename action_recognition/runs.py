@@ -8,6 +8,7 @@ from action_recognition.config import Config, DataConfig
 from action_recognition.errors import ConfigError
 from action_recognition.files import replace_file
 from action_recognition.processes import in_dvc_stage
+from action_recognition.stored_values import Text
 
 POINTER = "last_run"
 TRACKING = "mlflow_run_id"
@@ -45,7 +46,10 @@ def last_run(plots_dir: str) -> Path:
     pointer = Path(plots_dir) / POINTER
     if not pointer.is_file():
         raise ConfigError(f"no run in {plots_dir} yet: python commands.py train makes one; or give a checkpoint's path")
-    return Path(pointer.read_text().strip())
+    name = pointer.read_text(encoding="utf-8", errors="replace").strip()
+    if not Text().allows(name):
+        raise ConfigError(f"{pointer}: names no run; give a checkpoint's path, or: python commands.py train")
+    return Path(name)
 
 
 def resolve_checkpoint(spec: str, *, plots_dir: str) -> Path:
@@ -125,4 +129,5 @@ def remember_tracking(run_dir: Path, run_id: str) -> None:
 def tracking_of(run_dir: Path) -> str | None:
     """The MLflow run that records a run, if one does."""
     path = run_dir / TRACKING
-    return path.read_text().strip() if path.is_file() else None
+    text = path.read_text(encoding="utf-8", errors="replace").strip() if path.is_file() else ""
+    return text if Text(100).allows(text) else None

@@ -2,8 +2,9 @@ import dataclasses
 
 import pytest
 
+from action_recognition.config import load_config
 from action_recognition.contract import ClipContract
-from action_recognition.errors import ContractError
+from action_recognition.errors import ContractError, UserError
 
 
 def test_json_and_dict_bring_back_an_equal_contract(tiny_contract):
@@ -138,3 +139,17 @@ def test_whole_numbers_stand_for_floats(tiny_contract):
     found = ClipContract.from_dict(tiny_contract.to_dict() | {"mean": [128, 127, 0]}, origin="x")
     assert found.mean == (128.0, 127.0, 0.0)
     assert all(type(value) is float for value in found.mean)
+
+
+@pytest.mark.parametrize("name", ["frames", "stride", "size", "short_side", "mean", "std"])
+@pytest.mark.parametrize("value", [1e-6, 1, 16, 1000, 1001, 4096, 4097, 65535, 65536])
+def test_what_the_configuration_takes_the_contract_takes(tiny_contract, name, value):
+    given = [value] * 3 if name in ("mean", "std") else int(value)
+    beside = {"short_side": 4096} if name == "size" else {"size": 1} if name == "short_side" else {}
+    beside |= {"mean": [100.0] * 3} if name == "std" else {}
+    overrides = {f"data.{key}": text for key, text in ({name: given} | beside).items()}
+    try:
+        load_config([f"{key}={str(text).replace(' ', '')}" for key, text in overrides.items()])
+    except UserError:
+        return
+    dataclasses.replace(tiny_contract, **{name: given} | beside)

@@ -13,7 +13,7 @@ from tiny_models import exported_bytes, save_checkpoint, tiny_contract, tiny_mod
 
 from action_recognition.errors import ContractError
 from action_recognition.export.tensorrt import _read_onnx
-from action_recognition.integrity import SEAL_BYTES, check_checkpoint, check_onnx, sealed_onnx
+from action_recognition.integrity import SEAL_BYTES, check_checkpoint, check_onnx, is_sealed, seal_file, sealed_onnx
 from action_recognition.models.module import VideoActionModel
 from action_recognition.runtime.backends import load_backend
 
@@ -170,3 +170,18 @@ def test_a_cut_file_is_one_line(tmp_path: Path, size: int) -> None:
     path.write_bytes(save_checkpoint(tiny_model(), tmp_path / "model.ckpt").read_bytes()[:size])
     with pytest.raises(ContractError, match=r"model\.onnx"):
         VideoActionModel.from_checkpoint(path)
+
+
+def test_an_array_with_a_seal_is_the_same_array_and_damage_is_noticed(tmp_path: Path) -> None:
+    path, array = tmp_path / "features.npy", np.arange(3000, dtype=np.float16)
+    np.save(path, array)
+    assert not is_sealed(path)
+    seal_file(path)
+    assert is_sealed(path)
+    assert np.array_equal(np.load(path, mmap_mode="r"), array)
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 37):
+        path.write_bytes(flipped(whole, place))
+        assert not is_sealed(path)
+    path.write_bytes(b"")
+    assert not is_sealed(path)

@@ -5,15 +5,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from tiny_models import tiny_contract, tiny_model
 
+from action_recognition.data.check.sketches import SAMPLES, SKETCH_SIZE, Sketch, read_sketches, write_sketches
 from action_recognition.data.shards.index import Shard, ShardIndex
-from action_recognition.errors import ContractError, DataError, UserError
+from action_recognition.errors import ConfigError, ContractError, DataError, UserError
 from action_recognition.export.engine import EngineInfo
 from action_recognition.models.module import VideoActionModel
+from action_recognition.runs import last_run, tracking_of
 from action_recognition.stored_values import Number, OneOf, Several, Text, Whole
+from action_recognition.training.callbacks import read_history
 
 STRANGE = [None, True, -1, 1.5, float("nan"), 10**30, "x\ny", "", [], [None], [[1]], {}, {"a": 1}]
 
@@ -132,3 +136,39 @@ def test_a_checkpoint_of_something_else_is_one_line(tmp_path: Path, content: obj
     with pytest.raises(ContractError) as raised:
         VideoActionModel.from_checkpoint(path)
     assert_is_one_line(raised.value, str(path))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"\xff\xfe", b"epoch\nx\n", b"loss\n1\n", b"epoch\n0,1,2\n", b"epoch\nnan\n", b"epoch\ninf\n", bytes(200_000)],
+)
+def test_a_history_that_is_none_is_one_line(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "history.csv"
+    path.write_bytes(content)
+    with pytest.raises(DataError) as raised:
+        read_history(path)
+    assert_is_one_line(raised.value, str(path))
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"plots/ru\0ns/a", b"\x1b[2J", b"a\nb", b"x" * 5000])
+def test_a_pointer_that_names_no_run_is_one_line(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "last_run").write_bytes(content)
+    with pytest.raises(ConfigError, match="names no run") as raised:
+        last_run(str(tmp_path))
+    assert_is_one_line(raised.value, str(tmp_path))
+    (tmp_path / "mlflow_run_id").write_bytes(content)
+    assert tracking_of(tmp_path) is None
+
+
+def test_damaged_sketches_are_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "sketches.npz"
+    gray_THW = np.arange(SAMPLES * SKETCH_SIZE**2, dtype=np.uint8).reshape(SAMPLES, SKETCH_SIZE, SKETCH_SIZE)
+    write_sketches(path, {"0" * 32: Sketch(header_frames=9, gray_THW=gray_THW)})
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 3):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << (place % 8)
+        path.write_bytes(damaged)
+        for sketch in read_sketches(path).values():
+            assert np.array_equal(sketch.gray_THW, gray_THW)
+            assert sketch.header_frames == 9

@@ -12,6 +12,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 
+from action_recognition.errors import DataError, first_line
 from action_recognition.files import replace_file
 from action_recognition.interruption import Deferral
 from action_recognition.progress import Advance, as_clock, progress_bar
@@ -116,13 +117,24 @@ class History(Callback):
 
 
 def read_history(path: Path) -> list[dict[str, float]]:
-    """Rows of a `history.csv`; values that were not logged are left out, and the epoch is whole."""
+    """Rows of a `history.csv`; values that were not logged are left out, and the epoch is whole.
+
+    Raises:
+        DataError: if it is none.
+    """
 
     def number(name: str, text: str) -> float:
         return int(float(text)) if name == "epoch" else float(text)
 
-    with path.open(newline="") as file:
-        return [{name: number(name, text) for name, text in row.items() if text} for row in csv.DictReader(file)]
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [{name: number(name, text) for name, text in row.items() if text} for row in csv.DictReader(file)]
+        if not all("epoch" in row for row in rows):
+            raise ValueError("a row has no epoch")
+    except (ValueError, TypeError, OverflowError, csv.Error) as error:
+        line = f"{path}: not the history of a training ({first_line(error)[:100]}); move it away, and resume again"
+        raise DataError(line) from None
+    return rows
 
 
 def remaining_seconds(rows: Sequence[dict[str, float]], *, total: int) -> float:

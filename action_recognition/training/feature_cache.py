@@ -20,6 +20,7 @@ from action_recognition.data.datamodule import ClipDataModule
 from action_recognition.data.features import FeatureDataModule, FeatureSet, Floats
 from action_recognition.errors import DataError, NumericsError
 from action_recognition.files import replacing
+from action_recognition.integrity import is_sealed, seal_file
 from action_recognition.models.device import training_device
 from action_recognition.models.module import VideoActionModel
 from action_recognition.progress import progress_bar
@@ -52,6 +53,10 @@ def make_feature_data(
     for split, passes in (("train", views), *([("val", 1)] if has_val else [])):
         key = cache_key(model, datamodule, split=split, passes=passes)
         path = CACHE_DIR / f"{config.model.network}-{split}-{key}.npy"
+        if path.exists() and not is_sealed(path):
+            line = f"{path}: damaged, or from before such files had a checksum; computed anew"
+            console.print(line, style="yellow", highlight=False, markup=False, soft_wrap=True)
+            path.unlink()
         if not path.exists():
             device = training_device(config.trainer.accelerator)
             _compute(model.to(device), datamodule, plan, split=split, passes=passes, path=path, console=console)
@@ -119,6 +124,7 @@ def _compute(
                 progress(done, passes * clips)
         assert stored is not None
         stored.flush()
+        seal_file(partial)
     model.train()
 
 
