@@ -33,7 +33,7 @@ class Commands:
 
     def check_data(self, *overrides: str) -> None:
         """Decode every clip; report corrupt, short, duplicate, leaking; exit 1 where training would be wrong."""
-        config, console = _start(overrides, reads_videos=True)
+        config, console = _start(overrides, reads_videos=True, data_here=True)
 
         from action_recognition.data.check import check_data
 
@@ -45,7 +45,7 @@ class Commands:
 
         data.cache.codec=raw|jpeg chooses how, data.cache.prune=true removes what is not used any more.
         """
-        config, console = _start(overrides, reads_videos=True)
+        config, console = _start(overrides, reads_videos=True, data_here=True)
 
         from action_recognition.data.store.jobs import cache_data
 
@@ -57,7 +57,7 @@ class Commands:
 
         data.shards.max_megabytes limits a tar. Upload the folder as it is, then: data=shards data.shards.url=URL
         """
-        config, console = _start(overrides, reads_videos=True)
+        config, console = _start(overrides, reads_videos=True, data_here=True)
 
         from action_recognition.data.shards.jobs import export_shards
 
@@ -70,7 +70,7 @@ class Commands:
 
         trainer.resume=last goes on where the last run stopped, with its settings.
         """
-        config, console = _start(overrides, batches=True)
+        config, console = _start(overrides, batches=True, data_here=True)
 
         from action_recognition.training.jobs import run_training
 
@@ -79,7 +79,7 @@ class Commands:
 
     def train_ml_flow(self, *overrides: str) -> None:
         """Train, and record the run in MLflow."""
-        config, console = _start(overrides, batches=True)
+        config, console = _start(overrides, batches=True, data_here=True)
 
         from action_recognition.training.jobs import run_training
 
@@ -193,7 +193,12 @@ class Commands:
 
 
 def _start(
-    overrides: tuple[str, ...], *, of_checkpoint: bool = False, reads_videos: bool = False, batches: bool = False
+    overrides: tuple[str, ...],
+    *,
+    of_checkpoint: bool = False,
+    reads_videos: bool = False,
+    batches: bool = False,
+    data_here: bool = False,
 ) -> "tuple[Config, Console]":
     from rich.console import Console
 
@@ -215,6 +220,10 @@ def _start(
 
         config = as_exported(config)
     set_max_pixels(config.data.max_pixels)
+    if data_here:
+        from action_recognition.data.places import check_places
+
+        check_places(config.data)
     if batches:
         from action_recognition.data.memory_needed import check_batches_fit
 

@@ -27,15 +27,30 @@ class ClipAugment:
         self.size = size
         self.keep_direction = torch.tensor([name in set(config.keep_direction) for name in class_names])
 
-    def __call__(self, clip_BCTHW: Tensor, label_B: Tensor, *, seed: int, rank: int = 0, world: int = 1) -> Tensor:
+    def __call__(
+        self,
+        clip_BCTHW: Tensor,
+        label_B: Tensor,
+        *,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
+        first: int = 0,
+        of: int | None = None,
+    ) -> Tensor:
         """uint8 `[B, C, T, H, W]` to float32 `[B, C, T, size, size]`, on the scale it came in.
 
         Args:
             seed: the draw follows from it alone, so that a resumed run repeats what it would have done.
             rank, world: of `world` batches that are drawn for together this is number `rank`, so that several processes
                 draw what a single one would have drawn for all of their clips.
+            first, of: where these are clips of a batch of `of`, from number `first` on, they become what they would
+                have become with all of it.
         """
-        draw = Draw(len(clip_BCTHW), seed=seed, rank=rank, world=world)
+        count = len(clip_BCTHW)
+        batch = count if of is None else of
+        own = slice(rank * batch + first, rank * batch + first + count)
+        draw = Draw(own, total=batch * world, seed=seed)
         flip_B = self._flips(label_B, draw)
         theta_B23 = self._crops(flip_B, draw)
         # In memory channels come last: turned round with the cast, that costs half of what it does afterwards.
@@ -95,17 +110,17 @@ class ClipAugment:
 
 
 class Draw:
-    """Random numbers for one batch of `count` clips, which is number `rank` of `world` that are drawn for together."""
+    """Random numbers for the clips `own` of `total` that are drawn for together."""
 
-    def __init__(self, count: int, *, seed: int, rank: int = 0, world: int = 1) -> None:
-        self.own = slice(rank * count, (rank + 1) * count)
-        self.total = count * world
+    def __init__(self, own: slice, *, total: int, seed: int) -> None:
+        self.own = own
+        self.total = total
         self.generator = torch.Generator().manual_seed(seed)
 
     def uniform(self, low: float = 0.0, high: float = 1.0) -> Tensor:
-        """`[count]` float32 from `low` to `high`."""
+        """One float32 a clip, from `low` to `high`."""
         return low + (high - low) * torch.rand(self.total, generator=self.generator)[self.own]
 
     def seeds(self) -> Tensor:
-        """`[count]` int64, one a clip."""
+        """One int64 a clip."""
         return torch.randint(2**62, (self.total,), generator=self.generator)[self.own]

@@ -140,11 +140,15 @@ class VideoActionModel(L.LightningModule):
         seed, rank, world = self._draw_seed(self.global_step), self.global_rank, self.trainer.world_size
         return batch._replace(clip_BCTHW=self.as_trained(batch, seed=seed, rank=rank, world=world))
 
-    def as_trained(self, batch: ClipBatch, *, seed: int, rank: int = 0, world: int = 1) -> Tensor:
-        """Clips of the contract's size from a training batch: augmented, or without augmentation the centre squares."""
+    def as_trained(self, batch: ClipBatch, *, seed: int, **draw: Any) -> Tensor:
+        """Clips of the contract's size from a training batch: augmented, or without augmentation the centre squares.
+
+        Args:
+            seed, draw: of `ClipAugment`.
+        """
         if self.augment is None:
             return self._cropped(batch.clip_BCTHW)
-        return self.augment(batch.clip_BCTHW, batch.label_B, seed=seed, rank=rank, world=world)
+        return self.augment(batch.clip_BCTHW, batch.label_B, seed=seed, **draw)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
         self.skipped.update(batch.errors)

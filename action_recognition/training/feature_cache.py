@@ -17,6 +17,7 @@ from torch import Tensor
 
 from action_recognition.config import Config
 from action_recognition.data.datamodule import ClipDataModule
+from action_recognition.data.dataset import ClipBatch
 from action_recognition.data.features import FeatureDataModule, FeatureSet, Floats
 from action_recognition.errors import DataError, NumericsError
 from action_recognition.files import replacing
@@ -27,7 +28,8 @@ from action_recognition.progress import progress_bar
 from action_recognition.training.step import StepPlan, autocast
 
 PRIME = 100_003  # more batches than a pass has: no two of them draw alike
-CPU_CLIPS, ALL_CLIPS = 2, 1_000_000
+# Clips a forward pass. On a CPU few, whose maps stay in its caches' reach.
+CPU_CLIPS, GPU_CLIPS = 2, 32
 CACHE_DIR = Path(".cache/features")
 
 
@@ -151,14 +153,24 @@ def _features(
     for step, batch in enumerate(datamodule.pass_over(split, number)):
         if batch.errors:
             raise DataError(f"{batch.errors[0]}; find such clips: python commands.py check-data")
-        clip_BCTHW = batch.clip_BCTHW.to(model.device)
-        if split == "train":
-            clip_BCTHW = model.as_trained(batch._replace(clip_BCTHW=clip_BCTHW), seed=PRIME * number + step)
+        seed = PRIME * number + step
+        yield torch.cat(list(_features_of(model, batch, plan, augmented=split == "train", seed=seed))), batch.index_B
+
+
+def _features_of(
+    model: VideoActionModel, batch: ClipBatch, plan: StepPlan, *, augmented: bool, seed: int
+) -> Iterable[Tensor]:
+    """Features of a batch, a few clips at a time: an augmented clip takes many times its bytes as uint8.
+
+    They are augmented as the whole batch would be.
+    """
+    total = len(batch.index_B)
+    at_once = CPU_CLIPS if model.device.type == "cpu" else GPU_CLIPS
+    for first in range(0, total, at_once):
+        few = slice(first, first + at_once)
+        part = batch._replace(clip_BCTHW=batch.clip_BCTHW[few].to(model.device), label_B=batch.label_B[few])
+        clip_BCTHW = part.clip_BCTHW
+        if augmented:
+            clip_BCTHW = model.as_trained(part, seed=seed, first=first, of=total)
         with autocast(plan, model.device):
-            parts = [model.features(part) for part in clip_BCTHW.split(_at_once(model.device))]
-        yield torch.cat(parts), batch.index_B
-
-
-def _at_once(device: torch.device) -> int:
-    """Clips a forward pass. On a CPU few, whose maps stay in its caches' reach."""
-    return CPU_CLIPS if device.type == "cpu" else ALL_CLIPS
+            yield model.features(clip_BCTHW)
