@@ -26,7 +26,7 @@ KINDS = {
     "run": "name",
     "date": "short",
     "device": "short",
-    "top-1 against the baseline, in points": "short",
+    "top-1 difference": "short",
     "changed against the baseline": "list",
     "why the runtime moved": "list",
 }

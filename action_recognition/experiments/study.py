@@ -16,8 +16,8 @@ from action_recognition.experiments.changes import CHOICES, changes
 from action_recognition.experiments.space import SearchKey
 from action_recognition.training.tracking_store import SQLITE
 
-# What a study notes of its trials' common settings, their data, and its MLflow run.
-SETTINGS, DATA_HASH, MLFLOW_RUN = "settings", "data_hash", "mlflow_run_id"
+# What a study notes of its trials' common settings, their data, how they compute, and its MLflow run.
+SETTINGS, DATA_HASH, STEP_PLAN, MLFLOW_RUN = "settings", "data_hash", "step_plan", "mlflow_run_id"
 
 
 def open_study(config: Config, space: Sequence[SearchKey], *, data_hash: str) -> optuna.Study:

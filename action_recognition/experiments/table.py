@@ -19,7 +19,7 @@ HEADINGS = (
     "device",
     "top-1",
     "top-3",
-    "top-1 against the baseline, in points",
+    "top-1 difference",
     "changed against the baseline",
     "why the runtime moved",
 )
@@ -126,7 +126,7 @@ def notes(runs: Sequence[RunRecord]) -> list[str]:
     if any(run.test is not None and run.test.leaking for run in runs):
         lines.append("leaking: evaluated with evaluation.allow_leakage=true.")
     lines.append(
-        "top-1 against the baseline: difference in percent points, with its 95 % interval. Where that holds 0, the "
+        "top-1 difference: to the baseline, in percent points, with its 95 % interval. Where that holds 0, the "
         "test clips cannot tell the two apart, and no changed setting is to be blamed or praised. The interval is over "
         "test clips, not over trainings with other seeds, which differ as well."
     )

@@ -15,12 +15,12 @@ from action_recognition.data.datamodule import make_contract
 from action_recognition.data.load import load_manifest
 from action_recognition.errors import ConfigError
 from action_recognition.experiments.space import SearchKey, read_space
-from action_recognition.experiments.study import MLFLOW_RUN, open_study, seed_sampler
-from action_recognition.experiments.trials import ERROR, RUN_DIR, fail_abandoned, finished, run_trial
+from action_recognition.experiments.study import MLFLOW_RUN, STEP_PLAN, open_study, seed_sampler
+from action_recognition.experiments.trials import ERROR, RUN_DIR, fail_abandoned, finished, run_trial, trial_config
 from action_recognition.experiments.tune_report import best_trial, report_study
 from action_recognition.recall import FORGOTTEN
 from action_recognition.runs import checkpoint_dir, remember_run
-from action_recognition.training.fit import quiet_lightning
+from action_recognition.training.fit import plan_step, quiet_lightning
 from action_recognition.training.tracking import open_run
 
 KEPT = ("tracking.", "evaluation.")
@@ -45,6 +45,7 @@ def run_tune(config: Config, *, console: Console) -> str:
     study = open_study(config, space, data_hash=_checked_data(config, console))
     fail_abandoned(study)
     quiet_lightning()
+    base = with_step_plan(study, config, space, base, console=console)
     name = config.tracking.run_name or f"tune-{study.study_name}"
     own = replace(config, tracking=replace(config.tracking, run_name=name, system_metrics=False))
     tags = {"command": "tune", "study": study.study_name}
@@ -63,6 +64,33 @@ def run_tune(config: Config, *, console: Console) -> str:
         command = shlex.join(["train", *each_key_once(base, drawn)])
         console.print(f"see the runs: {tracker.url_hint}", highlight=False, markup=False)
     return command
+
+
+def with_step_plan(
+    study: optuna.Study, config: Config, space: Sequence[SearchKey], base: Sequence[str], *, console: Console
+) -> list[str]:
+    """The overrides that all trials share, with number format and memory layout in place of `auto`.
+
+    Measured with the study's first trial and kept with the study: trials that compute differently, because another
+    program ran when they were measured or the study goes on elsewhere, would differ by more than their settings.
+    """
+    keys = {"trainer.precision": config.trainer.precision, "trainer.memory_format": config.trainer.memory_format}
+    searched = {entry.key for entry in space}
+    open_keys = [key for key, given in keys.items() if given == "auto" and not searched & {key, "trainer"}]
+    if not open_keys:
+        return list(base)
+    if STEP_PLAN not in study.user_attrs:
+        shared = trial_config(base)
+        contract = make_contract(shared.data, load_manifest(shared, Console(quiet=True)))
+        plan = plan_step(shared, contract, console)
+        study.set_user_attr(
+            STEP_PLAN, {"trainer.precision": plan.precision, "trainer.memory_format": plan.memory_format}
+        )
+    kept = study.user_attrs[STEP_PLAN]
+    line = f"every trial of study {study.study_name} computes with {', '.join(str(kept[key]) for key in open_keys)}"
+    console.print(line, highlight=False, markup=False)
+    fixed = [f"{key}={kept[key]}" for key in open_keys]
+    return [override for override in base if override.split("=", 1)[0] not in open_keys] + fixed
 
 
 def _base_overrides(config: Config) -> list[str]:

@@ -28,6 +28,24 @@ def best_trial(study: optuna.Study) -> FrozenTrial | None:
     return max(complete, key=lambda trial: (_score(trial), -trial.number), default=None)
 
 
+def tied_with(study: optuna.Study, best: FrozenTrial) -> list[FrozenTrial]:
+    """The complete trials with the best one's score, it among them, the earliest first."""
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return sorted((trial for trial in complete if _score(trial) == _score(best)), key=lambda trial: trial.number)
+
+
+def _tie_line(study: optuna.Study, best: FrozenTrial) -> str:
+    """Empty where one trial alone has the best score."""
+    tied = tied_with(study, best)
+    if len(tied) == 1:
+        return ""
+    numbers = ", ".join(str(trial.number) for trial in tied)
+    return (
+        f"a tie: trials {numbers} share the best validation top-1, {100 * _score(best):.1f} %; the validation clips "
+        f"cannot tell them apart. Trial {best.number} is taken because it is the earliest, not because it is better"
+    )
+
+
 def report_study(
     study: optuna.Study, config: Config, base: Sequence[str], *, console: Console, tracker: Tracker
 ) -> list[str]:
@@ -52,11 +70,20 @@ def report_study(
         plot_importances(importances, written[-1])
     else:
         (directory / "importances.png").unlink(missing_ok=True)  # of an earlier study
-    tracker.log_metrics({"best_val_top1": _score(best), "trials": len(trials)})
-    tracker.set_tags({"best_trial": best.number, "best_overrides": shlex.join(drawn)})
+    tie = _tie_line(study, best)
+    tracker.log_metrics({"best_val_top1": _score(best)})
+    tracker.describe(
+        {
+            "Search": f"study {study.study_name}, {len(trials)} trials",
+            "Validation": f"best top-1 {100 * _score(best):.1f} %, of trial {best.number}{f'; {tie}' if tie else ''}",
+        }
+    )
+    tracker.set_tags({"trials": len(trials), "best_trial": best.number, "best_overrides": shlex.join(drawn)})
     for path in written:
         tracker.log_artifact(path, "tune")
     console.print(trials_table(study, importances))
+    if tie:
+        console.print(tie, style="yellow", highlight=False, markup=False)
     console.print(", ".join(map(str, written)), highlight=False, markup=False)
     return drawn
 
@@ -72,9 +99,11 @@ def best_yaml(study: optuna.Study, best: FrozenTrial, base: Sequence[str]) -> st
     for key in (override.split("=", 1)[0] for override in drawn):
         if key in flat:
             OmegaConf.update(settings, key, flat[key])
+    tied = len(tied_with(study, best))
     lines = [
         "# @package _global_",
-        f"# Trial {best.number} of study {study.study_name}: validation top-1 {100 * _score(best):.1f} %.",
+        f"# Trial {best.number} of study {study.study_name}: validation top-1 {100 * _score(best):.1f} %"
+        f"{f', the earliest of {tied} with this score' if tied > 1 else ''}.",
         f"# {shlex.join(['python', 'commands.py', 'train', *each_key_once(base, drawn)])}",
         "# A copy of this file is conf/experiment/NAME.yaml, for experiment=NAME instead of the searched keys.",
     ]
@@ -92,11 +121,12 @@ def trials_table(study: optuna.Study, importances: dict[str, float] | None) -> T
     title = f"study {study.study_name}: {len(complete)} complete, {pruned} pruned, {failed} failed"
     table = Table(title=title, title_justify="left")
     table.add_column("trial", justify="right")
-    table.add_column("validation top-1", justify="right")
+    table.add_column("validation\ntop-1", justify="right")
     keys = list(dict.fromkeys(key for trial in complete for key in trial.params))
     for key in keys:
         share = f"\nimportance {importances[key]:.2f}" if importances and key in importances else ""
-        table.add_column(f"{key}{share}", justify="right", overflow="fold")
+        group, _, name = key.rpartition(".")  # on two lines: three keys side by side fit 80 columns
+        table.add_column(f"{group}.\n{name}{share}" if group else f"{key}{share}", justify="right", overflow="fold")
     for trial in complete[:SHOWN]:
         values = [_shown(trial.params.get(key)) for key in keys]
         table.add_row(str(trial.number), f"{100 * _score(trial):.1f} %", *values)

@@ -23,11 +23,13 @@ from action_recognition.config import CONF_DIR, Config, compose, flatten, load_c
 from action_recognition.errors import ConfigError, DataError
 from action_recognition.experiments import space, trials, tune, tune_report
 from action_recognition.experiments.space import read_space
-from action_recognition.experiments.study import open_study
+from action_recognition.experiments.study import open_study, seed_sampler
 from action_recognition.experiments.tune import run_tune
 from action_recognition.runs import last_run
+from action_recognition.training.step import StepPlan
 
-QUICK = ["trainer.max_epochs=1", "tune.study=quick", "tune.startup_trials=1"]
+AS_IT_IS = ["trainer.precision=32-true", "trainer.memory_format=contiguous"]  # nothing to measure
+QUICK = ["trainer.max_epochs=1", "tune.study=quick", "tune.startup_trials=1", *AS_IT_IS]
 LR_ONLY = ["~tune.space.model", "~tune.space.optimizer.label_smoothing"]
 
 
@@ -180,6 +182,7 @@ class Untracked:
 
     def log_metrics(self, metrics: dict[str, float]) -> None: ...
     def set_tags(self, tags: dict[str, object]) -> None: ...
+    def describe(self, parts: dict[str, str]) -> None: ...
     def log_artifact(self, path: Path, folder: str) -> None:
         assert path.is_file()
 
@@ -283,7 +286,10 @@ def test_the_same_seed_draws_the_same_settings(project, search):
         config.tune.study = name
         searched = read_space(config, ())
         study = open_study(config, searched, data_hash="a")
-        drawn.append([study.ask({e.key: e.distribution() for e in searched}).params for _ in range(2)])
+        drawn.append([])
+        for finished in range(2):
+            seed_sampler(study, config, finished=finished)
+            drawn[-1].append(study.ask({e.key: e.distribution() for e in searched}).params)
     assert drawn[0] == drawn[1] != drawn[2]
     assert drawn[0][0] != drawn[0][1]
 
@@ -295,6 +301,45 @@ def test_importances_find_what_matters(search, project, console):
     search(train, "tune.trials=5", "tune.pruner=none", "~tune.space.model")
     assert (project / "plots/tune/importances.png").is_file()
     assert "importance 0." in console.export_text()
+
+
+def test_a_tie_is_said_and_the_earliest_taken(search, project, console):
+    scores = iter([[0.4], [0.8], [0.8], [0.2], [0.8]])
+
+    def train(config, **given):
+        return fake_train(next(scores))(config, **given)
+
+    search(train, "tune.trials=5", "tune.pruner=none")
+    text = " ".join(console.export_text().split())
+    assert "a tie: trials 1, 2, 4 share the best validation top-1, 80.0 %" in text
+    assert "Trial 1 is taken because it is the earliest" in text
+    assert "80.0 %, the earliest of 3 with this score." in (project / "plots/tune/best.yaml").read_text()
+
+
+def test_no_tie_no_word_of_it(search, project, console):
+    search(fake_train([0.5]), "tune.trials=1")
+    assert "tie" not in console.export_text()
+
+
+def test_one_step_plan_for_a_whole_study(project, tiny_overrides, console, monkeypatch):
+    """Measured once, whatever a measurement would give for the next trial or on the machine that goes on with it."""
+    plans = iter([StepPlan(precision="bf16-mixed", memory_format="channels_last_3d")])
+    monkeypatch.setattr(tune, "plan_step", lambda *_: next(plans))
+    seen: list = []
+    monkeypatch.setattr(trials, "train", fake_train([0.5], seen=seen))
+    overrides = [word for word in tiny_overrides if word not in AS_IT_IS]
+    words = [*overrides, "tune.study=plan", *LR_ONLY]
+    for count in (2, 3):
+        command = run_tune(load_config([*words, f"tune.trials={count}"]), console=console)
+    computed = {(config.trainer.precision, config.trainer.memory_format) for config in seen}
+    assert (len(seen), computed) == (3, {("bf16-mixed", "channels_last_3d")})
+    assert {"trainer.precision=bf16-mixed", "trainer.memory_format=channels_last_3d"} <= set(shlex.split(command))
+    # What is given, or searched, is not touched.
+    given = [*words, "trainer.precision=32-true", "tune.study=given", "tune.trials=1"]
+    given.remove("tune.study=plan")
+    monkeypatch.setattr(tune, "plan_step", lambda *_: StepPlan(precision="32-true", memory_format="contiguous"))
+    run_tune(load_config(given), console=console)
+    assert (seen[-1].trainer.precision, seen[-1].trainer.memory_format) == ("32-true", "contiguous")
 
 
 def test_a_timeout_starts_no_further_trial(search, project):
