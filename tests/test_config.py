@@ -125,3 +125,12 @@ def test_a_name_that_looks_like_a_number_stays_as_it_is(name):
     config = load_config(words)
     assert config.data.train_subjects == [name, "a b"]
     assert config.compare.runs == [name]
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_the_learning_rate_is_the_networks_own_unless_it_is_given(optimizer):
+    deep, small = (load_config([f"model={name}", f"optimizer={optimizer}"]) for name in ("r3d_18", "cnn3d"))
+    assert deep.optimizer.lr == deep.model.default_lr < small.optimizer.lr == small.model.default_lr
+    assert load_config(["model=r3d_18", f"optimizer={optimizer}", "optimizer.lr=0.5"]).optimizer.lr == 0.5
+    # The recipe of an experiment is its own.
+    assert load_config(["experiment=demo", f"optimizer={optimizer}"]).optimizer.lr == 0.003

@@ -21,7 +21,8 @@ class ModelConfig(Section):
     """A network of `action_recognition.models.networks` by name, with its keyword arguments.
 
     `input` is what it is given of the frames. `weights` are pretrained ones: a name, a path or a URL, or for a network
-    of several parts a mapping from part to these; null for none.
+    of several parts a mapping from part to these; null for none. `default_lr` is the learning rate that suits the
+    network with Adam and AdamW; `optimizer.lr` is that unless it is given.
     """
 
     KEY: ClassVar[str] = "model"
@@ -30,6 +31,7 @@ class ModelConfig(Section):
     args: dict[str, Any]
     input: Annotated[str, Choice(*INPUTS)] = "rgb"
     weights: Annotated[Any, TextByPart()] = None
+    default_lr: Annotated[float, Range(above=0, most=1)] = 0.002
 
     def __post_init__(self) -> None:
         self.args = check_network_arguments(self.args)

@@ -27,6 +27,7 @@ IGNORED = (
     "data.source_pattern",
     "data.cache.",
     "data.shards.",
+    "model.default_lr",  # optimizer.lr says what was used
     "trainer.resume",
     "trainer.run_dir",
 )
