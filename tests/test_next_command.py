@@ -34,3 +34,9 @@ def test_a_stage_of_dvc_says_no_next_and_leaves_the_last_run(stage, expected, mo
     assert capsys.readouterr().out == expected
     remember_run(tmp_path / "of_the_pipeline", plots_dir=str(tmp_path))
     assert last_run(str(tmp_path)).name == ("mine" if stage else "of_the_pipeline")
+
+
+def test_a_name_with_an_escape_does_not_reach_the_terminal(capsys, monkeypatch):
+    monkeypatch.delenv("DVC_STAGE", raising=False)
+    print_next(Console(width=200), "predict '\x1b[31m.avi'")
+    assert capsys.readouterr().out == "next: predict '\\x1b[31m.avi'\n"

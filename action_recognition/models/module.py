@@ -26,6 +26,7 @@ from action_recognition.models.networks import build_network
 from action_recognition.models.networks.base import ActionNetwork
 from action_recognition.models.optimizers import make_optimizer
 from action_recognition.models.stored_settings import check_settings
+from action_recognition.models.weight_files import load_plain
 
 # Clips, or what a frozen backbone made of them.
 Batch = ClipBatch | FeatureBatch
@@ -237,7 +238,7 @@ class VideoActionModel(L.LightningModule):
             raise ContractError(f"{path}: no such checkpoint; python commands.py train makes one")
         check_checkpoint(path)
         try:
-            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+            checkpoint = load_plain(path)
             check_digest(checkpoint, path)
             model = cls(**check_settings(checkpoint["hyper_parameters"], origin=str(path)))
             model.load_state_dict(checkpoint["state_dict"])

@@ -4,6 +4,7 @@ import os
 import re
 import socket
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
@@ -108,7 +109,7 @@ def read_state_dict(path: str | os.PathLike[str], *, origin: str | None = None) 
         ContractError: if it is no such file, or its values are not finite.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = load_plain(path)
     except Exception as error:
         line = f"{origin or path}: refused: not a file of plain tensors ({first_line(error)[:160]})"
         raise ContractError(f"{line}; save its state dict with torch.save(model.state_dict(), PATH)") from None
@@ -123,6 +124,17 @@ def read_state_dict(path: str | os.PathLike[str], *, origin: str | None = None) 
         )
     check_weights(tensors, origin=str(origin or path), advice="get another copy of the file")
     return _without_prefixes(tensors)
+
+
+def load_plain(path: str | os.PathLike[str]) -> Any:
+    """What `torch.load` makes of a file without running code from it, and without its warnings: it says why it refuses.
+
+    Raises:
+        Exception: of many kinds, for a file that is not plain.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _tensors(content: Any) -> dict[str, Tensor]:

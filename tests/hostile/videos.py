@@ -160,7 +160,8 @@ def named(folder: Path, material: Path, name: bytes) -> Made:
     if b"/" in name:
         return str(folder), shown, ""
     Path(os.fsdecode(bytes(folder) + b"/" + name)).write_bytes((material / "good" / GOOD).read_bytes())
-    return os.fsdecode(name), shown, "" if name.startswith(b"-") else RIGHT if name.isascii() else ""
+    either = name.startswith(b"-") or not name.strip() or not name.isascii()
+    return os.fsdecode(name), shown, "" if either else RIGHT
 
 
 def playlist(folder: Path, material: Path, number: int) -> Made:
