@@ -14,16 +14,13 @@ from pathlib import Path
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Eight hex digits for this machine: on a shared disk the process of that number may be another machine's.
 HOST = f"{zlib.crc32(platform.node().encode()):08x}"
-_PARTIAL = re.compile(rf"\..*\.partial-{HOST}-(?P<pid>\d+)(\.[^.]*)?")
+_PARTIAL = re.compile(rf"\..*\.partial-{HOST}-(?P<pid>\d+)(\.[^.]*)?")  # SQLite's journal has the name and "-journal"
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a path beside `path` to write to; it takes `path`'s place if the block ends without an exception."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    remove_abandoned(path.parent, f".{glob.escape(path.stem)}.partial-*")
-    # The suffix stays last: some writers choose the format by it.
-    partial = path.with_name(f".{path.stem}.partial-{HOST}-{os.getpid()}{path.suffix}")
+    partial = _partial_path(path)
     try:
         yield partial
         partial.replace(path)
@@ -33,6 +30,29 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def placing(path: Path) -> Iterator[Path]:
+    """As `replacing`, but a file that another process put at `path` meanwhile stays, and the new one is dropped."""
+    partial = _partial_path(path)
+    try:
+        yield partial
+        try:
+            os.link(partial, path)  # unlike renaming, this fails where there is a file
+        except FileExistsError:
+            pass
+        except OSError:  # a disk without hard links
+            partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _partial_path(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_abandoned(path.parent, f".{glob.escape(path.stem)}.partial-*")
+    # The suffix stays last: some writers choose the format by it.
+    return path.with_name(f".{path.stem}.partial-{HOST}-{os.getpid()}{path.suffix}")
 
 
 def remove_abandoned(folder: Path, pattern: str = ".*.partial-*") -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from support import ROOT
 
-from action_recognition.files import HOST, remove_abandoned, replace_file, replacing
+from action_recognition.files import HOST, placing, remove_abandoned, replace_file, replacing
 
 
 def killed_while_writing(path: Path) -> None:
@@ -47,3 +47,14 @@ def test_a_writer_that_is_alive_keeps_its_partial_file(tmp_path: Path) -> None:
         partial.touch()
         remove_abandoned(tmp_path)
         assert partial.exists()
+
+
+def test_the_first_of_two_that_make_a_file_stays(tmp_path: Path) -> None:
+    with placing(tmp_path / "a.db") as partial:
+        partial.write_bytes(b"second")
+        (tmp_path / "a.db").write_bytes(b"first")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a.db", b"first")]
+    with placing(tmp_path / "b.db") as partial:
+        partial.write_bytes(b"alone")
+    assert (tmp_path / "b.db").read_bytes() == b"alone"
+    assert len(list(tmp_path.iterdir())) == 2

@@ -14,6 +14,7 @@ from action_recognition.config import Config, TuneConfig, flatten
 from action_recognition.errors import ConfigError, first_line
 from action_recognition.experiments.changes import CHOICES, changes
 from action_recognition.experiments.space import SearchKey
+from action_recognition.files import placing
 from action_recognition.training.tracking_store import SQLITE
 
 # What a study notes of its trials' common settings, their data, how they compute, and its MLflow run.
@@ -31,7 +32,7 @@ def open_study(config: Config, space: Sequence[SearchKey], *, data_hash: str) ->
     tune = config.tune
     with _storage_errors(tune):
         if tune.storage.startswith(SQLITE):
-            Path(tune.storage.removeprefix(SQLITE).split("?")[0]).absolute().parent.mkdir(parents=True, exist_ok=True)
+            _make_database(Path(tune.storage.removeprefix(SQLITE).split("?")[0]).absolute())
         study = optuna.create_study(
             storage=tune.storage,
             study_name=tune.study,
@@ -39,8 +40,16 @@ def open_study(config: Config, space: Sequence[SearchKey], *, data_hash: str) ->
             load_if_exists=True,
             pruner=_pruner(tune),
         )
+        seed_sampler(study, config, finished=len(study.get_trials(deepcopy=False)))
         _check_same_question(study, config, space, data_hash)
     return study
+
+
+def _make_database(path: Path) -> None:
+    """As `tracking_store.make_database`, for Optuna's tables."""
+    if not path.exists():
+        with placing(path) as partial:
+            optuna.storages.RDBStorage(f"{SQLITE}{partial.as_posix()}").engine.dispose()
 
 
 def seed_sampler(study: optuna.Study, config: Config, *, finished: int) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from action_recognition.config import TrackingConfig
 from action_recognition.errors import ConfigError
+from action_recognition.files import placing
 
 UI_PORT = 8080
 # MLflow 3.17 opens its pages on traces of language models; these two say that runs of trainings are wanted.
@@ -34,6 +35,8 @@ def open_store(tracking: TrackingConfig) -> Iterator[MlflowClient]:
     """A client for the tracking store; what goes wrong with the store in the block becomes one `ConfigError`."""
     uri = checked_uri(tracking.tracking_uri)
     try:
+        if uri.startswith(SQLITE):
+            make_database(Path(uri.removeprefix(SQLITE).split("?")[0]))
         yield MlflowClient(uri)
     except (MlflowException, SQLAlchemyError, OSError) as error:
         raise ConfigError(_unusable_line(tracking.tracking_uri, uri, error)) from error
@@ -128,6 +131,17 @@ def checked_uri(uri: str) -> str:
             f"({', '.join(DATABASE_SCHEMES)}); MLflow no longer takes a folder"
         )
     return uri
+
+
+def make_database(path: Path) -> None:
+    """Make the database that is not there yet, so that it appears with all of its tables or not at all.
+
+    MLflow makes them one after the other, for seconds, and cannot use a database where it was killed meanwhile.
+    """
+    if path.exists():
+        return
+    with placing(path) as partial:
+        MlflowClient(f"{SQLITE}{partial.as_posix()}").search_experiments(max_results=1)
 
 
 def _first_bytes(path: Path, count: int) -> bytes:
