@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 from action_recognition.processes import in_dvc_stage
 from action_recognition.redaction import redacted
+from action_recognition.text import printable
 
 # Where files lie that a command finds by itself unless it is told another place.
 PLACES = ("plots_dir", "export.onnx", "export.engine_path")
@@ -35,7 +36,7 @@ def with_overrides(command: str, given: Sequence[str], keys: Sequence[str]) -> s
 def print_next(console: "Console", *lines: str) -> None:
     """One line of commands to choose from; none inside a pipeline of DVC, which goes on by itself."""
     if lines and not in_dvc_stage():
-        console.print(f"next: {redacted('  or  '.join(lines))}", highlight=False, markup=False)
+        console.print(f"next: {printable(redacted('  or  '.join(lines)))}", highlight=False, markup=False)
 
 
 def _is_repeated(override: str, keys: Sequence[str]) -> bool:

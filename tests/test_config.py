@@ -35,7 +35,6 @@ def test_flatten_names_every_value_by_its_override_key():
         ("trainer.max_epochs=many", ["trainer.max_epochs", "many", "whole number"]),
         ("trainer.max_epochs=0", ["trainer.max_epochs=0", "1 to 1000000"]),
         ("data.split=7", ["data.split=7", "1, 2, 3"]),
-        ("model.args=null", ["model.args=None", "mapping"]),
         ("data=hmdb", ["data=hmdb", "hmdb51"]),
         ("data.augment.crop_scale=[1]", ["crop_scale"]),
         ("data.source_pattern='('", ["source_pattern", "regular expression"]),
