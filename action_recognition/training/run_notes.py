@@ -4,7 +4,6 @@ import json
 import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag
@@ -14,6 +13,7 @@ from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
 from action_recognition.config import Config
 from action_recognition.contract import ClipContract
 from action_recognition.data.manifest import Manifest
+from action_recognition.redaction import redacted, redacted_values
 from action_recognition.runs import data_title
 
 if TYPE_CHECKING:
@@ -48,14 +48,15 @@ def describe_training(tracker: "Tracker", config: Config, manifest: Manifest, co
 def command_line(tracker: "Tracker", config: Config) -> str:
     """As it was typed, less what `LEFT_OUT` names; in Markdown."""
     command = tracker.client.get_run(tracker.run_id).data.tags.get("command", "train-ml-flow")
-    overrides = [override for override in config.overrides if not override.lstrip("+~").startswith(LEFT_OUT)]
+    shown = redacted_values(list(config.overrides))
+    overrides = [override for override in shown if not override.lstrip("+~").startswith(LEFT_OUT)]
     return f"`{shlex.join(['python', 'commands.py', command, *overrides])}`"
 
 
 def data_inputs(config: Config, manifest: Manifest, contract: ClipContract) -> list[DatasetInput]:
     """One input a split that has clips. MLflow links a data set to a run only once, so each split has its own name."""
     data, inputs = config.data, []
-    source = _without_password(data.shards.url or "") if data.kind == "shards" else data.videos_dir
+    source = redacted(data.shards.url or "") if data.kind == "shards" else data.videos_dir
     for split, context in SPLITS.items():
         clips = manifest.split(split, min_frames=contract.min_frames)
         if not clips:
@@ -87,8 +88,3 @@ def merge_note(note: str, parts: Mapping[str, str]) -> str:
         paragraph for paragraph in paragraphs if not paragraph.startswith(tuple(f"**{part}:** " for part in PARTS))
     ]
     return "\n\n".join([*(known[part] for part in PARTS if part in known), *others])
-
-
-def _without_password(url: str) -> str:
-    host = urlsplit(url).netloc
-    return url.replace(host, host.rpartition("@")[2], 1)
