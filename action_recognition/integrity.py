@@ -29,17 +29,19 @@ def check_checkpoint(path: Path) -> None:
     """Compare everything in a checkpoint with its checksums: weights, settings, state of the optimizer.
 
     `torch.save` writes a zip file, so each record has a CRC-32, in files of older versions too; `torch.load` does not
-    look at them. A file that is no zip file at all is left to `torch.load` to refuse.
+    look at them. A file that is no zip file at all never was a checkpoint of this project.
 
     Raises:
-        ContractError: if one differs.
+        ContractError: if one differs, or it is no zip file.
     """
     try:
         if not zipfile.is_zipfile(path):
-            return
+            raise ContractError(f"{path}: not a checkpoint of VideoActionModel (no zip file, as torch.save writes)")
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
         reason = f"the checksum of {damaged} is another" if damaged else ""
+    except ContractError:
+        raise
     except Exception as error:  # a damaged directory ends in many kinds
         reason = first_line(error)
     if reason:

@@ -114,6 +114,7 @@ def read_header(path: Path) -> Header | None:
     try:
         with path.open("rb") as file:
             packed = file.read(HEADER.size + CHECKSUMS.size)
+            padding = file.read(DATA_OFFSET - len(packed))
             size_bytes = os.fstat(file.fileno()).st_size
     except FileNotFoundError:
         return None
@@ -131,7 +132,7 @@ def read_header(path: Path) -> Header | None:
     name = codec.rstrip(b"\0").decode("ascii", "replace")
     crc32 = (first, second) if checked else None
     header = Header(codec=name, frames=frames, height=height, width=width, size_bytes=size_bytes, crc32=crc32)
-    if name not in CODECS or side != header.side or not side or not frames or not _fits(header):
+    if padding.strip(b"\0") or name not in CODECS or side != header.side or not side or not frames or not _fits(header):
         raise DamagedEntryError(path, "its header contradicts itself")
     return header
 
