@@ -24,7 +24,7 @@ from action_recognition.models.device import training_device
 from action_recognition.processes import is_first_process
 from action_recognition.progress import Advance, progress_bar
 from action_recognition.training.step_plan import StepPlan, autocast, candidates, cpu_name, fast_precision
-from action_recognition.training.step_proof import StepTrial
+from action_recognition.training.step_proof import PLAIN, StepTrial
 
 __all__ = ["StepPlan", "autocast", "candidates", "choose_step", "fast_precision"]
 
@@ -82,6 +82,10 @@ def choose_step(
         sure = race.run()
     for line in race.refused:
         _say(console, line)
+    if not race.plans and PLAIN in plans:
+        # Some operations repeat in no format. Plain float32 is what a network computes in by definition.
+        _say(console, f"training step: no format passed, so it computes in {PLAIN.precision}, {PLAIN.memory_format}")
+        return PLAIN
     if not race.plans:
         raise ConfigError(
             f"trainer.precision={trainer.precision}: {race.refused[0]}; python commands.py train "
@@ -166,7 +170,7 @@ class Race:
     def _time(self, plan: StepPlan) -> None:
         self._tell(plan)
         result = self.trial.run(plan)
-        if not result.equals(self.trial.first.setdefault(plan, result)):
+        if not result.repeats(self.trial.first.setdefault(plan, result), self.trial.device):
             self._refuse(plan, "the same step twice gave different gradients")
         else:
             self.seconds[plan].append(result.seconds)

@@ -43,7 +43,7 @@ class TimedTrial:
         self.seconds = {
             key: itertools.cycle(value if isinstance(value, list) else [value]) for key, value in seconds.items()
         }
-        self.wrong, self.timed, self.first = wrong or {}, [], {}
+        self.wrong, self.timed, self.first, self.device = wrong or {}, [], {}, CPU
 
     def objection(self, plan):
         return self.wrong.get((plan.precision, plan.memory_format))
@@ -165,6 +165,24 @@ def test_a_precision_that_is_demanded_and_wrong_is_an_error(tmp_path, monkeypatc
     with pytest.raises(ConfigError, match=r"trainer.precision=bf16-mixed: .*conv.weight.*trainer.precision=32-true"):
         choose(tmp_path / "plans.json", TIMES, monkeypatch, wrong=wrong, precision="bf16-mixed")
     assert not (tmp_path / "plans.json").exists()
+
+
+def test_a_network_that_repeats_in_no_format_is_trained_in_float32(tmp_path, monkeypatch, capsys):
+    """Some operations add in any order: float32 is then what is left, not an error that names no way on."""
+    wrong = dict.fromkeys(TIMES, "the same step twice gave different gradients")
+    plan, _ = choose(tmp_path / "plans.json", TIMES, monkeypatch, wrong=wrong, console=Console(soft_wrap=True))
+    assert plan == PLAIN
+    assert "computes in 32-true, contiguous" in capsys.readouterr().out
+
+
+def test_gpus_need_not_repeat_every_bit():
+    once = StepResult(1.0, torch.ones(3), {"conv.weight": torch.ones(5)})
+    nearly = StepResult(1.0, torch.ones(3), {"conv.weight": torch.ones(5) + 1e-6})
+    other = StepResult(1.0, torch.ones(3), {"conv.weight": torch.full((5,), 2.0)})
+    gpu = torch.device("cuda")
+    assert nearly.repeats(once, gpu)
+    assert not nearly.repeats(once, CPU)
+    assert not other.repeats(once, gpu)
 
 
 def test_choosing_leaves_the_random_generator_as_it_is(tmp_path):

@@ -5,7 +5,7 @@ as a kernel of 3 has it over 2 frames with a padding of 1: taps are uninitialise
 the tensor, which may end the process; padding by more than half the kernel can hang it. On CPUs with AVX512-BF16 about
 1 in 6 of random small shapes is wrong in bfloat16 (outputs too, over a single frame of one channel); in float32 1 in
 100, all of them with kernels from 4. With the zeros put around the input beforehand, so that every window lies inside,
-no weight gradient was wrong in 7,000. 1D and 2D convolutions were right.
+no weight gradient was wrong in 7,000. 2D convolutions were right.
 """
 
 import functools
