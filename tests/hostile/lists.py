@@ -6,6 +6,7 @@ What is only written in another way is read alike; what contradicts itself or is
 import os
 import re
 import shutil
+import tempfile
 from pathlib import Path
 from random import Random
 
@@ -19,8 +20,7 @@ Made = tuple[bytes, str, str]  # content, what it is, what has to become of it
 
 def warm_up(material: Path) -> None:
     """Import what `check-data` needs, and remember what it says of the good set."""
-    folder = material / f"warm-up-{os.getpid()}"
-    folder.mkdir()
+    folder = Path(tempfile.mkdtemp(prefix="warm-up-", dir=material))
     said = run_command(["check-data", *data_words(material)], folder)
     _expected["table"] = class_rows(said.out)
     _expected["manifest"] = next((folder / ".cache/manifests").glob("*.csv")).read_text()

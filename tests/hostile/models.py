@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pickle
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -25,8 +26,7 @@ SUFFIXES = {"onnx": "model.onnx", "torch": "model.ckpt", "tensorrt": "model.engi
 
 def warm_up(material: Path) -> None:
     """Import torch and ONNX Runtime, so that an input's memory is its own."""
-    work = material / f"warm-up-{os.getpid()}"
-    work.mkdir()
+    work = Path(tempfile.mkdtemp(prefix="warm-up-", dir=material))
     for backend in ("onnx", "torch"):
         run_command(predict_words(material, backend, material / SUFFIXES[backend], work / "answer.json"), work)
 

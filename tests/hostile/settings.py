@@ -3,7 +3,7 @@
 Refused before any work. What a schema takes nevertheless is trained with for an epoch: it has to work, or be refused.
 """
 
-import os
+import tempfile
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -148,8 +148,7 @@ TRAINED = ("data.", "model.", "optimizer.", "trainer.")
 
 def warm_up(material: Path) -> None:
     """Import what trains."""
-    folder = material / f"warm-up-{os.getpid()}"
-    folder.mkdir()
+    folder = Path(tempfile.mkdtemp(prefix="warm-up-", dir=material))
     said = run_command(["train", *training_words(material), "trainer.max_epochs=1"], folder)
     assert said.code == 0, said
     keys()

@@ -5,6 +5,7 @@ Right are the frames that decoding gives, a store that is put right, and the wei
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -21,8 +22,7 @@ Change = Callable[[list[Path], Random], str]
 
 def warm_up(material: Path) -> None:
     """Import torch, and read the good store once."""
-    work = material / f"warm-up-{os.getpid()}"
-    work.mkdir()
+    work = Path(tempfile.mkdtemp(prefix="warm-up-", dir=material))
     os.chdir(work)
     for codec in CODECS:
         clips_of(material, str(material / codec), codec)

@@ -7,6 +7,7 @@ good video beside a bad one keeps its label.
 import math
 import os
 import struct
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -103,8 +104,7 @@ def warm_up(material: Path) -> None:
     """Load what every attempt needs, so that an input's memory is its own."""
     import torch  # noqa: F401
 
-    work = material / f"warm-up-{os.getpid()}"
-    work.mkdir()
+    work = Path(tempfile.mkdtemp(prefix="warm-up-", dir=material))
     run_command(predict_words(material, "onnx", material / "model.onnx", work / "answer.json"), work)
 
 
