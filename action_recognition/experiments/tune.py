@@ -20,7 +20,7 @@ from action_recognition.experiments.trials import ERROR, RUN_DIR, fail_abandoned
 from action_recognition.experiments.tune_report import best_trial, report_study
 from action_recognition.recall import FORGOTTEN
 from action_recognition.runs import checkpoint_dir, remember_run
-from action_recognition.training.fit import plan_step, quiet_lightning
+from action_recognition.training.fit import find_weights, plan_step, quiet_lightning
 from action_recognition.training.tracking import open_run
 
 KEPT = ("tracking.", "evaluation.")
@@ -42,6 +42,7 @@ def run_tune(config: Config, *, console: Console) -> str:
     base = _base_overrides(config)
     space = read_space(config, base)
     base = [override for override in base if override.split("=", 1)[0] not in {entry.key for entry in space}]
+    find_weights(config)  # before anything that takes long
     study = open_study(config, space, data_hash=_checked_data(config, console))
     fail_abandoned(study)
     quiet_lightning()

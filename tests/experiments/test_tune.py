@@ -419,6 +419,7 @@ def assert_one_line(caught: pytest.ExceptionInfo[ConfigError], words: list[str])
         ("tune.pruner=medium", ["tune.pruner=medium", "'median'"]),
         ("tune.trials=0", ["tune.trials=0", "1 to 1000000"]),
         ("tune.timeout_minutes=0", ["tune.timeout_minutes=0"]),
+        ("model.weights=gone.pt", ["model.weights=gone.pt", "no such file"]),
     ],
 )
 def test_a_mistake_is_one_line_before_anything_is_trained(tmp_path, console, monkeypatch, override, words):
