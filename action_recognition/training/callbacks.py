@@ -16,7 +16,6 @@ from action_recognition.errors import DataError, first_line
 from action_recognition.files import replace_file
 from action_recognition.interruption import Deferral
 from action_recognition.progress import Advance, as_clock, progress_bar
-from action_recognition.runs import remember_run
 
 COLUMNS = ("epoch", "train_loss", "train_top1", "val_loss", "val_top1", "val_top5", "lr", "seconds")
 
@@ -151,15 +150,3 @@ def epoch_line(row: dict[str, float], *, total: int, left: float = 0.0) -> str:
             parts.append(f"{split} loss {row[f'{split}_loss']:.3f} top-1 {100 * row[f'{split}_top1']:5.1f} %")
     rest = f", at most {as_clock(left)} left" if round(left) else ""
     return "   ".join([*parts, f"{row['seconds']:.1f} s{rest}"])
-
-
-class RememberRun(Callback):
-    """Point `best` and `last` to this run as soon as it has a checkpoint."""
-
-    def __init__(self, run_dir: Path, plots_dir: str) -> None:
-        self.run_dir = run_dir
-        self.plots_dir = plots_dir
-
-    def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
-        if trainer.is_global_zero:
-            remember_run(self.run_dir, plots_dir=self.plots_dir)

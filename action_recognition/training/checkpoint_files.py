@@ -1,6 +1,7 @@
 """Checkpoints on disk: whole, or not there."""
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,16 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     Lightning's own writes to the system's folder for temporary files and moves the file, which is a copy, and no single
     step, where that is another file system; and a full disk there is reported under that folder's name.
+
+    Args:
+        saved: called after each checkpoint that is in its place, by the process that wrote it.
     """
+
+    def __init__(self, saved: Callable[[], None]) -> None:
+        self.saved = saved
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         content = io.BytesIO()
         torch.save(checkpoint, content)
         replace_file(Path(path), content.getvalue())
+        self.saved()

@@ -37,12 +37,13 @@ from action_recognition.runs import (
     checkpoint_to_resume,
     data_title,
     new_run_dir,
+    remember_run,
     remember_tracking,
     run_dir_of,
     run_title,
 )
 from action_recognition.training.averaging import weight_average
-from action_recognition.training.callbacks import EpochProgress, History, RememberRun
+from action_recognition.training.callbacks import EpochProgress, History
 from action_recognition.training.checkpoint_files import AtomicCheckpointIO
 from action_recognition.training.distributed import share_batch_norm, tell_plan, told_plan
 from action_recognition.training.facts import RunFacts, source_name
@@ -145,11 +146,12 @@ def _train(
         history,
         *facts,
         *callbacks,
-        RememberRun(run_dir, config.plots_dir),
         best,
         last,
     ]
-    trainer = make_trainer(config, plan, all_callbacks, tracker, has_val=has_val)
+    # `best` and `last` mean this run as soon as it has a checkpoint, and not before.
+    files = AtomicCheckpointIO(partial(remember_run, run_dir, plots_dir=config.plots_dir))
+    trainer = make_trainer(config, plan, all_callbacks, tracker, files, has_val=has_val)
     prepare_network(model, config, trainer)
     advice = partial(go_on, config, run_dir, command)
     with advising(advice), explaining_no_room(advice):
@@ -293,7 +295,13 @@ def make_checkpoints(run_dir: Path, *, has_val: bool) -> tuple[ModelCheckpoint, 
 
 
 def make_trainer(
-    config: Config, plan: StepPlan, callbacks: list[Callback], tracker: "Tracker | None", *, has_val: bool
+    config: Config,
+    plan: StepPlan,
+    callbacks: list[Callback],
+    tracker: "Tracker | None",
+    files: AtomicCheckpointIO,
+    *,
+    has_val: bool,
 ) -> L.Trainer:
     settings = config.trainer
     if has_val:
@@ -313,7 +321,7 @@ def make_trainer(
         callbacks=callbacks,
         logger=tracker.lightning_logger() if tracker else False,
         log_every_n_steps=1,
-        plugins=[AtomicCheckpointIO()],
+        plugins=[files],
         enable_progress_bar=False,
         enable_model_summary=False,
         use_distributed_sampler=False,

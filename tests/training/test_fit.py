@@ -15,6 +15,7 @@ from action_recognition.evaluation.evaluate import evaluate
 from action_recognition.models.module import VideoActionModel
 from action_recognition.recall import config_of_checkpoint, merge_overrides
 from action_recognition.runs import last_run, resolve_checkpoint
+from action_recognition.training import checkpoint_files
 from action_recognition.training.callbacks import read_history
 from action_recognition.training.fit import train
 
@@ -189,3 +190,19 @@ def test_what_this_machine_or_data_cannot_do_is_refused_before_any_work(
 def test_a_training_that_can_read_no_clip_is_refused(tiny_overrides, tiny_config, console):
     with pytest.raises(DataError, match=r"^no training clip could be read: .*short_clip.*check-data$"):
         train(load_config([*tiny_overrides, "data.stride=900", "data.short_clip=error"]), console=console)
+
+
+def test_a_run_is_the_last_one_only_once_it_has_a_checkpoint(tiny_config, console, monkeypatch):
+    """Killed while it writes its first checkpoint, it must not hide the run before it."""
+    first = train(tiny_config, console=console)
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*given):
+        raise Killed
+
+    monkeypatch.setattr(checkpoint_files, "replace_file", killed)
+    with pytest.raises(Killed):
+        train(tiny_config, console=console)
+    assert last_run(tiny_config.plots_dir) == first.run_dir
