@@ -10,7 +10,7 @@ from pathlib import Path
 from action_recognition.errors import VideoError
 
 VARIABLE = "ACTION_RECOGNITION_MAX_PIXELS"
-DEFAULT_MAX_PIXELS = 67_108_864  # 8192 x 8192; a frame of an 8K video has 33 to 36 million
+DEFAULT_MAX_PIXELS = 35_389_440  # 8192 x 4320, the largest frame that is called 8K
 
 
 def set_max_pixels(limit: int) -> None:

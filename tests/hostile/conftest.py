@@ -20,7 +20,8 @@ def hostile_material(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Made in a child process: this one stays small."""
     folder = tmp_path_factory.mktemp("hostile") / "material"
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests"), *sys.path])
-    environment = os.environ | {"PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": ""}
+    # One thread, as in the workers: with more, sums of another order give other weights.
+    environment = os.environ | {"PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, "-m", "hostile.material", str(folder)],
         env=environment,

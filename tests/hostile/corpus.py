@@ -35,7 +35,7 @@ class Kind:
     name: str
     count: int
     seconds: float = 20.0
-    megabytes: float = 1500.0
+    megabytes: float = 1000.0
 
     def load(self) -> Any:
         return importlib.import_module(f"hostile.{self.name}")

@@ -12,11 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
+import av
 import numpy as np
 from hostile.damage import damaged, overwrite_head, truncate
 from hostile.material import CONTAINERS, GOOD, encode, predict_words, probabilities_of
 from hostile.outcomes import REFUSED, RIGHT, Outcome, judge, run_command
 from support import moving_square, write_video
+
+from action_recognition.data.pixel_limit import DEFAULT_MAX_PIXELS
 
 Made = tuple[str, str, str]  # the source as it is named, what it is, what has to become of it
 
@@ -211,14 +214,19 @@ def long_side(folder: Path, material: Path, chance: Random) -> Made:
 
 
 def large_picture(folder: Path, material: Path, chance: Random) -> Made:
-    side = chance.choice((4096, 8192))
-    frames = np.zeros((2, side, side, 3), dtype=np.uint8)
-    path = (
-        encode(folder / "large.avi", frames, container="avi", codec="mpeg4", pixels="yuv420p")
-        if side < 8000
-        else (encode(folder / "large.avi", frames, container="avi", codec="ffv1", pixels="gray"))
-    )
-    return str(path), f"{side} x {side} pixels in {path.stat().st_size} bytes", ""
+    height, width = chance.choice(((4096, 4096), (4320, 8192), (8192, 8192)))
+    path = folder / "large.avi"
+    # One plane, one thread and PNG (FFV1 takes a gigabyte): what is measured is decoding, not encoding.
+    frame = av.VideoFrame.from_ndarray(np.zeros((height, width), dtype=np.uint8), format="gray")
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("png", rate=25, options={"threads": "1"})
+        stream.height, stream.width, stream.pix_fmt = height, width, "gray"
+        for _ in range(2):
+            frame.pts = None
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    expected = REFUSED if height * width > DEFAULT_MAX_PIXELS else ""
+    return str(path), f"{width} x {height} pixels in {path.stat().st_size} bytes", expected
 
 
 def free_boxes(folder: Path, material: Path, chance: Random) -> Made:

@@ -49,8 +49,10 @@ def test_weights_that_are_not_there_are_one_line(
 
 
 def test_weights_are_looked_for_before_anything_else(run_cli: Callable[..., Outcome], tmp_path: Path) -> None:
-    """Before the data, which is not there either, is missed; and no folder is left of a run that never started."""
-    outcome = run_cli("train", "experiment=hmdb51_transfer")
+    """Before the data, which has no clips, is read; and no folder is left of a run that never started."""
+    for name in ("videos", "splits"):
+        (tmp_path / name).mkdir()
+    outcome = run_cli("train", "experiment=hmdb51_transfer", "data.videos_dir=videos", "data.splits_dir=splits")
     assert outcome.code == 1
     (line,) = outcome.err.splitlines()
     assert line.startswith(
