@@ -122,7 +122,7 @@ def test_the_shipped_values_are_in_the_schema():
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_values_inside_the_range_are_taken(data):
     key = data.draw(st.sampled_from(sorted(FIELDS)), label="key")
     value = data.draw(inside(FIELDS[key]), label="value")
@@ -143,7 +143,7 @@ def refusal(key: str, value: Any) -> str:
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_values_just_outside_are_refused_with_the_key(data):
     key = data.draw(st.sampled_from(sorted(key for key in FIELDS if ranges(FIELDS[key]))), label="key")
     kind, rule = data.draw(st.sampled_from(ranges(FIELDS[key])), label="range")
@@ -162,7 +162,7 @@ def _allowed_elsewhere(hint: Any, value: float, own: Range) -> list[bool]:
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_other_types_are_refused_with_the_key(data):
     key = data.draw(st.sampled_from(sorted(FIELDS)), label="key")
     plains = {split_rules(member)[0] for member in members(FIELDS[key])}

@@ -71,6 +71,7 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no fork and no SIGKILL there")
+@pytest.mark.slow
 def test_killed_ten_times_it_ends_with_the_same_bytes(prepare: Callable[..., int], tmp_path: Path) -> None:
     assert prepare(tmp_path / "warm-up") == 0
     began = time.monotonic()

@@ -73,6 +73,7 @@ def tree(root):
     return {path.relative_to(root): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_ten_kills_then_a_run_to_the_end_give_the_same_bytes(videos, tmp_path):
     began = time.monotonic()
     assert finish(start(videos, tmp_path / "quiet")) == [CLIPS, 0]

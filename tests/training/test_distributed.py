@@ -70,6 +70,7 @@ def _normalise(rank, address, given, folder):
     dist.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_batch_norm_over_processes_is_batch_norm_over_the_whole_batch(tmp_path):
     given = torch.randn(4, 3, 2, 5, 5, generator=torch.Generator().manual_seed(0)) * 3 + 1
     context = multiprocessing.get_context("spawn")

@@ -68,6 +68,7 @@ def test_params_are_the_demo_experiment_and_each_section_is_tracked_by_the_stage
             assert out.use_cache or not out.metric
 
 
+@pytest.mark.slow
 def test_dvc_runs_check_and_cache_once(project: Path) -> None:
     with Repo() as dvc:
         assert [stage.addressing for stage in dvc.reproduce("cache")] == ["check", "cache"]

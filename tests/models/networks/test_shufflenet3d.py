@@ -97,6 +97,7 @@ def test_jester_weights_for_other_classes_and_channels(shared_dir: Path) -> None
         )
 
 
+@pytest.mark.slow
 def test_onnx() -> None:
     network = made()
     stir(network)
