@@ -302,7 +302,7 @@ def served(servable: Path, tmp_path: Path) -> Iterator[str]:
     process = subprocess.Popen(
         [sys.executable, "-m", "mlflow", *words.split(), str(servable)],
         cwd=tmp_path,
-        env=os.environ | {"PATH": path, "MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT": "10"},
+        env=os.environ | {"PATH": path, "MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT": "20"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -346,7 +346,7 @@ def test_a_slow_body_is_given_up_and_others_are_answered_meanwhile(served: str, 
         )
         with urlopen(question, timeout=60) as answer:
             assert answer.status == 200
-        said = slow.recv(4096)  # half of the 10 s that a request has, for the body
+        said = slow.recv(4096)  # half of the 20 s that a request has, for the body
         assert said.startswith(b"HTTP/1.1 408 ")
         assert b"within 10 s" in said + slow.recv(4096)
         assert slow.recv(4096) == b""
