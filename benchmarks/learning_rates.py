@@ -3,7 +3,7 @@
     python benchmarks/learning_rates.py [--networks cnn3d r3d_18 ...] [--rates 1e-4 3e-4 1e-3 2e-3] [key=value ...]
 
 Each network is trained from scratch at each rate with the default optimizer, on a few classes of the sample's training
-list; validation clips are cut from that list by source video, and no test clip is read. A rate is called diverged where
+list; validation clips are cut from that list by source video, and no test clip is judged. A rate diverged where
 a validation loss rose above twice that of guessing. The rates of cnn3d and r3d_18 in `conf/model/` are backed by it;
 other deep networks take r3d_18's, transformers less, until somebody runs them here.
 
