@@ -15,10 +15,9 @@ from functools import cache
 from typing import Annotated, Any, Protocol, get_args, get_origin, get_type_hints, runtime_checkable
 
 from action_recognition.errors import ContractError, UserError
+from action_recognition.text import UNPRINTABLE
 
 MAX_SHOWN = 60  # characters of a value that a line repeats
-# Control characters, halves of surrogate pairs, line and paragraph separators: they break lines and encodings.
-UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 @runtime_checkable

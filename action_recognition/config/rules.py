@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol, runtime_checkable
 
+from action_recognition.text import UNPRINTABLE
+
 MAX_TEXT = 4096  # characters; a path on Linux has no more bytes
 
 
@@ -107,7 +109,7 @@ class Text:
 
     def allows(self, value: str) -> bool:
         characters = {unicodedata.category(character) for character in value}
-        return len(value.strip()) > 0 and len(value) <= MAX_TEXT and not characters & {"Cc", "Cs", "Zl", "Zp"}
+        return len(value.strip()) > 0 and len(value) <= MAX_TEXT and not characters & UNPRINTABLE
 
     @property
     def expected(self) -> str:

@@ -130,25 +130,18 @@ def _train(
 
         remember_tracking(run_dir, tracker.run_id)
         describe_training(tracker, config, manifest, contract)
-    best, last = make_checkpoints(run_dir, has_val=has_val)
     history = History(run_dir / "history.csv", console)
-    # Checkpoints come last: they are saved after the history is written.
     facts = [RunFacts(tracker, plan, history, read_from=source_name(datamodule.source))] if tracker else []
-    all_callbacks = [
-        *recipe_callbacks(config),
-        EpochProgress(console),
-        LossGuard(
-            lr=config.optimizer.lr,
-            precision=plan.precision,
-            gradient_clip=config.trainer.gradient_clip,
-            checkpoints=checkpoint_dir(run_dir),
-        ),
-        history,
-        *facts,
-        *callbacks,
-        best,
-        last,
-    ]
+    guard = LossGuard(
+        lr=config.optimizer.lr,
+        precision=plan.precision,
+        gradient_clip=config.trainer.gradient_clip,
+        checkpoints=checkpoint_dir(run_dir),
+    )
+    # Checkpoints come last: they are saved after the history is written.
+    checkpoints = make_checkpoints(run_dir, has_val=has_val)
+    observers = [EpochProgress(console), guard, history, *facts, *callbacks, *checkpoints]
+    all_callbacks = [*recipe_callbacks(config), *observers]
     # `best` and `last` mean this run as soon as it has a checkpoint, and not before.
     files = AtomicCheckpointIO(partial(remember_run, run_dir, plots_dir=config.plots_dir))
     trainer = make_trainer(config, plan, all_callbacks, tracker, files, has_val=has_val)
