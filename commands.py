@@ -2,8 +2,8 @@
 
 import sys
 
-from action_recognition.cli import main
-from action_recognition.commands import Commands
+from action_recognition.cli.commands import Commands
+from action_recognition.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main(Commands, sys.argv[1:]))

@@ -11,7 +11,7 @@ from math import prod
 from typing import Annotated, Any, Self
 
 from action_recognition.errors import ContractError, first_line
-from action_recognition.stored_values import (
+from action_recognition.utils.stored_values import (
     Number,
     OneOf,
     Several,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from action_recognition.text import printable
+from action_recognition.utils.text import printable
 
 
 class UserError(Exception):

@@ -34,16 +34,16 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from action_recognition.cli.cache_data import cache_data
 from action_recognition.config import Config, load_config
 from action_recognition.data.datamodule import ClipDataModule, make_contract
 from action_recognition.data.load import load_manifest
-from action_recognition.data.store.jobs import cache_data
 from action_recognition.evaluation.evaluate import evaluate
 from action_recognition.evaluation.metrics import Metrics, compute_metrics, top_k_hits
-from action_recognition.memory import keep_freed_memory
 from action_recognition.models.module import VideoActionModel
 from action_recognition.models.pretrained import load_pretrained
 from action_recognition.training.fit import train
+from action_recognition.utils.malloc import keep_freed_memory
 
 MOBILENET = "mobilenet_v2_imagenet_bnfolded_fp16.pt"
 JESTER = "jester_shufflenet3d_v1_0.5x_g3_state_dict.pt"

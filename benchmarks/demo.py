@@ -22,10 +22,10 @@ import torch
 from report import ROOT, machine, report
 from rich.console import Console
 
+from action_recognition.cli.cache_data import cache_data
+from action_recognition.cli.demo import SINGLE_FRAME
+from action_recognition.cli.download_data import download_data
 from action_recognition.config import load_config
-from action_recognition.data.prepare import download_data
-from action_recognition.data.store.jobs import cache_data
-from action_recognition.demo import SINGLE_FRAME
 from action_recognition.evaluation.evaluate import evaluate
 from action_recognition.evaluation.metrics import Metrics
 from action_recognition.training.fit import train

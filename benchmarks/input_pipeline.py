@@ -26,10 +26,10 @@ from action_recognition.config import Config, load_config
 from action_recognition.data.datamodule import ClipDataModule, make_contract, one_thread
 from action_recognition.data.dataset import ClipBatch
 from action_recognition.data.load import load_manifest
-from action_recognition.data.manifest import Manifest
-from action_recognition.data.store.build import build_store, distinct
-from action_recognition.data.store.entry import StoreFormat
-from action_recognition.data.store.reader import ClipStore
+from action_recognition.datasets.records import Manifest
+from action_recognition.readers.store.build import build_store, distinct
+from action_recognition.readers.store.entry import StoreFormat
+from action_recognition.readers.store.reader import ClipStore
 
 Epoch = Callable[[int], Iterator[object]]
 NAMES = {

@@ -19,13 +19,13 @@ from pathlib import Path
 from report import ROOT, report
 from rich.console import Console
 
+from action_recognition.checks.overview import Leakage, measure_leakage
+from action_recognition.cli.cache_data import cache_data
 from action_recognition.config import Config, load_config
-from action_recognition.data.check.overview import Leakage, measure_leakage
-from action_recognition.data.manifest import build_manifest
-from action_recognition.data.sources.hmdb51 import parse_clip_name
-from action_recognition.data.sources.layout import class_folders, list_videos
-from action_recognition.data.splits import cut_by_source
-from action_recognition.data.store.jobs import cache_data
+from action_recognition.datasets.hmdb51 import parse_clip_name
+from action_recognition.datasets.layout import class_folders, list_videos
+from action_recognition.datasets.manifest import build_manifest
+from action_recognition.datasets.splits import cut_by_source
 from action_recognition.evaluation.evaluate import evaluate
 from action_recognition.evaluation.metrics import Metrics
 from action_recognition.training.fit import train

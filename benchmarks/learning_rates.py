@@ -20,8 +20,8 @@ from pathlib import Path
 from report import ROOT, report
 from rich.console import Console
 
+from action_recognition.cli.cache_data import cache_data
 from action_recognition.config import load_config
-from action_recognition.data.store.jobs import cache_data
 from action_recognition.errors import UserError
 from action_recognition.training.callbacks import read_history
 from action_recognition.training.fit import train

@@ -26,10 +26,10 @@ from rich.console import Console
 
 from action_recognition.config import load_config
 from action_recognition.contract import ClipContract
-from action_recognition.memory import keep_freed_memory
 from action_recognition.models.device import training_device
 from action_recognition.models.module import VideoActionModel
 from action_recognition.training.step import StepPlan, autocast, choose_step
+from action_recognition.utils.malloc import keep_freed_memory
 
 CLASSES = tuple(f"class{number:02d}" for number in range(51))
 DEFAULT = StepPlan(precision="32-true", memory_format="contiguous")
@@ -168,9 +168,9 @@ def measure(name: str, options: argparse.Namespace) -> float:
 
 def gpu_waiting(options: argparse.Namespace, console: Console) -> dict[str, float]:
     """Clips a second of an epoch of r3d_18 out of the raw clip store, and the share of it spent waiting for batches."""
+    from action_recognition.cli.cache_data import cache_data
     from action_recognition.data.datamodule import ClipDataModule, make_contract
     from action_recognition.data.load import load_manifest
-    from action_recognition.data.store.jobs import cache_data
 
     with tempfile.TemporaryDirectory() as scratch:
         places = [f"data.videos_dir='{options.sample / 'videos'}'", f"data.splits_dir='{options.sample / 'splits'}'"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from action_recognition.data.video import probe, read_frames
+from action_recognition.video.decoder import probe, read_frames
 
 COLUMNS = 5
 

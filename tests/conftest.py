@@ -9,10 +9,10 @@ from pathlib import Path
 os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
 
 import pytest
-from support import ROOT, TINY_MODEL, latest_of_each_key, moving_square, write_video
+from helpers.support import ROOT, TINY_MODEL, latest_of_each_key, moving_square, write_video
 
-from action_recognition.cli import main
-from action_recognition.commands import Commands
+from action_recognition.cli.commands import Commands
+from action_recognition.cli.main import main
 from action_recognition.config import Config, load_config
 from action_recognition.contract import ClipContract
 

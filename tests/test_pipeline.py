@@ -18,7 +18,7 @@ from urllib.request import urlopen
 
 import numpy as np
 import pytest
-from support import ROOT, TINY_MODEL, write_video
+from helpers.support import ROOT, TINY_MODEL, write_video
 
 SCORES = {"top1", "top5", "mean_class_accuracy", "clips"}
 

@@ -4,10 +4,10 @@ import re
 import shlex
 
 import pytest
-from support import ROOT
+from helpers.support import ROOT
 
-from action_recognition.cli import command_names, split_arguments
-from action_recognition.commands import Commands
+from action_recognition.cli.commands import Commands
+from action_recognition.cli.main import command_names, split_arguments
 from action_recognition.config import load_config
 
 TEXTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]

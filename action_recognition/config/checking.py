@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origi
 
 from action_recognition.config.rules import Choice, Internal, Rule, Text
 from action_recognition.errors import ConfigError, did_you_mean
-from action_recognition.text import printable
+from action_recognition.utils.text import printable
 
 S = TypeVar("S", bound="Section")
 

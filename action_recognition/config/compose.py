@@ -22,7 +22,7 @@ from action_recognition.config.keys import (
 from action_recognition.config.parameter_files import expand_files, quoted
 from action_recognition.config.schema import Config
 from action_recognition.errors import ConfigError, did_you_mean, first_line
-from action_recognition.redaction import redacted_values
+from action_recognition.utils.redaction import redacted_values
 
 # What Hydra raises, beside errors of its own, for overrides that it has not foreseen.
 ODD_OVERRIDES = (ValueError, TypeError, AttributeError, AssertionError, LookupError)

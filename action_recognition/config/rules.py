@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol, runtime_checkable
 
-from action_recognition.text import UNPRINTABLE
+from action_recognition.utils.text import UNPRINTABLE
 
 MAX_TEXT = 4096  # characters; a path on Linux has no more bytes
 

@@ -14,15 +14,16 @@ from action_recognition.config import DataConfig
 from action_recognition.config.checking import shown
 from action_recognition.contract import ClipContract
 from action_recognition.data.dataset import ClipBatch, ClipDataset, collate_clips
-from action_recognition.data.manifest import IMAGE_SOURCES, ClipRecord, Manifest
-from action_recognition.data.memory import InMemorySource
 from action_recognition.data.prefetch import ThreadedLoader
 from action_recognition.data.samplers import EpochSampler, rank_and_world
-from action_recognition.data.shards.batches import ShardBatches, lane_workers
-from action_recognition.data.shards.reader import ShardReader
-from action_recognition.data.source import below_memory, open_source
-from action_recognition.data.store.reader import ClipStore
+from action_recognition.data.shard_batches import ShardBatches, lane_workers
+from action_recognition.datasets.manifest import IMAGE_SOURCES
+from action_recognition.datasets.records import ClipRecord, Manifest
 from action_recognition.errors import ConfigError, DataError, did_you_mean
+from action_recognition.readers.in_memory_reader import InMemoryReader
+from action_recognition.readers.open import below_memory, open_clip_reader
+from action_recognition.readers.shards.reader import ShardReader
+from action_recognition.readers.store.reader import ClipStore
 
 MAX_WORKERS = 8
 
@@ -73,7 +74,7 @@ class ClipDataModule(L.LightningDataModule):
 
     Training batches hold one random clip a video, `short_side` pixels square, for the model to augment; validation
     one centre clip; test `test_clips` clips a video, next to each other in the batch. Videos that the manifest marks
-    unusable are left out. Frames come from where `open_source` finds them.
+    unusable are left out. Frames come from where `open_clip_reader` finds them.
 
     Args:
         contract: how clips are cut; its `class_names` number the labels.
@@ -86,7 +87,7 @@ class ClipDataModule(L.LightningDataModule):
         self.manifest = manifest
         self.contract = contract
         self.seed = seed
-        self.source = open_source(data, manifest, short_side=contract.short_side)
+        self.source = open_clip_reader(data, manifest, short_side=contract.short_side)
 
     def records(self, split: str) -> list[ClipRecord]:
         """Usable clips of a split.
@@ -172,7 +173,7 @@ class ClipDataModule(L.LightningDataModule):
         kind: type[DataLoader[ClipBatch]] = DataLoader
         copied = isinstance(source, ClipStore) and source.only_copies(dataset.records)
         # In memory, clips are shared by what trains and what validates, as long as no worker has its own.
-        if self.data.num_workers < 0 and (copied or isinstance(self.source, InMemorySource)):
+        if self.data.num_workers < 0 and (copied or isinstance(self.source, InMemoryReader)):
             kind, workers = ThreadedLoader, 0
         return kind(
             dataset,  # type: ignore[arg-type]  # its __getitems__ makes the batch

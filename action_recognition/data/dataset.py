@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,12 +13,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from action_recognition.contract import ClipContract
-from action_recognition.data.buffers import BatchBuffers
-from action_recognition.data.frames import read_clip_frames
-from action_recognition.data.manifest import ClipRecord
-from action_recognition.data.sampling import Indices, random_clip, uniform_clips
-from action_recognition.data.video import Frame, center_crop
+from action_recognition.data.batch_memory import BatchBuffers
+from action_recognition.datasets.records import ClipRecord
 from action_recognition.errors import VideoError
+from action_recognition.readers.base import ClipReader, DecodedFrames
+from action_recognition.video.clip_files import read_clip_frames
+from action_recognition.video.clip_sampling import Indices, random_clip, uniform_clips
 
 # Where the squares of three-crop testing lie along the frame's longer side (SlowFast, Feichtenhofer et al. 2019).
 CROPS = {1: (0.5,), 3: (0.0, 0.5, 1.0)}
@@ -56,33 +56,6 @@ class ClipBatch(NamedTuple):
     label_B: Tensor
     index_B: Tensor
     errors: tuple[str, ...]
-
-
-class SourceEntry(Protocol):
-    """A clip whose frames can be had by number, cut to squares; `position` 0 to 1 is along the frame's longer side."""
-
-    def read(self, indices: Indices) -> Frame: ...
-
-    def read_square(self, indices: Indices, out_TSSC: Frame, position: float = 0.5) -> None: ...
-
-
-class ClipSource(Protocol):
-    """Clips by the MD5 of their video, such as a `ClipStore`; None for one that is not there and has to be decoded."""
-
-    def entry(self, md5: str, *, frames: int | None = None) -> SourceEntry | None: ...
-
-
-class DecodedFrames:
-    """Frames that are decoded; their numbers are their places here."""
-
-    def __init__(self, frames_LHWC: Frame) -> None:
-        self.frames_LHWC = frames_LHWC
-
-    def read(self, indices: Indices) -> Frame:
-        return self.frames_LHWC[indices]
-
-    def read_square(self, indices: Indices, out_TSSC: Frame, position: float = 0.5) -> None:
-        np.copyto(out_TSSC, center_crop(self.frames_LHWC, out_TSSC.shape[1], position)[indices])
 
 
 class KeyedGenerator:
@@ -125,7 +98,7 @@ class ClipDataset(Dataset[ClipExample]):
         views: int = 0,
         crops: int = 1,
         temporal_jitter: bool = False,
-        store: ClipSource | None = None,
+        store: ClipReader | None = None,
     ) -> None:
         self.records = list(records)
         self.videos_dir = videos_dir

@@ -4,12 +4,13 @@ from rich.console import Console
 
 from action_recognition.config import Config, DataConfig
 from action_recognition.contract import ClipContract
-from action_recognition.data.manifest import IMAGE_SOURCES, SPLITS, Manifest, build_manifest
-from action_recognition.data.shards.shard_set import read_shard_manifest
-from action_recognition.data.sources.depth import shared_subjects
-from action_recognition.data.sources.grouping import unknown_sources_line
-from action_recognition.progress import progress_bar
-from action_recognition.text import printable
+from action_recognition.datasets.depth import shared_subjects
+from action_recognition.datasets.manifest import IMAGE_SOURCES, build_manifest
+from action_recognition.datasets.records import SPLITS, Manifest
+from action_recognition.datasets.source_videos import unknown_sources_line
+from action_recognition.readers.shards.shard_set import read_shard_manifest
+from action_recognition.utils.progress import progress_bar
+from action_recognition.utils.text import printable
 
 
 def load_manifest(config: Config, console: Console) -> Manifest:

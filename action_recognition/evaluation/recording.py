@@ -9,10 +9,10 @@ from mlflow.entities import Metric, RunTag
 from action_recognition.config import Config
 from action_recognition.evaluation.evaluate import Evaluation
 from action_recognition.evaluation.metrics import Metrics
-from action_recognition.runs import data_title, run_dir_of, run_title
-from action_recognition.training.run_notes import COMMAND, EVALUATION, TEST, add_to_note, command_line, merge_note
-from action_recognition.training.tracking import Tracker
-from action_recognition.training.tracking_store import page_of, run_to_resume
+from action_recognition.tracking.mlflow_run import Tracker
+from action_recognition.tracking.mlflow_store import page_of, run_to_resume
+from action_recognition.tracking.run_folders import data_title, run_dir_of, run_title
+from action_recognition.tracking.run_notes import COMMAND, EVALUATION, TEST, add_to_note, command_line, merge_note
 
 
 def record_evaluation(

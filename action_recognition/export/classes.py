@@ -7,9 +7,9 @@ from pathlib import Path
 from rich.console import Console
 
 from action_recognition.config import Config
-from action_recognition.files import replace_file
 from action_recognition.models.module import VideoActionModel
-from action_recognition.runs import resolve_checkpoint
+from action_recognition.tracking.run_folders import resolve_checkpoint
+from action_recognition.utils.files import replace_file
 
 INDEX_TO_CLASS = Path("index_to_class.csv")
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 
 from action_recognition.contract import ClipContract
 from action_recognition.errors import ContractError, MissingLibraryError, check_choice, first_line
-from action_recognition.stored_values import OneOf, Text, Whole, check_keys, check_values, rules_of
+from action_recognition.utils.stored_values import OneOf, Text, Whole, check_keys, check_values, rules_of
 
 SIDECAR_VERSION = 1
 Batch = Annotated[int, Whole(1, 65536)]

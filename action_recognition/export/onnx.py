@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from action_recognition.contract import CONTRACT_KEY, ClipContract
 from action_recognition.errors import UserError
 from action_recognition.export.write import write_artifacts
-from action_recognition.finite import check_weights
-from action_recognition.integrity import sealed_onnx
 from action_recognition.models.module import VideoActionModel
+from action_recognition.utils.checksums import sealed_onnx
+from action_recognition.utils.finite import check_weights
 
 INPUT_NAME = "clip"
 OUTPUT_NAME = "logits"

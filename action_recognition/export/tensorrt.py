@@ -25,7 +25,7 @@ from action_recognition.export.engine import (
 from action_recognition.export.half import to_half
 from action_recognition.export.onnx import INPUT_NAME, OUTPUT_NAME, noise_clips
 from action_recognition.export.write import write_artifacts
-from action_recognition.integrity import check_onnx, say_unchecked
+from action_recognition.utils.checksums import check_onnx, say_unchecked
 
 TURING = ("tensorrt_rtx", "7.5")  # the one target without a float32 matrix product
 

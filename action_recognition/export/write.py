@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from action_recognition.errors import UserError
-from action_recognition.files import replacing
+from action_recognition.utils.files import replacing
 
 
 def write_artifacts(contents: Mapping[Path, bytes]) -> None:

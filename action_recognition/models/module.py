@@ -13,20 +13,20 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from action_recognition.config import AugmentConfig, ModelConfig, OptimizerConfig
 from action_recognition.contract import ClipContract
-from action_recognition.data.augment import ClipAugment
 from action_recognition.data.dataset import ClipBatch
 from action_recognition.data.features import FeatureBatch
-from action_recognition.data.mixing import mix
 from action_recognition.errors import ContractError, DataError, first_line
-from action_recognition.finite import check_weights
-from action_recognition.integrity import check_checkpoint
 from action_recognition.models.checkpoint_digest import DIGEST_KEY, check_digest, checkpoint_digest
-from action_recognition.models.inputs import as_input, input_shape
 from action_recognition.models.networks import build_network
 from action_recognition.models.networks.base import ActionNetwork
 from action_recognition.models.optimizers import make_optimizer
 from action_recognition.models.stored_settings import check_settings
 from action_recognition.models.weight_files import load_plain
+from action_recognition.transforms.augment import ClipAugment
+from action_recognition.transforms.mixing import mix
+from action_recognition.transforms.motion_inputs import as_input, input_shape
+from action_recognition.utils.checksums import check_checkpoint
+from action_recognition.utils.finite import check_weights
 
 # Clips, or what a frozen backbone made of them.
 Batch = ClipBatch | FeatureBatch

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from action_recognition.contract import ClipContract
 from action_recognition.errors import ContractError
-from action_recognition.stored_values import Several, Text, Whole, check_values, rules_of, shown
+from action_recognition.utils.stored_values import Several, Text, Whole, check_values, rules_of, shown
 
 
 class Provenance:

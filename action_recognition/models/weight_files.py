@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from action_recognition.errors import ConfigError, ContractError, did_you_mean, first_line
-from action_recognition.files import replacing
-from action_recognition.finite import check_weights
-from action_recognition.redaction import redacted
+from action_recognition.utils.files import replacing
+from action_recognition.utils.finite import check_weights
+from action_recognition.utils.redaction import redacted
 
 # What a state dict is called inside checkpoints that hold more than it.
 WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model")

@@ -15,8 +15,8 @@ from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
 from action_recognition.errors import UserError
-from action_recognition.runtime.backends import load_backend
-from action_recognition.runtime.predictor import Prediction, Predictor
+from action_recognition.inference.backends import load_backend
+from action_recognition.inference.predictor import Prediction, Predictor
 from action_recognition.serving.request_guard import guard_scoring_server
 
 

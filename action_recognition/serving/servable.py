@@ -17,8 +17,8 @@ from mlflow.types.schema import Map
 
 import action_recognition
 from action_recognition.errors import ConfigError
-from action_recognition.runtime.backends import load_backend
-from action_recognition.training.tracking import Tracker
+from action_recognition.inference.backends import load_backend
+from action_recognition.tracking.mlflow_run import Tracker
 
 ARTIFACT_FOLDER = "model"
 ALIAS = "champion"  # "latest" is reserved by MLflow for the newest version

@@ -13,9 +13,9 @@ from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 
 from action_recognition.errors import DataError, first_line
-from action_recognition.files import replace_file
-from action_recognition.interruption import Deferral
-from action_recognition.progress import Advance, as_clock, progress_bar
+from action_recognition.utils.files import replace_file
+from action_recognition.utils.interruption import Deferral
+from action_recognition.utils.progress import Advance, as_clock, progress_bar
 
 COLUMNS = ("epoch", "train_loss", "train_top1", "val_loss", "val_top1", "val_top5", "lr", "seconds")
 

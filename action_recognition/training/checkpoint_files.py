@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from action_recognition.files import replace_file
+from action_recognition.utils.files import replace_file
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):

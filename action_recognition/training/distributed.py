@@ -10,8 +10,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from action_recognition.processes import is_first_process
 from action_recognition.training.step import StepPlan
+from action_recognition.utils.rank import is_first_process
 
 # What the first process tells those it starts: how it decided that a step computes.
 PLAN = "ACTION_RECOGNITION_STEP_PLAN"

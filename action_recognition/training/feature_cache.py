@@ -20,12 +20,12 @@ from action_recognition.data.datamodule import ClipDataModule
 from action_recognition.data.dataset import ClipBatch
 from action_recognition.data.features import FeatureDataModule, FeatureSet, Floats
 from action_recognition.errors import DataError, NumericsError
-from action_recognition.files import replacing
-from action_recognition.integrity import is_sealed, seal_file
 from action_recognition.models.device import training_device
 from action_recognition.models.module import VideoActionModel
-from action_recognition.progress import progress_bar
 from action_recognition.training.step import StepPlan, autocast
+from action_recognition.utils.checksums import is_sealed, seal_file
+from action_recognition.utils.files import replacing
+from action_recognition.utils.progress import progress_bar
 
 PRIME = 100_003  # more batches than a pass has: no two of them draw alike
 # Clips a forward pass. On a CPU few, whose maps stay in its caches' reach.

@@ -18,21 +18,15 @@ from action_recognition.config import Config, to_yaml
 from action_recognition.contract import ClipContract
 from action_recognition.data.datamodule import ClipDataModule, make_contract
 from action_recognition.data.load import load_manifest, report_unusable
-from action_recognition.data.manifest import Manifest, group_digests
-from action_recognition.data.source import report_source
+from action_recognition.datasets.records import Manifest, group_digests
 from action_recognition.errors import ConfigError
-from action_recognition.evaluation.plots import plot_history
-from action_recognition.files import remove_abandoned, replace_file
-from action_recognition.interruption import advising
-from action_recognition.memory import keep_freed_memory
 from action_recognition.models.device import check_devices, training_device
-from action_recognition.models.inputs import input_shape
 from action_recognition.models.module import VideoActionModel
 from action_recognition.models.networks import build_network
 from action_recognition.models.pretrained import load_pretrained
-from action_recognition.processes import is_first_process
-from action_recognition.redaction import redacted_values
-from action_recognition.runs import (
+from action_recognition.readers.open import report_reader
+from action_recognition.reports.run_plots import plot_history
+from action_recognition.tracking.run_folders import (
     checkpoint_dir,
     checkpoint_to_resume,
     data_title,
@@ -46,15 +40,21 @@ from action_recognition.training.averaging import weight_average
 from action_recognition.training.callbacks import EpochProgress, History
 from action_recognition.training.checkpoint_files import AtomicCheckpointIO
 from action_recognition.training.distributed import share_batch_norm, tell_plan, told_plan
-from action_recognition.training.facts import RunFacts, source_name
 from action_recognition.training.feature_cache import make_feature_data
 from action_recognition.training.freezing import FreezeBackbone
 from action_recognition.training.loss_guard import LossGuard
 from action_recognition.training.resumable import explaining_no_room, fit, go_on, start_again
+from action_recognition.training.run_stats import RunFacts, source_name
 from action_recognition.training.step import StepPlan, choose_step
+from action_recognition.transforms.motion_inputs import input_shape
+from action_recognition.utils.files import remove_abandoned, replace_file
+from action_recognition.utils.interruption import advising
+from action_recognition.utils.malloc import keep_freed_memory
+from action_recognition.utils.rank import is_first_process
+from action_recognition.utils.redaction import redacted_values
 
 if TYPE_CHECKING:
-    from action_recognition.training.tracking import Tracker
+    from action_recognition.tracking.mlflow_run import Tracker
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +116,7 @@ def _train(
     tell_plan(plan)
     model.use_memory_format(plan.memory_format)
     datamodule = ClipDataModule(config.data, manifest, contract, seed=config.trainer.seed)
-    report_source(datamodule.source, manifest.split("train") + manifest.split("val"), console)
+    report_reader(datamodule.source, manifest.split("train") + manifest.split("val"), console)
     has_val = bool(manifest.split("val", min_frames=contract.min_frames))
     fed: L.LightningDataModule = datamodule
     if config.trainer.feature_views:
@@ -126,7 +126,7 @@ def _train(
     if first:
         write_run_files(run_dir, config, manifest)
     if tracker:
-        from action_recognition.training.run_notes import describe_training  # MLflow: only where it is asked for
+        from action_recognition.tracking.run_notes import describe_training  # MLflow: only where it is asked for
 
         remember_tracking(run_dir, tracker.run_id)
         describe_training(tracker, config, manifest, contract)

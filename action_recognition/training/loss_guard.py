@@ -9,7 +9,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from action_recognition.errors import DataError, NumericsError
-from action_recognition.finite import not_finite
+from action_recognition.utils.finite import not_finite
 
 # Steps between two looks at the loss where a look has to wait for the device.
 READ_EVERY = 50

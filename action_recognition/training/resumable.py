@@ -10,11 +10,11 @@ import lightning as L
 
 from action_recognition.config import Config
 from action_recognition.errors import UserError
-from action_recognition.files import NO_ROOM
-from action_recognition.interruption import Deferral, command_line
 from action_recognition.models.module import VideoActionModel
-from action_recognition.runs import checkpoint_dir
+from action_recognition.tracking.run_folders import checkpoint_dir
 from action_recognition.training.callbacks import EndWhenAsked
+from action_recognition.utils.files import NO_ROOM
+from action_recognition.utils.interruption import Deferral, command_line
 
 
 def fit(trainer: L.Trainer, model: VideoActionModel, data: L.LightningDataModule, resume_from: Path | None) -> None:

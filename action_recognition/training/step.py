@@ -19,12 +19,12 @@ from torch import nn
 
 from action_recognition.config import TrainerConfig
 from action_recognition.errors import ConfigError
-from action_recognition.files import replace_file
 from action_recognition.models.device import training_device
-from action_recognition.processes import is_first_process
-from action_recognition.progress import Advance, progress_bar
 from action_recognition.training.step_plan import StepPlan, autocast, candidates, cpu_name, fast_precision
 from action_recognition.training.step_proof import PLAIN, StepTrial
+from action_recognition.utils.files import replace_file
+from action_recognition.utils.progress import Advance, progress_bar
+from action_recognition.utils.rank import is_first_process
 
 __all__ = ["StepPlan", "autocast", "candidates", "choose_step", "fast_precision"]
 

@@ -7,10 +7,10 @@ import torch
 from action_recognition.config import load_config
 from action_recognition.data.datamodule import ClipDataModule, make_contract
 from action_recognition.data.dataset import ClipDataset, ClipExample, collate_clips
-from action_recognition.data.manifest import build_manifest
 from action_recognition.data.samplers import EpochSampler
-from action_recognition.data.video import center_crop, iter_frames
+from action_recognition.datasets.manifest import build_manifest
 from action_recognition.errors import ConfigError, DataError
+from action_recognition.video.decoder import center_crop, iter_frames
 
 
 def make_datamodule(config, **changes):
@@ -140,7 +140,7 @@ def test_three_crops_lie_along_the_longer_side_of_each_clip(tiny_config, tmp_pat
 def test_crops_are_the_same_out_of_the_store(tiny_config, tmp_path):
     from rich.console import Console
 
-    from action_recognition.data.store.jobs import cache_data
+    from action_recognition.cli.cache_data import cache_data
 
     decoded = make_datamodule(tiny_config)
     tiny_config.data.test_crops = 3

@@ -10,8 +10,8 @@ from torch.utils.data import DataLoader
 from action_recognition.config import load_config
 from action_recognition.data.datamodule import ClipDataModule, make_contract
 from action_recognition.data.dataset import KeyedGenerator
-from action_recognition.data.manifest import build_manifest
 from action_recognition.data.prefetch import ThreadedLoader, made_ahead
+from action_recognition.datasets.manifest import build_manifest
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from types import ModuleType
 import onnx
 import pytest
 import torch
-from tiny_models import exported_bytes, file_size_limit, names_in, tiny_contract
+from helpers.tiny_models import exported_bytes, file_size_limit, names_in, tiny_contract
 
 from action_recognition.contract import CONTRACT_KEY
 from action_recognition.errors import ConfigError, ContractError, MissingLibraryError, UserError

@@ -14,8 +14,8 @@ from action_recognition.errors import MissingLibraryError
 from action_recognition.export.engine import load_library
 from action_recognition.export.onnx import INPUT_NAME, OUTPUT_NAME, export_onnx
 from action_recognition.export.tensorrt import convert_trt, widened
+from action_recognition.inference.backends import load_backend
 from action_recognition.models.module import VideoActionModel
-from action_recognition.runtime.backends import load_backend
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from support import ROOT
-from tiny_models import export_report, exported_bytes, file_size_limit, names_in, tiny_contract, tiny_model
+from helpers.support import ROOT
+from helpers.tiny_models import export_report, exported_bytes, file_size_limit, names_in, tiny_contract, tiny_model
 from torch import Tensor, nn
 
 from action_recognition.contract import CONTRACT_KEY, ClipContract

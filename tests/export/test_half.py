@@ -4,8 +4,8 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from helpers.tiny_models import exported_bytes, tiny_contract
 from onnx import TensorProto, helper, numpy_helper
-from tiny_models import exported_bytes, tiny_contract
 
 from action_recognition.export.half import to_half
 

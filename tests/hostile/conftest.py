@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from helpers.support import ROOT
 from hostile.corpus import SEED, Kind
 from hostile.outcomes import REFUSED, RIGHT, WRONG, Outcome
-from support import ROOT
 
 _tried: dict[str, dict[int, Outcome]] = {}
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from support import ROOT
+from helpers.support import ROOT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,13 +67,6 @@ def serve(questions: IO[str], answers: IO[str]) -> None:
     import optuna  # noqa: F401
     import torch.onnx  # noqa: F401
 
-    import action_recognition.data.check
-    import action_recognition.data.prepare
-    import action_recognition.data.store.jobs
-    import action_recognition.experiments.tune
-    import action_recognition.export.jobs
-    import action_recognition.training.jobs  # noqa: F401
-
     for line in iter(questions.readline, ""):
         print(json.dumps(_run(**json.loads(line))), file=answers, flush=True)
 
@@ -108,8 +101,8 @@ def _be_command(folder: str, words: list[str], reading: int, writing: int) -> No
     sys.stdout, sys.stderr = os.fdopen(1, "w", buffering=1), os.fdopen(2, "w", buffering=1)
     code = 1
     try:
-        from action_recognition.cli import main
-        from action_recognition.commands import Commands
+        from action_recognition.cli.commands import Commands
+        from action_recognition.cli.main import main
 
         code = main(Commands, words)
     except BaseException:

@@ -11,8 +11,8 @@ from typing import Any
 import av
 import cv2
 import numpy as np
+from helpers.support import TINY_MODEL, moving_square, write_video
 from hostile.outcomes import run_command
-from support import TINY_MODEL, moving_square, write_video
 
 FRAMES, HEIGHT, WIDTH = 12, 48, 64
 # File name: (container, codec, pixel format).

@@ -68,8 +68,8 @@ def streams_to(out: Path, err: Path) -> Iterator[None]:
 
 def run_command(words: Sequence[str], folder: Path) -> Said:
     """Run a command of the project in this process, with `folder` as its working directory."""
-    from action_recognition.cli import main
-    from action_recognition.commands import Commands
+    from action_recognition.cli.commands import Commands
+    from action_recognition.cli.main import main
 
     out, err = folder.parent / "stdout", folder.parent / "stderr"
     trace, before = "", Path.cwd()

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psutil
+from helpers.support import ROOT
 from hostile.corpus import Kind
 from hostile.outcomes import WRONG, Outcome
-from support import ROOT
 
 WORKERS = 2
 STARTS_WITHIN_SECONDS = 120.0

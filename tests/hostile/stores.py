@@ -94,14 +94,14 @@ def clips_of(material: Path, store: str, codec: str) -> list[Any]:
     from action_recognition.config import load_config
     from action_recognition.data.datamodule import make_contract
     from action_recognition.data.dataset import ClipDataset
-    from action_recognition.data.manifest import build_manifest
-    from action_recognition.data.source import open_source
+    from action_recognition.datasets.manifest import build_manifest
     from action_recognition.errors import DataError
+    from action_recognition.readers.open import open_clip_reader
 
     config = load_config([*data_words(material), f"data.cache.dir={store}", f"data.cache.codec={codec}"])
     manifest = build_manifest(config.data)
     contract = make_contract(config.data, manifest)
-    source = open_source(config.data, manifest, short_side=contract.short_side)
+    source = open_clip_reader(config.data, manifest, short_side=contract.short_side)
     dataset = ClipDataset(manifest.records, manifest.videos_dir, contract, views=1, store=source)
     batch = dataset.__getitems__(list(range(len(dataset))))
     if batch.errors:

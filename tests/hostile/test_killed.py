@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from archive_makers import make_tar
+from helpers.archive_makers import make_tar
+from helpers.mirror_server import Server, running_server
 from hostile.corpus import SEED
 from hostile.forks import Ended, Forks
 from hostile.material import data_words, training_words
 from hostile.outcomes import TRACEBACK
-from mirror_server import Server, running_server
 
 KILLS = 20
 KILLS_IN_A_SAMPLE = 2

@@ -14,12 +14,12 @@ from random import Random
 
 import av
 import numpy as np
+from helpers.support import moving_square, write_video
 from hostile.damage import damaged, overwrite_head, truncate
 from hostile.material import CONTAINERS, GOOD, encode, predict_words, probabilities_of
 from hostile.outcomes import REFUSED, RIGHT, Outcome, judge, run_command
-from support import moving_square, write_video
 
-from action_recognition.data.pixel_limit import DEFAULT_MAX_PIXELS
+from action_recognition.video.pixel_limit import DEFAULT_MAX_PIXELS
 
 Made = tuple[str, str, str]  # the source as it is named, what it is, what has to become of it
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from mirror_server import Server, running_server
-from network_checks import noise, stir
+from helpers.mirror_server import Server, running_server
+from helpers.network_checks import noise, stir
 from torch import Tensor, nn
 
 from action_recognition.errors import ConfigError, ContractError

@@ -7,8 +7,8 @@ import pytest
 from mlflow import MlflowClient
 from rich.console import Console
 
+from action_recognition.cli.train import run_training
 from action_recognition.config import Config
-from action_recognition.training.jobs import run_training
 
 
 def test_a_version_says_what_it_is_and_gets_its_test_scores(

@@ -20,9 +20,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from helpers.support import moving_square, write_video
 from mlflow import MlflowClient
 from mlflow.pyfunc import scoring_server
-from support import moving_square, write_video
 
 from action_recognition.config import load_config
 from action_recognition.contract import ClipContract
@@ -30,7 +30,7 @@ from action_recognition.errors import ConfigError, ContractError
 from action_recognition.export.onnx import export_onnx
 from action_recognition.models.module import VideoActionModel
 from action_recognition.serving.servable import log_servable, save_servable
-from action_recognition.training.tracking import open_run
+from action_recognition.tracking.mlflow_run import open_run
 
 if TYPE_CHECKING:
     from fastapi.testclient import TestClient

@@ -6,8 +6,8 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as multiprocessing
+from helpers.support import ROOT, latest_of_each_key
 from mlflow.tracking import MlflowClient
-from support import ROOT, latest_of_each_key
 from torch import nn
 
 from action_recognition.training.callbacks import read_history

@@ -7,17 +7,17 @@ import pytest
 import torch
 from rich.console import Console
 
-from action_recognition import progress
 from action_recognition.config import load_config
-from action_recognition.data.manifest import read_records
+from action_recognition.datasets.records import read_records
 from action_recognition.errors import ConfigError, DataError
 from action_recognition.evaluation.evaluate import evaluate
+from action_recognition.models.checkpoint_config import config_of_checkpoint, merge_overrides
 from action_recognition.models.module import VideoActionModel
-from action_recognition.recall import config_of_checkpoint, merge_overrides
-from action_recognition.runs import last_run, resolve_checkpoint
+from action_recognition.tracking.run_folders import last_run, resolve_checkpoint
 from action_recognition.training import checkpoint_files
 from action_recognition.training.callbacks import read_history
 from action_recognition.training.fit import train
+from action_recognition.utils import progress
 
 
 @pytest.fixture

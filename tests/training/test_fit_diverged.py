@@ -5,20 +5,20 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from helpers.tiny_models import exported_bytes, save_checkpoint, tiny_model
 from lightning.pytorch.callbacks import Callback
 from rich.console import Console
-from tiny_models import exported_bytes, save_checkpoint, tiny_model
 
 from action_recognition.errors import ContractError, NumericsError
 from action_recognition.evaluation.evaluate import predict_split
 from action_recognition.export.onnx import export_onnx
-from action_recognition.finite import check_logits, not_finite
+from action_recognition.inference.backends import load_backend
 from action_recognition.models.module import VideoActionModel
 from action_recognition.models.weight_files import read_state_dict
-from action_recognition.runtime.backends import load_backend
 from action_recognition.training.feature_cache import as_stored
 from action_recognition.training.fit import train
 from action_recognition.training.loss_guard import LossGuard
+from action_recognition.utils.finite import check_logits, not_finite
 
 
 class Spoil(Callback):
@@ -149,7 +149,7 @@ def test_outputs_that_are_not_finite_are_not_scored(tiny_config, tmp_path):
             return torch.full((len(clip_BCTHW), 2), torch.nan)
 
     from action_recognition.data.datamodule import ClipDataModule, make_contract
-    from action_recognition.data.manifest import build_manifest
+    from action_recognition.datasets.manifest import build_manifest
 
     manifest = build_manifest(tiny_config.data)
     datamodule = ClipDataModule(tiny_config.data, manifest, make_contract(tiny_config.data, manifest), seed=0)

@@ -11,16 +11,16 @@ from pathlib import Path
 import mlflow
 import pytest
 import torch
+from helpers.tiny_models import file_size_limit
 from lightning.pytorch.callbacks import Callback
 from rich.console import Console
-from tiny_models import file_size_limit
 
 from action_recognition.config import load_config
 from action_recognition.errors import ConfigError
-from action_recognition.interruption import Interrupted, exit_code, interruption_line
-from action_recognition.recall import config_of_checkpoint
-from action_recognition.runs import resolve_checkpoint
+from action_recognition.models.checkpoint_config import config_of_checkpoint
+from action_recognition.tracking.run_folders import resolve_checkpoint
 from action_recognition.training.fit import train
+from action_recognition.utils.interruption import Interrupted, exit_code, interruption_line
 
 
 def epochs(overrides: list[str], number: int) -> list[str]:

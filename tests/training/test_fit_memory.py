@@ -5,10 +5,10 @@ import sys
 
 import pytest
 import torch
-from support import ROOT
+from helpers.support import ROOT
 
 from action_recognition.config import load_config
-from action_recognition.data.augment import ClipAugment
+from action_recognition.transforms.augment import ClipAugment
 
 # A batch of 32 augmented clips of this size takes 308 MB as float32, and augmenting them several times that.
 BOUND_MB = 450
@@ -16,8 +16,8 @@ PROGRAM = """
 import resource, torch
 from action_recognition.config import load_config
 from action_recognition.contract import ClipContract
-from action_recognition.data.dataset import ClipBatch
-from action_recognition.memory import keep_freed_memory
+from action_recognition.data.dataset import (ClipBatch)
+from action_recognition.utils.malloc import keep_freed_memory
 from action_recognition.models.module import VideoActionModel
 from action_recognition.training.feature_cache import _features_of
 from action_recognition.training.step import StepPlan

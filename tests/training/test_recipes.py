@@ -6,7 +6,7 @@ from torch import nn
 
 from action_recognition.config import load_config
 from action_recognition.data.datamodule import ClipDataModule
-from action_recognition.data.manifest import build_manifest
+from action_recognition.datasets.manifest import build_manifest
 from action_recognition.errors import ConfigError
 from action_recognition.evaluation.evaluate import evaluate
 from action_recognition.models.module import VideoActionModel

@@ -4,8 +4,8 @@ import json
 import lightning as L
 import pytest
 import torch
+from helpers.tiny_models import tiny_contract
 from rich.console import Console
-from tiny_models import tiny_contract
 from torch import nn
 from torch.utils.data import DataLoader
 

@@ -3,8 +3,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 import torchvision
-from frame_checks import settle
-from network_checks import check_every_stage_learns, check_logits, check_onnx, check_parts, noise
+from helpers.frame_checks import settle
+from helpers.network_checks import check_every_stage_learns, check_logits, check_onnx, check_parts, noise
 
 from action_recognition.errors import ConfigError
 from action_recognition.models.networks import build_network

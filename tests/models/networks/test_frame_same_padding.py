@@ -6,7 +6,7 @@ import cv2
 import pytest
 import torch
 import torch.nn.functional as F
-from network_checks import noise, stir
+from helpers.network_checks import noise, stir
 from torch import Tensor
 
 from action_recognition.models.networks import build_network

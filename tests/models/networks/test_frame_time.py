@@ -3,8 +3,8 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from frame_checks import settle
-from network_checks import noise, stir
+from helpers.frame_checks import settle
+from helpers.network_checks import noise, stir
 
 from action_recognition.models.networks import build_network
 from action_recognition.models.networks.temporal_pooling import TransformerHead

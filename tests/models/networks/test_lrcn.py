@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from network_checks import check_every_stage_learns, check_logits, check_onnx, check_parts, noise, stir
+from helpers.network_checks import check_every_stage_learns, check_logits, check_onnx, check_parts, noise, stir
 from torch import Tensor
 
 from action_recognition.errors import ConfigError

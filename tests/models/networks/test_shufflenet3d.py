@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from network_checks import check_every_stage_learns, check_logits, check_onnx, check_parts, noise, stir
+from helpers.network_checks import check_every_stage_learns, check_logits, check_onnx, check_parts, noise, stir
 
 from action_recognition.errors import ConfigError
 from action_recognition.models.networks import build_network

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from network_checks import check_every_stage_learns, check_logits, check_onnx, check_parts, noise, stir
+from helpers.network_checks import check_every_stage_learns, check_logits, check_onnx, check_parts, noise, stir
 from torchvision.models import get_model
 
 from action_recognition.models.networks import build_network

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from network_checks import check_onnx, check_parts, noise, stir
+from helpers.network_checks import check_onnx, check_parts, noise, stir
 from torchvision.models import get_model
 
 from action_recognition.errors import ConfigError

@@ -1,7 +1,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from network_checks import check_logits, check_parts, noise
+from helpers.network_checks import check_logits, check_parts, noise
 
 from action_recognition.errors import ConfigError
 from action_recognition.models.networks import build_network

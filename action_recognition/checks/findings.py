@@ -1,0 +1,240 @@
+"""What can be wrong with clips, one function a kind of finding. Nothing here decodes: see `sketches`."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from action_recognition.contract import ClipContract
+from action_recognition.datasets.hmdb51 import NAME
+from action_recognition.datasets.records import ClipRecord, Manifest, source_groups
+from action_recognition.readers.store.reader import ClipStore
+from action_recognition.utils.text import printable
+
+# {(class, file name): split}, as the split files have it.
+Listing = Mapping[tuple[str, str], str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A kind of finding; a fault makes training or its scores wrong, anything else is a remark."""
+
+    fault: bool
+    meaning: str
+
+
+# In the order of the report.
+KINDS = {
+    "unreadable": Kind(fault=True, meaning="not a video, or nothing in it could be decoded"),
+    "truncated": Kind(fault=True, meaning="the file ends before its container says that it does"),
+    "frame mismatch": Kind(fault=True, meaning="far fewer frames than the header says, even for this data set"),
+    "mislabelled": Kind(fault=True, meaning="the file name or the split files say another class than the folder"),
+    "listed twice": Kind(fault=True, meaning="the split files name it under several classes"),
+    "class without training clips": Kind(fault=True, meaning="the model would have an output that it never learns"),
+    "leaking": Kind(fault=True, meaning="its source also gives clips of its class that are trained on"),
+    "duplicate across splits": Kind(fault=True, meaning="the same bytes as a clip of another split"),
+    "near duplicate across splits": Kind(fault=True, meaning="the same footage as a clip of another split"),
+    "same footage, other class": Kind(fault=False, meaning="the same footage in another split under another class"),
+    "damaged in the store": Kind(
+        fault=False, meaning="its clip store entry is damaged: decoded, until cache-data runs"
+    ),
+    "duplicate": Kind(fault=False, meaning="the same bytes as another clip, but not across splits"),
+    "short": Kind(fault=False, meaning="padding would be most of what the model sees of it"),
+    "unlisted": Kind(fault=False, meaning="no split file names it, so it is not used"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing about one clip; `other` is the clip that it has something in common with, if any."""
+
+    kind: str
+    path: str
+    detail: str
+    other: str = ""
+
+    @property
+    def is_fault(self) -> bool:
+        return KINDS[self.kind].fault
+
+
+def find_unreadable(manifest: Manifest) -> list[Finding]:
+    """Clips that cannot be decoded at all, and those that are cut off."""
+    findings = []
+    for record in manifest.records:
+        if record.error:
+            # An error line starts with the path.
+            reason = record.error.rpartition(f"{printable(record.path)}: ")[2]
+            kind = "truncated" if reason.startswith("truncated") else "unreadable"
+            findings.append(Finding(kind=kind, path=record.path, detail=reason))
+    return findings
+
+
+def find_damaged_entries(records: Sequence[ClipRecord], store: ClipStore | None) -> list[Finding]:
+    """Clips whose entry in the clip store is not what was written; every entry is read whole."""
+    if store is None:
+        return []
+    return [
+        Finding(kind="damaged in the store", path=record.path, detail=line)
+        for record in records
+        for line in store.damage(record.md5)
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeaderBias:
+    """How a data set's headers lie: decoding finds `share` of the frames that a header gives, less `missing`."""
+
+    share: float = 1.0
+    missing: float = 0.0
+
+    def expected(self, header_frames: int) -> float:
+        return self.share * header_frames - self.missing
+
+    @classmethod
+    def of(cls, records: Sequence[ClipRecord], header_frames: Mapping[str, int]) -> "HeaderBias":
+        """The better of the median share and the median difference.
+
+        Args:
+            header_frames: by path; 0 where a header does not say.
+        """
+        counts = [(r.frames, header_frames[r.path]) for r in records if header_frames.get(r.path, 0) > 0]
+        if not counts:
+            return cls()
+        habits = (
+            cls(share=median(decoded / header for decoded, header in counts)),
+            cls(missing=median(header - decoded for decoded, header in counts)),
+        )
+        return min(habits, key=lambda h: median(abs(h.expected(header) - decoded) for decoded, header in counts))
+
+
+def find_frame_mismatches(
+    records: Sequence[ClipRecord], header_frames: Mapping[str, int], habit: HeaderBias
+) -> list[Finding]:
+    """Clips that end early, among headers that may all lie a little.
+
+    Every HMDB51 header promises a fifth more frames than there are, so only what is missing beyond the data set's
+    habit counts: more than 2 frames and a tenth.
+    """
+    findings = []
+    for record in records:
+        header = header_frames.get(record.path, 0)
+        expected = min(habit.expected(header), header)
+        if header > 0 and expected - record.frames > max(2, expected / 10):
+            detail = f"{record.frames} frames decoded, {header} in the header, {expected:.0f} expected here"
+            findings.append(Finding(kind="frame mismatch", path=record.path, detail=detail))
+    return findings
+
+
+def find_short(records: Sequence[ClipRecord], contract: ClipContract) -> list[Finding]:
+    """Clips that fill less than half of a model input with frames of their own, or too few to be used at all."""
+    findings = []
+    for record in records:
+        own = -(-record.frames // contract.stride)
+        if record.frames < contract.min_frames or own < contract.frames / 2:
+            filled = f"{own} of the {contract.frames} frames that the model sees"
+            detail = f"{record.frames} frames at stride {contract.stride} give {filled}"
+            findings.append(Finding(kind="short", path=record.path, detail=detail))
+    return findings
+
+
+def find_mislabelled(records: Sequence[ClipRecord], listing: Listing) -> list[Finding]:
+    """Clips in the folder of one class whose name, or whose line in the split files, says another one."""
+    classes = {record.label for record in records} | {label for label, _ in listing}
+    listed_in: dict[str, set[str]] = defaultdict(set)
+    for label, name in listing:
+        listed_in[name].add(label)
+    findings = []
+    for record in records:
+        name = Path(record.path).name
+        named = named_class(Path(name).stem, frozenset(classes))
+        listed = listed_in.get(name, set())
+        if named is not None and named.casefold() != record.label.casefold():
+            detail = f"lies in {record.label}, its name says {named}"
+        elif listed and record.label not in listed:
+            detail = f"lies in {record.label}, the split files list it under {', '.join(sorted(listed))}"
+        else:
+            continue
+        findings.append(Finding(kind="mislabelled", path=record.path, detail=detail))
+    return findings
+
+
+def find_listed_twice(records: Sequence[ClipRecord], listing: Listing) -> list[Finding]:
+    """Clips that the split files name under their own class and under others, as where one file was copied to another.
+
+    The class's own line decides, so the clip is used; but one of the files is not the class's.
+    """
+    listed_in: dict[str, list[str]] = defaultdict(list)
+    for label, name in listing:
+        listed_in[name].append(label)
+    findings = []
+    for record in records:
+        others = [label for label in listed_in.get(Path(record.path).name, ()) if label != record.label]
+        if others and (record.label, Path(record.path).name) in listing:
+            detail = f"the split files list it under {record.label} and {', '.join(sorted(others))}"
+            findings.append(Finding(kind="listed twice", path=record.path, detail=detail))
+    return findings
+
+
+def find_untrained_classes(manifest: Manifest) -> list[Finding]:
+    """Classes whose clips are all in other splits, or all unreadable."""
+    trained = {record.label for record in manifest.split("train")}
+    counts = {label: Counter(r.split for r in manifest.records if r.label == label) for label in manifest.class_names}
+    return [
+        Finding(
+            kind="class without training clips",
+            path=f"{label}/",
+            detail=f"of {count.total()} clips no readable one is in train ({_split_counts(count)})",
+        )
+        for label, count in counts.items()
+        if label not in trained
+    ]
+
+
+def _split_counts(count: Counter[str]) -> str:
+    return ", ".join(f"{number} {split}" for split, number in sorted(count.items()))
+
+
+def named_class(stem: str, classes: frozenset[str]) -> str | None:
+    """The class that a file name in HMDB51's or UCF101's form speaks of; None for any other name.
+
+    Of classes that end alike (`sword`, `draw_sword`) it is the longest.
+    """
+    ucf101 = re.match(r"v_(\w+)_g\d+_c\d+$", stem)
+    if ucf101:
+        return ucf101[1] if ucf101[1].casefold() in {name.casefold() for name in classes} else None
+    match = NAME.match(stem)
+    if not match:
+        return None
+    before = stem[: match.start("visible_body") - 1]
+    fitting = [label for label in classes if before.endswith(f"_{label}")]
+    return max(fitting, key=len, default=None)
+
+
+def find_leaking(manifest: Manifest) -> list[Finding]:
+    """Clips whose (class, source video) is on the other side too: test against train and val, val against train."""
+    train, val = source_groups(manifest.split("train")), source_groups(manifest.split("val"))
+    findings = []
+    for record in manifest.records:
+        group = (record.label, record.source)
+        seen = "train" if group in train else "val" if group in val and record.split == "test" else None
+        if seen and record.split in ("val", "test"):
+            detail = f"{record.split} clip of source {record.source}, which is also in {seen}"
+            findings.append(Finding(kind="leaking", path=record.path, detail=detail))
+    return findings
+
+
+def find_unlisted(records: Sequence[ClipRecord], listing: Listing) -> list[Finding]:
+    """Clips that no split file names, under whatever class."""
+    names = {name.casefold(): name for _, name in listing}
+    names |= {name: name for _, name in listing}
+    findings = []
+    for record in records if listing else ():
+        name = Path(record.path).name
+        if name not in names:
+            close = names.get(name.casefold())
+            hint = f", which have {close}" if close else ""
+            findings.append(Finding(kind="unlisted", path=record.path, detail=f"not in the split files{hint}: unused"))
+    return findings

@@ -1,0 +1,211 @@
+"""What a data set is like as a whole: leakage, remarks, and the numbers behind the report's tables."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from action_recognition.checks.findings import Finding, HeaderBias, Listing
+from action_recognition.contract import ClipContract
+from action_recognition.datasets.layout import class_folders
+from action_recognition.datasets.records import ClipRecord, Manifest, source_groups
+from action_recognition.video.clip_files import clip_files, frame_files
+from action_recognition.video.decoder import VIDEO_SUFFIXES
+
+IMBALANCED = 3  # times as many training clips in the largest class as in the smallest
+FEW = 5  # things to name one by one
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leakage:
+    """Of `clips` in `split`, how many come from a source that is also in train (for test: in train or val).
+
+    `leaking` counts sources of the same class, which a split has to keep apart; `film_known` sources that give training
+    clips of another class only, which official splits do not. `noun` is what a source is here.
+    """
+
+    split: str
+    clips: int
+    leaking: int
+    film_known: int
+    noun: str = "source video"
+
+    @property
+    def share(self) -> float:
+        return self.leaking / self.clips if self.clips else 0.0
+
+    def __str__(self) -> str:
+        return (
+            f"{self.leaking} of {self.clips} {self.split} clips ({100 * self.share:.1f} %) have their {self.noun} in "
+            f"train under the same class, {self.film_known} under another class"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """Everything that check-data found out. `remarks` are lines about the set, `findings` are about single clips.
+
+    `unknown_sources` is a line where nothing is known of which clips belong together, so that no leakage can be found.
+    """
+
+    name: str
+    kind: str
+    unknown_sources: str
+    split: int | None
+    manifest: Manifest
+    contract: ClipContract
+    findings: tuple[Finding, ...]
+    remarks: tuple[str, ...]
+    leakage: tuple[Leakage, ...]
+
+    @property
+    def faults(self) -> list[Finding]:
+        return [finding for finding in self.findings if finding.is_fault]
+
+
+def measure_leakage(manifest: Manifest, *, noun: str = "source video") -> tuple[Leakage, ...]:
+    """Leakage of val and test, where they have clips; `noun` is what a source is."""
+    records = {split: manifest.split(split) for split in ("train", "val", "test")}
+    measured = []
+    for split, seen in (("val", records["train"]), ("test", records["train"] + records["val"])):
+        clips = records[split]
+        groups, films = source_groups(seen), {record.source for record in seen}
+        leaking = [record for record in clips if (record.label, record.source) in groups]
+        known = [r for r in clips if r.source in films and (r.label, r.source) not in groups]
+        if clips:
+            counts = {"clips": len(clips), "leaking": len(leaking), "film_known": len(known)}
+            measured.append(Leakage(split=split, noun=noun, **counts))
+    return tuple(measured)
+
+
+def remark_lines(
+    manifest: Manifest,
+    contract: ClipContract,
+    listing: Listing,
+    *,
+    header_frames: Mapping[str, int],
+    habit: HeaderBias,
+) -> tuple[str, ...]:
+    """What a reader should know about the set, a line each; nothing here makes training wrong."""
+    readable = [record for record in manifest.records if not record.error]
+    lines = (
+        _subset_line(manifest.records, listing),
+        _header_line(readable, header_frames, habit),
+        _length_line(readable, contract),
+        _imbalance_line(manifest),
+        _untested_line(manifest),
+        _bare_folders_line(manifest),
+        _unknown_images_line(manifest) if is_of_images(manifest) else _unknown_files_line(manifest.videos_dir),
+    )
+    return tuple(line for line in lines if line)
+
+
+def _subset_line(records: Sequence[ClipRecord], listing: Listing) -> str:
+    here = {(record.label, Path(record.path).name) for record in records}
+    missing = sorted(key for key in listing if key not in here)
+    if not missing:
+        return ""
+    if len(missing) <= FEW:
+        return f"{len(missing)} clips of the split files are not here: {', '.join(name for _, name in missing)}"
+    classes = {label for label, _ in listing}
+    present = {label for label, _ in here} & classes
+    found = len(listing) - len(missing)
+    return (
+        f"a subset: {found:,} of the {len(listing):,} clips that the split files name are here, "
+        f"{len(present)} of {len(classes)} classes"
+    )
+
+
+def _header_line(records: Sequence[ClipRecord], header_frames: Mapping[str, int], habit: HeaderBias) -> str:
+    other = sum(header_frames.get(r.path, 0) not in (0, r.frames) for r in records)
+    if not other:
+        return ""
+    usual = ""
+    if habit.missing:
+        usual = f", usually {abs(habit.missing):.0f} too {'many' if habit.missing > 0 else 'few'}"
+    elif abs(habit.share - 1) > 0.005:
+        usual = f", usually {100 * abs(1 / habit.share - 1):.0f} % too {'many' if habit.share < 1 else 'few'}"
+    return (
+        f"headers give another number of frames than decoding for {other} of {len(records)} clips{usual}: harmless, "
+        "frames are counted by decoding"
+    )
+
+
+def _length_line(records: Sequence[ClipRecord], contract: ClipContract) -> str:
+    shorter = sum(record.frames < contract.span for record in records)
+    if not shorter:
+        return ""
+    return (
+        f"{shorter} of {len(records)} clips have fewer frames than the {contract.span} that the model's "
+        f"{contract.frames} frames at stride {contract.stride} span: data.short_clip={contract.short_clip} applies"
+    )
+
+
+def _imbalance_line(manifest: Manifest) -> str:
+    counts = Counter(record.label for record in manifest.split("train"))
+    if not counts:
+        return ""
+    (most, largest), (least, smallest) = counts.most_common()[0], counts.most_common()[-1]
+    if largest <= IMBALANCED * smallest:
+        return ""
+    return f"unbalanced classes: {largest} training clips of {most}, {smallest} of {least}"
+
+
+def _untested_line(manifest: Manifest) -> str:
+    tested = {record.label for record in manifest.split("test")}
+    empty = sorted(set(manifest.class_names) - tested)
+    if not tested:
+        return "no test clips: no score can be measured with python commands.py infer"
+    more = f" and {len(empty) - FEW} more" if len(empty) > FEW else ""
+    return f"classes without test clips: {', '.join(empty[:FEW])}{more}" if empty else ""
+
+
+def _bare_folders_line(manifest: Manifest) -> str:
+    """Folders of classes in which there is no video: the model will not know these classes."""
+    if is_of_images(manifest) or not manifest.videos_dir.is_dir():
+        return ""
+    bare = [folder.name for folder in class_folders(manifest.videos_dir) if folder.name not in manifest.class_names]
+    more = f" and {len(bare) - FEW} more" if len(bare) > FEW else ""
+    return f"folders without videos, so no classes: {', '.join(bare[:FEW])}{more}" if bare else ""
+
+
+def _unknown_files_line(videos_dir: Path) -> str:
+    """Files that are no videos by their suffix, or lie outside the class folders."""
+    visible = [path for path in sorted(videos_dir.glob("*")) if not path.name.startswith(".")]
+    stray = [path for path in visible if path.is_file()]
+    for folder in (path for path in visible if path.is_dir()):
+        stray += [p for p in sorted(folder.glob("[!.]*")) if p.suffix.lower() not in VIDEO_SUFFIXES]
+    if not stray:
+        return ""
+    names = ", ".join(path.relative_to(videos_dir).as_posix() for path in stray[:FEW])
+    return f"ignored, being no clips of a class ({len(stray)} files or folders): {names}"
+
+
+def is_of_images(manifest: Manifest) -> bool:
+    """Whether clips are stills or runs of image files."""
+    return any(frame_files(manifest.videos_dir / record.path) is not None for record in manifest.records[:1])
+
+
+def _unknown_images_line(manifest: Manifest) -> str:
+    """Files that belong to no still and no sequence."""
+    used = {file for record in manifest.records for file in clip_files(manifest.videos_dir / record.path)}
+    root = manifest.videos_dir
+    stray = sorted(p for p in root.rglob("[!.]*") if p.is_file() and p not in used)
+    names = ", ".join(path.relative_to(root).as_posix() for path in stray[:FEW])
+    return f"ignored, being in no clip ({len(stray)} files): {names}" if stray else ""
+
+
+def length_bins(frames: Sequence[int]) -> list[tuple[int, int, int]]:
+    """(First, last, clips) of about a dozen classes of length, in frames, of a round width."""
+    low, high = min(frames), max(frames)
+    widths = (base * 10**power for power in range(9) for base in (1, 2, 5))
+    width = next(width for width in widths if (high - low) / width < 14)
+    counts = Counter(count // width for count in frames)
+    return [(n * width, (n + 1) * width - 1, counts[n]) for n in range(low // width, high // width + 1)]
+
+
+def length_text(records: Sequence[ClipRecord]) -> str:
+    """`shortest - median - longest` in frames."""
+    frames = sorted(record.frames for record in records if not record.error)
+    return f"{frames[0]} - {median(frames):.0f} - {frames[-1]}" if frames else "-"

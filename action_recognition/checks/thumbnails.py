@@ -1,0 +1,132 @@
+"""What check-data looks at in each clip: the header's frame count and a few tiny grey frames.
+
+Sketches are made in parallel, one pass of decoding a clip, and kept in `.cache/sketches/` by the clip's checksum, so
+that a second check decodes nothing that has not changed.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from action_recognition.config import DataConfig
+from action_recognition.datasets.records import ClipRecord
+from action_recognition.errors import VideoError
+from action_recognition.utils.files import replacing
+from action_recognition.video.clip_files import claimed_frames, iter_clip_frames, read_clip_frames
+
+SAMPLES = 12  # frames a clip; a clip of HMDB51's mean length is then looked at every 8 frames
+SKETCH_SIZE = 8
+# Frames are first brought to this size: less memory where videos are large.
+DECODE_SHORT_SIDE = 64
+Gray = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sketch:
+    """`gray_THW` holds `SAMPLES` evenly spaced frames, uint8 `[12, 8, 8]`; `header_frames` is 0 if it does not say."""
+
+    header_frames: int
+    gray_THW: Gray
+
+
+def sketch_clips(
+    records: Sequence[ClipRecord],
+    data: DataConfig,
+    *,
+    cache_dir: Path = Path(".cache/sketches"),
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[dict[str, Sketch], dict[str, str]]:
+    """Sketch the clips that are not in the cache, in parallel.
+
+    Args:
+        records: decodable clips.
+        progress: called with (done, total).
+
+    Returns:
+        Sketches by the clip's md5, and an error line by path for each clip that could not be decoded after all.
+    """
+    videos_dir = Path(data.videos_dir)
+    key = hashlib.sha256(str(videos_dir.resolve()).encode(errors="surrogateescape")).hexdigest()[:12]
+    cache = cache_dir / f"{data.name}-{key}.npz"
+    wanted = {record.md5: record for record in records}
+    sketches = {md5: sketch for md5, sketch in read_sketches(cache).items() if md5 in wanted}
+    missing = [record for md5, record in wanted.items() if md5 not in sketches]
+    errors: dict[str, str] = {}
+
+    def attempt(record: ClipRecord) -> Sketch | VideoError:
+        try:
+            return sketch_clip(videos_dir / record.path, frames=record.frames)
+        except VideoError as error:
+            return error
+
+    # Threads: OpenCV leaves the interpreter lock while it decodes.
+    with ThreadPoolExecutor() as pool:
+        for done, (record, result) in enumerate(zip(missing, pool.map(attempt, missing), strict=True), start=1):
+            if isinstance(result, VideoError):
+                errors[record.path] = str(result)
+            else:
+                sketches[record.md5] = result
+            if progress:
+                progress(done, len(missing))
+    if missing:
+        write_sketches(cache, sketches)
+    return sketches, errors
+
+
+def sketch_clip(path: Path, *, frames: int) -> Sketch:
+    """Decode a clip of `frames` frames to its end.
+
+    Raises:
+        VideoError: if it cannot be decoded that far.
+    """
+    indices = np.linspace(0, frames - 1, SAMPLES).round().astype(np.int64)
+    frames_THWC = read_clip_frames(path, indices, short_side=DECODE_SHORT_SIDE)
+    return Sketch(header_frames=max(0, claimed_frames(path)), gray_THW=to_gray(frames_THWC, size=SKETCH_SIZE))
+
+
+def gray_frames(path: Path, *, size: int) -> Gray:
+    """All frames of a video as grey squares, uint8 `[T, size, size]`."""
+    return to_gray(iter_clip_frames(path, short_side=DECODE_SHORT_SIDE), size=size)
+
+
+def to_gray(frames_HWC: Iterable[NDArray[np.uint8]], *, size: int) -> Gray:
+    """Frames squeezed to uint8 `[T, size, size]`, whatever their shape was."""
+    small = (cv2.resize(frame, (size, size), interpolation=cv2.INTER_AREA) for frame in frames_HWC)
+    return np.stack([np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), dtype=np.uint8) for frame in small])
+
+
+def read_sketches(path: Path) -> dict[str, Sketch]:
+    """The cache; one that cannot be read is as good as none."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            md5_N, header_N, gray_NTHW = stored["md5"], stored["header_frames"], stored["gray"]
+        whole = len(md5_N) == len(header_N) == len(gray_NTHW) and (gray_NTHW.dtype, header_N.dtype.kind) == (
+            np.uint8,
+            "i",
+        )
+    except Exception:  # zip files and arrays that are damaged end in many kinds
+        return {}
+    if gray_NTHW.shape[1:] != (SAMPLES, SKETCH_SIZE, SKETCH_SIZE) or not whole:
+        return {}
+    return {
+        str(md5): Sketch(header_frames=int(header), gray_THW=gray_THW)
+        for md5, header, gray_THW in zip(md5_N, header_N, gray_NTHW, strict=True)
+    }
+
+
+def write_sketches(path: Path, sketches: dict[str, Sketch]) -> None:
+    shape = (0, SAMPLES, SKETCH_SIZE, SKETCH_SIZE)
+    gray_NTHW = np.stack([s.gray_THW for s in sketches.values()]) if sketches else np.zeros(shape, np.uint8)
+    with replacing(path) as partial:
+        np.savez(
+            partial,
+            md5=np.array(list(sketches), dtype="U32"),
+            header_frames=np.array([s.header_frames for s in sketches.values()], dtype=np.int64),
+            gray=gray_NTHW,
+        )

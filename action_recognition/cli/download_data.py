@@ -1,0 +1,52 @@
+"""The command itself: what is there is left alone, what is missing is brought, and the manifest says what it is."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from action_recognition.config import Config, DataConfig
+from action_recognition.data.load import load_manifest
+from action_recognition.datasets.manifest import IMAGE_SOURCES
+from action_recognition.datasets.records import Manifest, read_records
+from action_recognition.download.dataset import DOWNLOADS_DIR, Bringing
+from action_recognition.download.files import locked
+from action_recognition.download.images import bring_images
+from action_recognition.synthetic.videos import render_demo_set
+from action_recognition.utils.progress import progress_bar
+
+
+def download_data(config: Config, *, console: Console) -> None:
+    """Make `data.videos_dir` and `data.splits_dir` exist and be right, then write `<data.dir>/manifest.csv`.
+
+    Everything is brought and checked beside its place and then renamed, so an interrupted call leaves nothing that
+    looks finished, and the next one goes on. Complete data is left alone, without a request to anybody.
+
+    Raises:
+        DataError: if there is nothing to take the data from, or what came is not the data set.
+    """
+    data = config.data
+    with locked(DOWNLOADS_DIR / f"{data.name}.lock", doing=f"download-data data={data.name}"):
+        if data.kind == "demo":
+            _render_demo(data, console)
+        elif data.kind in IMAGE_SOURCES:
+            bring_images(data, console, work=DOWNLOADS_DIR / data.name)
+        elif coverage := Bringing(data, console).run():
+            console.print(f"{data.name} {coverage}", markup=False, highlight=False)
+        _write_if_changed(load_manifest(config, console), Path(data.dir))
+
+
+def _render_demo(data: DataConfig, console: Console) -> None:
+    if Path(data.videos_dir).is_dir():
+        console.print(f"{data.videos_dir} is there already")
+        return
+    with progress_bar("rendering", console=console) as progress:
+        render_demo_set(Path(data.dir), progress=progress)
+    console.print(f"rendered the demo set to {data.dir}")
+
+
+def _write_if_changed(manifest: Manifest, folder: Path) -> None:
+    path = folder / "manifest.csv"
+    for left in folder.glob(".manifest.partial-*"):  # by a run that was killed while it wrote
+        left.unlink(missing_ok=True)
+    if folder.is_dir() and not (path.exists() and tuple(read_records(path)) == manifest.records):
+        manifest.write(path)

@@ -1,0 +1,73 @@
+"""`export-shards`: from videos or the clip store to a folder of shards."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from action_recognition.config import Config, DataConfig
+from action_recognition.data.datamodule import make_contract
+from action_recognition.data.load import load_manifest, report_unusable
+from action_recognition.datasets.manifest import IMAGE_SOURCES
+from action_recognition.datasets.records import ClipRecord, Manifest
+from action_recognition.errors import ConfigError
+from action_recognition.readers.shards.index import SHARD_SPLITS
+from action_recognition.readers.shards.tar_clip import encode_jpeg
+from action_recognition.readers.shards.write import ReadJpegs, write_shards
+from action_recognition.readers.store.open import open_store, report_store
+from action_recognition.readers.store.reader import JpegEntry
+from action_recognition.utils.progress import progress_bar
+from action_recognition.video.decoder import iter_frames
+
+
+def export_shards(config: Config, *, console: Console) -> None:
+    """Write the training, validation and test clips to `data.shards.dir`.
+
+    Raises:
+        ConfigError: for a data set of images.
+        DataError: if the folder holds something else, or another process writes there.
+        VideoError: if a clip cannot be decoded.
+    """
+    data = config.data
+    if data.kind in IMAGE_SOURCES:
+        raise ConfigError(f"data={data.name}: shards hold videos; images are copied and trained on as they are")
+    directory = Path(data.shards.dir)
+    manifest = load_manifest(config, console)
+    contract = make_contract(data, manifest)
+    report_unusable(manifest, contract, console)
+    with progress_bar("exporting", console=console) as progress:
+        index = write_shards(
+            manifest,
+            contract,
+            directory,
+            name=data.name,
+            jpeg_quality=data.shards.jpeg_quality,
+            max_bytes=int(data.shards.max_megabytes * 1e6),
+            read_jpegs=_jpeg_reader(data, manifest, console),
+            progress=progress,
+        )
+    counts = ", ".join(f"{sum(s.clips for s in index.shards if s.split == split)} {split}" for split in SHARD_SPLITS)
+    size_bytes = sum(shard.bytes for shard in index.shards)
+    console.print(
+        f"{directory}: {counts} clips in {len(index.shards)} shards, {size_bytes / 1e6:.1f} MB", highlight=False
+    )
+
+
+def _jpeg_reader(data: DataConfig, manifest: Manifest, console: Console) -> ReadJpegs:
+    """Frames come from the clip store where it holds them: as they are, if they are JPEG of the same quality."""
+    store, quality = open_store(data, short_side=data.short_side), data.shards.jpeg_quality
+    report_store(store, [record for split in SHARD_SPLITS for record in manifest.split(split)], console)
+
+    def read(record: ClipRecord) -> Sequence[bytes]:
+        entry = store.entry(record.md5, frames=record.frames) if store else None
+        if entry is None:
+            frames = iter_frames(Path(manifest.videos_dir) / record.path, short_side=data.short_side)
+            return [encode_jpeg(frame_HWC, quality) for frame_HWC in frames]
+        if isinstance(entry, JpegEntry) and data.cache.quality == quality:
+            return [
+                bytes(entry.memory[start:end]) for start, end in zip(entry.offsets, entry.offsets[1:], strict=False)
+            ]
+        return [encode_jpeg(frame_HWC, quality) for frame_HWC in entry.read(np.arange(record.frames))]
+
+    return read

@@ -1,0 +1,177 @@
+"""The front of the command line: listing commands, dispatching through Fire, and errors as one line.
+
+Nothing heavy is imported here, so that help and mistakes answer at once.
+"""
+
+import inspect
+import os
+import re
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Sequence
+
+import fire
+from fire.decorators import SetParseFn
+
+from action_recognition.cli.standard_streams import (
+    CLOSED_PIPE,
+    is_closed_pipe,
+    open_streams,
+    output_fails,
+    silence,
+)
+from action_recognition.errors import ReportedError, UserError, did_you_mean, first_line
+from action_recognition.utils.interruption import exit_code, interruption_line, terminable
+from action_recognition.utils.rank import is_first_process
+from action_recognition.utils.redaction import redacted
+from action_recognition.utils.text import printable
+
+OVERRIDE = re.compile(r"^([+~]{0,2}[A-Za-z_][\w./@]*=|@)")
+# The exit code of an error nobody foresaw (EX_SOFTWARE of sysexits.h).
+BUG = 70
+
+
+def command_names(commands: type) -> dict[str, Callable[..., None]]:
+    """`{"train-ml-flow": function}` in the order of definition."""
+    functions = inspect.getmembers_static(commands, inspect.isfunction)
+    order = {name: number for number, name in enumerate(vars(commands))}
+    public = [(name, function) for name, function in functions if not name.startswith("_")]
+    return {name.replace("_", "-"): function for name, function in sorted(public, key=lambda item: order[item[0]])}
+
+
+def list_commands(commands: type) -> str:
+    """All commands, one line each."""
+    names = command_names(commands)
+    width = max(map(len, names))
+    lines = [f"  {name:<{width}}  {(function.__doc__ or '').splitlines()[0]}" for name, function in names.items()]
+    return "\n".join(
+        [
+            "usage: python commands.py COMMAND [key=value ...]",
+            "",
+            *lines,
+            "",
+            "Keys and their defaults are in conf/. COMMAND --help tells more about one.",
+        ]
+    )
+
+
+def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Sources and overrides, told apart by `key=` or `@` at the start; a file that is there is a source."""
+    sources = [a for a in arguments if os.path.exists(a) or not OVERRIDE.match(a)]  # noqa: PTH110 - no Path per argument
+    return sources, [a for a in arguments if a not in sources]
+
+
+def main(commands: type, arguments: Sequence[str]) -> int:
+    """Run one command; returns the exit code.
+
+    0: done. 1: a mistake or a failure, said in one line. 2: no such command or option. 70: a bug of this program.
+    130: interrupted; 143: ended by SIGTERM. 141: nobody reads the output any more.
+    """
+    try:
+        open_streams()
+        with terminable():
+            code = _dispatch(commands, arguments)
+        sys.stdout.flush()
+    except (Exception, KeyboardInterrupt, SystemExit) as error:
+        return _report(error, arguments)
+    return code
+
+
+def _dispatch(commands: type, arguments: Sequence[str]) -> int:
+    names = command_names(commands)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(list_commands(commands))
+        return 0
+    name = arguments[0].replace("_", "-")
+    if name not in names:
+        known = f"{did_you_mean(name, names)}; python commands.py --help lists them"
+        _say(f"no command {arguments[0]!r}{known}")
+        return 2
+    if any(argument in ("-h", "--help") for argument in arguments[1:]):
+        print(f"python commands.py {name} [key=value ...]\n\n{inspect.getdoc(names[name])}")
+        return 0
+    flags = [word for word in arguments[1:] if word.startswith("-") and not os.path.exists(word)]  # noqa: PTH110
+    if flags:
+        _say(f"{flags[0]!r}: expected key=value, without dashes; keys are in conf/")
+        return 2
+    _call(getattr(commands(), name.replace("-", "_")), arguments[1:])
+    return 0
+
+
+# Fire reads a leading dash as an option and "-" as a separator. No word has one behind this character.
+SHIELD = "="
+
+
+def _call(function: Callable[..., None], words: Sequence[str]) -> None:
+    """Call a command through Fire, with the words exactly as they were typed: what a value means is Hydra's to say."""
+
+    @SetParseFn(lambda word: word.removeprefix(SHIELD))
+    def call(*words: str) -> None:
+        function(*words)
+
+    call.__doc__ = function.__doc__
+    fire.Fire(call, command=[f"{SHIELD}{word}" for word in words], name=f"commands.py {function.__name__}")
+
+
+def _report(error: BaseException, arguments: Sequence[str]) -> int:
+    """Say in one line why a command ended early; returns its exit code."""
+    command = arguments[0] if arguments else ""
+    if is_closed_pipe(error):
+        silence(sys.stdout)
+        return CLOSED_PIPE
+    if isinstance(error, SystemExit):
+        raise error
+    if os.environ.get("DEBUG"):
+        traceback.print_exception(error)
+    match error:
+        case ReportedError():
+            return 1
+        case UserError():
+            _say(str(error))
+        case KeyboardInterrupt():
+            if is_first_process():  # Ctrl-C reaches all processes of a training
+                _say(interruption_line(error, arguments), prefix="")
+            return exit_code(error)
+        case OSError():
+            _say(f"{error.strerror or first_line(error)}: {_failed_file(error, command)}")
+        case _ if _is_out_of_memory(error):
+            what = "data.batch_size, data.frames, data.size or model"
+            _say(f"not enough memory for {command}; a smaller {what} takes less")
+        case _:
+            what = f"{type(error).__name__}: {first_line(error)}"
+            _say(f"a bug in this program, not in how it was called: {what}; its traceback: {_keep_traceback(error)}")
+            return BUG
+    return 1
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Of Python and NumPy, of a GPU, or of torch on a CPU, which knows no class of its own for it."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    return bool(kinds & {"MemoryError", "OutOfMemoryError"}) or "DefaultCPUAllocator: can't allocate" in str(error)
+
+
+def _say(line: str, *, prefix: str = "error: ") -> None:
+    try:
+        print(f"{prefix}{printable(redacted(line))}", file=sys.stderr, flush=True)
+    except OSError:  # a closed pipe or a full disk, too
+        silence(sys.stderr)
+
+
+def _failed_file(error: OSError, command: str) -> str:
+    if not error.filename and output_fails():
+        silence(sys.stdout)
+        return "standard output"
+    return str(error.filename or command)
+
+
+def _keep_traceback(error: BaseException) -> str:
+    """Write the traceback to a file of its own; its path, for a report of the bug."""
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="action-recognition-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"
+        ) as file:
+            file.writelines(map(redacted, traceback.format_exception(error)))
+            return file.name
+    except OSError:
+        return "DEBUG=1 prints it"

@@ -1,0 +1,102 @@
+"""The training commands: the same fit, with MLflow, DVC and a servable model around it as asked."""
+
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from action_recognition.config import Config
+from action_recognition.errors import NumericsError, ReportedError
+from action_recognition.tracking.run_folders import checkpoint_to_resume, data_title, run_dir_of, tracking_of
+from action_recognition.training.fit import TrainResult, find_weights, train
+from action_recognition.utils.rank import is_first_process
+
+if TYPE_CHECKING:
+    from action_recognition.tracking.mlflow_run import Tracker
+
+
+def run_training(
+    config: Config,
+    *,
+    console: Console,
+    command: str,
+    mlflow: bool = False,
+    dvc: bool = False,
+    servable: bool = False,
+) -> TrainResult:
+    """Train with as much around it as asked.
+
+    Args:
+        command: the command's name, recorded with the run.
+        mlflow: track in MLflow.
+        dvc: first make sure that the data is what `data.dvc` pins, and record its hash.
+        servable: log and register a model that `mlflow models serve` can run.
+    """
+    if not is_first_process():  # started by the first one's fit: it tracks, versions and reports
+        try:
+            return train(config, console=console, command=command)
+        except NumericsError as error:  # which all of them meet
+            raise ReportedError(str(error)) from None
+    find_weights(config)  # before anything that takes long
+    tags = {"command": command}
+    if dvc:
+        from action_recognition.tracking.data_version import ensure_data
+
+        state = ensure_data(config, repo=Path.cwd(), progress=console.print)
+        tags |= {"dvc_hash": state.hash, "dvc_status": state.status}
+        console.print(f"DVC: data is {state.status}, {state.hash}", highlight=False)
+    with _tracked(config, tags) if mlflow else nullcontext() as tracker:
+        result = train(config, console=console, tracker=tracker, command=command)
+        if tracker and servable:
+            _log_servable(config, result, tracker, console)
+    console.print(
+        f"best validation top-1 {100 * result.best_val_top1:.1f} % in {result.epochs} epochs: {result.best_checkpoint}"
+        f"; curves: {result.run_dir / 'learning_curves.png'}",
+        highlight=False,
+    )
+    if tracker:
+        console.print(f"see the run: {tracker.url_hint}", highlight=False)
+    return result
+
+
+def _tracked(config: Config, tags: dict[str, str]) -> "AbstractContextManager[Tracker]":
+    from action_recognition.tracking.mlflow_run import open_run
+
+    return open_run(config, tags=tags, resume_run_id=_run_to_resume(config))
+
+
+def _run_to_resume(config: Config) -> str | None:
+    """The MLflow run of the run that is resumed, so that its curves go on in one place."""
+    checkpoint = checkpoint_to_resume(config)
+    return tracking_of(run_dir_of(checkpoint)) if checkpoint else None
+
+
+def _log_servable(config: Config, result: TrainResult, tracker: "Tracker", console: Console) -> None:
+    from action_recognition.cli.export_onnx import export_checkpoint
+    from action_recognition.serving.servable import log_servable, save_servable
+
+    onnx = export_checkpoint(config, result.best_checkpoint, result.run_dir / "model.onnx", console=console).path
+    directory = result.run_dir / "servable"
+    save_servable(directory, onnx_path=onnx, checkpoint=result.best_checkpoint)
+    uri = log_servable(
+        tracker,
+        directory,
+        config.tracking.registered_model,
+        description=_version_note(config, result),
+        tags={"val_top1": f"{result.best_val_top1:.4f}", "data": data_title(config.data), "epochs": str(result.epochs)},
+    )
+    console.print(f"model: {uri} (MLFLOW_TRACKING_URI={tracker.tracking_uri})", highlight=False, markup=False)
+    console.print(
+        f"next: mlflow models serve -m {Path(tracker.artifact_dir or '.') / 'model'} --host 127.0.0.1 --port 5001 "
+        "--env-manager local",
+        highlight=False,
+    )
+
+
+def _version_note(config: Config, result: TrainResult) -> str:
+    """The description of a registered version; `infer-ml-flow` adds its test scores."""
+    from action_recognition.tracking.run_notes import TRAINING, VALIDATION, merge_note
+
+    scored = f"best top-1 {100 * result.best_val_top1:.1f} % in {result.epochs} epochs"
+    return merge_note("", {TRAINING: f"{config.model.network} on {data_title(config.data)}", VALIDATION: scored})

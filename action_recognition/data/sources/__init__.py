@@ -1,7 +1,0 @@
-"""Kinds of data sets, a file each."""
-
-from action_recognition.data.sources import hmdb51, ucf101
-from action_recognition.data.sources.official import OfficialSource
-
-# By `data.kind`. Other kinds are split here, by source video.
-OFFICIAL_SOURCES: dict[str, OfficialSource] = {"demo": hmdb51, "hmdb51": hmdb51, "ucf101": ucf101}

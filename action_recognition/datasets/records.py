@@ -1,0 +1,141 @@
+"""Clip records: one row per clip, the manifest that holds them, and their CSV."""
+
+import csv
+import hashlib
+import io
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path
+
+from action_recognition.errors import DataError
+from action_recognition.utils.files import replace_file
+from action_recognition.utils.stored_values import Number, OneOf, Rule, Text, Whole, check_values
+
+# A file name is bytes; those that are not UTF-8 come back from the CSV as they went into it.
+NAMES_AS_THEY_ARE = "surrogateescape"
+SPLITS = ("train", "val", "test", "unused")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipRecord:
+    """One clip. `path` is relative to the manifest's `videos_dir`; `error` says why a clip cannot be used."""
+
+    path: str
+    label: str
+    split: str
+    source: str
+    visible_body: str = ""
+    camera: str = ""
+    people: str = ""
+    view: str = ""
+    quality: str = ""
+    frames: int = 0
+    fps: float = 0.0
+    width: int = 0
+    height: int = 0
+    size_bytes: int = 0
+    md5: str = ""
+    error: str = ""
+
+
+# Paths and sources are parts of file names, which may be any bytes.
+RECORD_RULES: dict[str, Rule] = {
+    "label": Text(1000),
+    "split": OneOf(SPLITS),
+    "frames": Whole(0, 10**9),
+    "fps": Number(0, 10**6),
+    "width": Whole(0, 10**6),
+    "height": Whole(0, 10**6),
+    "size_bytes": Whole(0, 2**63),
+    "md5": Text(32, may_be_empty=True),
+}
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The clips of a data set under one split.
+
+    `class_names` is alphabetical; a label's number is its place there.
+    """
+
+    videos_dir: Path
+    records: tuple[ClipRecord, ...]
+
+    @cached_property
+    def class_names(self) -> tuple[str, ...]:
+        return tuple(sorted({record.label for record in self.records}))
+
+    @cached_property
+    def data_hash(self) -> str:
+        """16 hex digits over what each clip is, what it is called, and which split it is in."""
+        rows = sorted(f"{r.path}\t{r.label}\t{r.split}\t{r.md5}" for r in self.records)
+        return hashlib.sha256("\n".join(rows).encode(errors=NAMES_AS_THEY_ARE)).hexdigest()[:16]
+
+    def split(self, name: str, *, min_frames: int = 1) -> list[ClipRecord]:
+        """Usable clips of one split: decodable, with at least `min_frames` frames."""
+        return [r for r in self.records if r.split == name and not r.error and r.frames >= min_frames]
+
+    def unusable(self, *, min_frames: int = 1) -> list[ClipRecord]:
+        """Clips of any used split that training has to skip, with the reason in `error`."""
+        short = f"fewer than {min_frames} frames"
+        return [
+            r if r.error else replace(r, error=f"{self.videos_dir / r.path}: {r.frames} frames, {short}")
+            for r in self.records
+            if r.split != "unused" and (r.error or r.frames < min_frames)
+        ]
+
+    def counts(self) -> Counter[str]:
+        return Counter(record.split for record in self.records)
+
+    def to_csv(self) -> bytes:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, fieldnames=[field.name for field in fields(ClipRecord)], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(record) for record in self.records)
+        return text.getvalue().encode(errors=NAMES_AS_THEY_ARE)
+
+    def write(self, path: Path) -> None:
+        """Write the CSV in one step."""
+        replace_file(path, self.to_csv())
+
+
+def read_records(path: Path) -> list[ClipRecord]:
+    """Read the rows of a manifest CSV.
+
+    Raises:
+        DataError: if a column is missing or a number is not one.
+    """
+    return parse_records(path.read_bytes(), origin=str(path))
+
+
+def parse_records(content: bytes, *, origin: str) -> list[ClipRecord]:
+    """Like `read_records`, from the content of a file that lies at `origin`."""
+    kinds = {field.name: field.type for field in fields(ClipRecord)}
+    again = "delete it and it is made again"
+    try:
+        text = content.decode(errors=NAMES_AS_THEY_ARE).removeprefix("\ufeff")
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+        if any(None in row or None in row.values() for row in rows):
+            raise ValueError("a row with other columns than the first")
+        values = [{name: kind(row[name]) for name, kind in kinds.items()} for row in rows]  # type: ignore[operator]
+    except (KeyError, ValueError, TypeError, csv.Error) as error:
+        raise DataError(f"{origin}: not a manifest ({repr(error)[:160]}); {again}") from None
+    for number, row in enumerate(values, start=1):
+        try:
+            check_values(RECORD_RULES, row, origin=f"{origin}: clip {number}", error=DataError)
+        except DataError as error:
+            raise DataError(f"{error}; {again}") from None
+    return [ClipRecord(**row) for row in values]
+
+
+def source_groups(records: Iterable[ClipRecord]) -> set[tuple[str, str]]:
+    """The (class, source video) pairs of some clips: what must not stand on both sides of a split."""
+    return {(record.label, record.source) for record in records}
+
+
+def group_digests(records: Iterable[ClipRecord]) -> list[str]:
+    """Short hashes of (class, source video) pairs, for evaluation to recognise what a model has seen."""
+    names = (f"{label}/{source}".encode(errors=NAMES_AS_THEY_ARE) for label, source in source_groups(records))
+    return sorted(hashlib.sha256(name).hexdigest()[:12] for name in names)

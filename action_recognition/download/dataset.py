@@ -1,0 +1,163 @@
+"""Bringing what is missing of a data set: official lists first, since they say what the clips have to be."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from rich.console import Console
+
+from action_recognition.config import DataConfig, MirrorConfig
+from action_recognition.datasets import OFFICIAL_SOURCES
+from action_recognition.datasets.official import MissingListError, OfficialSource
+from action_recognition.download.completeness import Coverage, IncompleteError, Lists, check_clips, read_lists
+from action_recognition.download.layout import find_clips, into_place, link_clips, write_lists
+from action_recognition.download.mirrors import from_archive, from_mirrors, is_url
+from action_recognition.errors import DataError
+
+DOWNLOADS_DIR = Path(".cache/downloads")
+
+
+class Bringing:
+    """One run of `download-data` over one data set. It may be stopped anywhere; the next one goes on."""
+
+    def __init__(self, data: DataConfig, console: Console) -> None:
+        self.data, self.console = data, console
+        self.work = DOWNLOADS_DIR / data.name
+        self.videos_dir = Path(data.videos_dir)
+        self.official: OfficialLists | None = None
+        if source := OFFICIAL_SOURCES.get(data.kind):
+            if data.splits_dir is None:
+                raise DataError(f"data={data.name}: data.splits_dir is not set; it names the folder of the split files")
+            self.official = OfficialLists(source, Path(data.splits_dir), data)
+
+    def run(self) -> Coverage | None:
+        """Bring lists and clips, compare them, and say how much of the data set it is (None where no list says).
+
+        Raises:
+            DataError: nothing could be had, or what came is not the data set.
+        """
+        if self.official and not self.official.are_there():
+            self._bring_lists(self.official)
+        if _holds_something(self.videos_dir):
+            also = "; move it away to take data.archive" if self.data.archive else ""
+            self._say(f"{self.videos_dir} is there already{also}")
+        else:
+            self._bring_clips()
+        if not self.data.keep_downloads:
+            shutil.rmtree(self.work, ignore_errors=True)
+        if self.official is None:
+            return None
+        return check_clips(find_clips(self.videos_dir), self.official.lists, self.data.full_set)
+
+    def _bring_lists(self, official: "OfficialLists") -> None:
+        staged = self.work / "staged" / "splits"
+
+        def use(files: Path, *, must_be_full: bool) -> None:
+            official.take(files, staged, must_be_full=must_be_full)
+            self._say(f"{official.splits_dir}: the official splits")
+
+        archive, mirrors = self.data.splits_archive, self.data.mirrors.splits
+        if archive is None and self._archive_files and official.source.find_lists(self._archive_files):
+            use(self._archive_files, must_be_full=False)
+        else:
+            self._bring("splits", archive, mirrors, use)
+
+    def _bring_clips(self) -> None:
+        lists = self.official.lists if self.official else Lists({})
+        staged = self.work / "staged" / "videos"
+
+        def use(files: Path, *, must_be_full: bool) -> None:
+            clips = link_clips(files, staged, lists.clips)
+            if not clips:
+                raise IncompleteError("no videos in it; expected class folders of videos")
+            if self.official:
+                check_clips(clips, lists, self.data.full_set, must_be_full=must_be_full)
+                self.official.check_classes({label for label, _ in clips})
+            into_place(staged, self.videos_dir)
+            self._say(f"{self.videos_dir}: {len(clips):,} clips")
+
+        self._bring("videos", self.data.archive, self.data.mirrors.videos, use)
+
+    def _bring(self, part: str, archive: str | None, mirrors: Sequence[MirrorConfig], use: Callable[..., None]) -> None:
+        """From one's own archive where there is one, which may hold less than everything; else from the mirrors."""
+        key = "data.archive" if part == "videos" else "data.splits_archive"
+        where = f"{key}=FILE|FOLDER|URL"
+        if archive is not None and not is_url(archive):
+            files = self._opened(archive)
+            try:
+                use(files, must_be_full=False)
+            except DataError as error:
+                shutil.rmtree(files, ignore_errors=True)  # a copy; it will have to be made again
+                raise DataError(f"{key}={archive}: {error}") from None
+            return
+        if archive is not None:
+            mirrors = [MirrorConfig(url=archive)]
+        if not mirrors:
+            folder = self.videos_dir if part == "videos" else self.data.splits_dir
+            raise DataError(
+                f"data.{part}_dir={folder}: no such directory, and no mirror is known; give {where}, "
+                f"or point data.{part}_dir at one"
+            )
+        from_mirrors(
+            mirrors,
+            lambda files: use(files, must_be_full=archive is None),
+            what=f"{self.data.name} {part}",
+            work=self.work / part,
+            hub=self.data.hub,
+            hint=f"or get it another way: download-data data={self.data.name} {where}",
+            console=self.console,
+        )
+
+    @cached_property
+    def _archive_files(self) -> Path | None:
+        """What is in `data.archive`, where that is on this machine and the clips are still to come from it."""
+        archive = self.data.archive
+        if archive is None or is_url(archive) or _holds_something(self.videos_dir):
+            return None
+        return self._opened(archive)
+
+    def _opened(self, archive: str) -> Path:
+        return from_archive(Path(archive).expanduser(), self.work)
+
+    def _say(self, line: str) -> None:
+        self.console.print(line, markup=False, highlight=False)
+
+
+class OfficialLists:
+    """The lists of a data set in their place, or on the way there."""
+
+    def __init__(self, source: OfficialSource, splits_dir: Path, data: DataConfig) -> None:
+        self.source, self.splits_dir, self.data = source, splits_dir, data
+
+    def are_there(self) -> bool:
+        try:
+            self.source.read_split(self.splits_dir, split=self.data.split, classes=())
+        except MissingListError:
+            return False
+        return True
+
+    @cached_property
+    def lists(self) -> Lists:
+        """To be asked for once they are there."""
+        return read_lists(self.source, self.splits_dir, self.data)
+
+    def check_classes(self, classes: set[str]) -> None:
+        """Raises `DataError` for a class that the lists do not know."""
+        self.source.read_split(self.splits_dir, split=self.data.split, classes=sorted(classes))
+
+    def take(self, files: Path, staged: Path, *, must_be_full: bool) -> None:
+        """Put the lists that lie below `files` into place, if they are right."""
+        found = self.source.find_lists(files)
+        if not found:
+            raise IncompleteError("no official split files in it")
+        write_lists(found, staged)
+        try:
+            read_lists(self.source, staged, self.data, must_be_full=must_be_full)
+        except MissingListError as error:
+            raise IncompleteError(f"no {error.missing} in it") from None
+        into_place(staged, self.splits_dir)
+
+
+def _holds_something(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())

@@ -1,0 +1,164 @@
+"""Labelling many videos: progress, table, JSON, labelled videos, and a line for each that could not be read."""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from action_recognition.errors import UserError, VideoError
+from action_recognition.inference.overlay import write_labelled_video
+from action_recognition.inference.prediction import Prediction
+from action_recognition.utils.files import replace_file
+from action_recognition.utils.progress import Advance, progress_bar
+from action_recognition.utils.text import printable
+
+if TYPE_CHECKING:
+    from action_recognition.inference.predictor import Predictor
+
+UNFOLDED = 1000  # columns; what reads a pipe wants names in one piece
+LABELLED_SUFFIX = ".labelled.mp4"
+LONGEST_NAME_BYTES = 255 - 40  # of file systems, less this suffix and what `files.replacing` adds
+
+
+def predict_sources(
+    predictor: "Predictor",
+    paths: Sequence[Path],
+    *,
+    top_k: int,
+    output: Path | None,
+    video_dir: Path | None,
+    console: Console,
+) -> tuple[list[Prediction], list[str]]:
+    """Label videos one after the other and print a table; those that cannot be read are named on stderr.
+
+    Args:
+        output: JSON file to write: `{"predictions": [Prediction.to_dict ...], "errors": [{source, error} ...]}`.
+        video_dir: folder for copies with the labels drawn in, `<name>.labelled.mp4`.
+        console: for the table.
+
+    What goes wrong with one video costs the others nothing: they are labelled, shown and written all the same.
+
+    Returns:
+        The predictions, and one line for each video that could not be read, or not be written with its labels.
+
+    Raises:
+        UserError: if `output` cannot be written.
+    """
+    predictions: list[Prediction] = []
+    errors: dict[str, str] = {}
+    labelled = labelled_paths(video_dir, paths) if video_dir else {}
+    # On stderr: the table on stdout is for other programs too.
+    stderr = Console(stderr=True)
+    with progress_bar("labelling", console=stderr) as advance:
+        for number, path in enumerate(paths):
+            try:
+                predictions.append(predictor.predict(path, progress=_FrameCount(advance, number, paths)))
+                if path in labelled:
+                    _write_labelled(predictions[-1], path, labelled[path])
+            except VideoError as error:
+                errors[str(path)] = str(error)
+            except MemoryError:
+                errors[str(path)] = f"{printable(path)}: not enough memory for it"
+            if str(path) in errors:
+                stderr.print(f"error: {errors[str(path)]}", markup=False, highlight=False, soft_wrap=True)
+            if len(paths) > 1:
+                advance(number + 1, len(paths))
+    if predictions:
+        print_table(predictions, top_k=top_k, console=console)
+    if output is not None:
+        _write_json(output, predictions, errors, top_k=top_k)
+    return predictions, list(errors.values())
+
+
+def print_table(predictions: Sequence[Prediction], *, top_k: int, console: Console) -> None:
+    """One row a video, its likeliest labels one below the other; long names fold on a terminal only."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table.add_column("video", overflow="fold", no_wrap=not console.is_terminal)
+    table.add_column("seconds", justify="right", no_wrap=True)
+    table.add_column("action", overflow="fold", no_wrap=not console.is_terminal)
+    table.add_column("probability", justify="right", no_wrap=True)
+    for number, prediction in enumerate(predictions):
+        top = prediction.top(top_k)
+        labels = Text("\n").join(
+            Text(printable(label), style="bold" if place == 0 else "") for place, (label, _) in enumerate(top)
+        )
+        shares = Text("\n").join(Text(f"{probability:.1%}") for _, probability in top)
+        seconds = f"{prediction.duration_seconds:.1f}" if prediction.fps else "?"
+        if number and top_k > 1:
+            table.add_section()
+        table.add_row(Text(printable(prediction.source)), seconds, labels, shares)
+    if not console.is_terminal:
+        console = Console(file=console.file, width=UNFOLDED)
+    console.print(table, soft_wrap=False)
+
+
+class _FrameCount:
+    """Frames of one video, told as the share of a single video, or beside the count of many."""
+
+    def __init__(self, advance: Advance, number: int, paths: Sequence[Path]) -> None:
+        self.advance, self.number, self.videos = advance, number, len(paths)
+        self.name = printable(paths[number].name)
+
+    def __call__(self, done: int, total: int) -> None:
+        if self.videos == 1:
+            self.advance(done, total, self.name)
+        else:
+            self.advance(self.number, self.videos, f"{self.name}, frame {done}")
+
+
+def _write_labelled(prediction: Prediction, source: Path, path: Path) -> None:
+    """As `write_labelled_video`, with everything that can go wrong as a `VideoError`."""
+    try:
+        write_labelled_video(prediction, source, path)
+    except UserError as error:
+        raise VideoError(error) from None
+
+
+def labelled_paths(video_dir: Path, paths: Sequence[Path]) -> dict[Path, Path]:
+    """A file in `video_dir` for each source: `<name>.labelled.mp4`, numbered where several have the same name.
+
+    No two sources get the same file, and none gets a file that is a source itself.
+    """
+    stems = {path: Path(os.path.realpath(path)).stem if path.name in ("", "..") else path.stem for path in paths}
+    namesakes = Counter(stems.values())
+    # Not `Path.resolve`: it raises over a link in a circle.
+    taken = {os.path.realpath(path) for path in paths}
+    numbers: Counter[str] = Counter()
+    chosen: dict[Path, Path] = {}
+    for path, stem in stems.items():
+        while True:
+            numbers[stem] += 1
+            number = f"-{numbers[stem]}" if namesakes[stem] > 1 or numbers[stem] > 1 else ""
+            target = video_dir / f"{_cut(stem, LONGEST_NAME_BYTES - len(number))}{number}{LABELLED_SUFFIX}"
+            if os.path.realpath(target) not in taken:
+                break
+        taken.add(os.path.realpath(target))
+        chosen[path] = target
+    return chosen
+
+
+def _cut(stem: str, size_bytes: int) -> str:
+    """As much of a name as fits, whole characters; a file being written has a longer name still."""
+    while len(os.fsencode(stem)) > size_bytes:
+        stem = stem[:-1]
+    return stem
+
+
+def _write_json(output: Path, predictions: Sequence[Prediction], errors: dict[str, str], *, top_k: int) -> None:
+    content = {
+        "predictions": [prediction.to_dict(top_k) for prediction in predictions],
+        "errors": [{"source": source, "error": error} for source, error in errors.items()],
+    }
+    try:
+        # A name that is not UTF-8 has lone surrogates here; with backslashes they are JSON's own escapes for them.
+        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        replace_file(output, text.encode(errors="backslashreplace"))
+    except OSError as error:
+        raise UserError(f"predict.output={output}: could not be written ({error.strerror or error})") from None

@@ -1,0 +1,52 @@
+"""Clips kept in memory once they have been decoded."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from action_recognition.datasets.records import ClipRecord, Manifest
+from action_recognition.readers.base import ClipReader, DecodedFrames
+from action_recognition.video.clip_files import iter_clip_frames
+
+
+class InMemoryReader:
+    """Decodes a clip whole when it is first asked for, resized, and keeps it: for data sets smaller than memory.
+
+    A worker process keeps clips of its own.
+
+    Args:
+        inner: where frames are read from, such as a `ClipStore`; None decodes.
+        short_side, channels, bits: of the frames, as in `frames.read_clip_frames`.
+    """
+
+    def __init__(
+        self, manifest: Manifest, inner: ClipReader | None, *, short_side: int, channels: int, bits: int
+    ) -> None:
+        self.inner = inner
+        self.videos_dir = Path(manifest.videos_dir)
+        self._format: dict[str, int] = {"short_side": short_side, "channels": channels, "bits": bits}
+        self._records = {record.md5: record for record in manifest.records if not record.error}
+        self._kept: dict[str, DecodedFrames] = {}
+
+    def entry(self, md5: str, *, frames: int | None = None) -> DecodedFrames | None:
+        """The clip with this checksum; None for one that is not in the manifest.
+
+        Raises:
+            VideoError: if it cannot be decoded, now that it is asked for.
+        """
+        if md5 not in self._kept:
+            record = self._records.get(md5)
+            if record is None:
+                return None
+            self._kept[md5] = DecodedFrames(self._read(record, frames))
+        return self._kept[md5]
+
+    def _read(self, record: ClipRecord, frames: int | None) -> Any:
+        held = self.inner.entry(record.md5, frames=frames) if self.inner else None
+        if held is not None:
+            return held.read(np.arange(record.frames))
+        return np.stack(list(iter_clip_frames(self.videos_dir / record.path, **self._format)))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_kept": {}}

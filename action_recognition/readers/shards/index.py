@@ -1,0 +1,127 @@
+"""`index.json`: what a folder of shards holds, where each clip lies in it, and how to tell that bytes are whole."""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Annotated, Any, Self
+
+from action_recognition.contract import ClipContract
+from action_recognition.errors import ContractError, DataError, first_line
+from action_recognition.utils.stored_values import (
+    OneOf,
+    Several,
+    Text,
+    Whole,
+    check_keys,
+    check_values,
+    rules_of,
+    shown,
+)
+
+INDEX_FILE = "index.json"
+MANIFEST_FILE = "manifest.csv"
+INDEX_VERSION = 1
+SHARD_SPLITS = ("train", "val", "test")
+MAX_CLIPS = 1_000_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shard:
+    """One tar.
+
+    Attributes:
+        offsets: bytes; clip `i` lies from `offsets[i]` to `offsets[i + 1]`, so there is one more than there are clips.
+        crc32: of those bytes, one a clip.
+        bytes, sha256: of the whole file, for other tools; reading a part of it cannot check them.
+    """
+
+    file: Annotated[str, Text(255)]
+    split: Annotated[str, OneOf(SHARD_SPLITS)]
+    clips: Annotated[int, Whole(0, MAX_CLIPS)]
+    bytes: Annotated[int, Whole(0, 2**63)]
+    sha256: Annotated[str, Text(64)]
+    offsets: Annotated[tuple[int, ...], Several(Whole(0, 2**63), 1, MAX_CLIPS + 1)]
+    crc32: Annotated[tuple[int, ...], Several(Whole(0, 2**32 - 1), 0, MAX_CLIPS)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardIndex:
+    """Everything about a folder of shards but its clips.
+
+    Attributes:
+        name: of the data set that was exported.
+        contract: the clip contract at the time; its short side is that of the frames, the rest is a default.
+        jpeg_quality: of the frames.
+        max_bytes: that a tar was meant to have at most.
+        manifest_sha256: of `manifest.csv`, whose first rows are the clips of the shards in their order.
+    """
+
+    name: Annotated[str, Text(255)]
+    contract: ClipContract
+    jpeg_quality: Annotated[int, Whole(1, 100)]
+    max_bytes: Annotated[int, Whole(1, 2**63)]
+    manifest_sha256: Annotated[str, Text(64)]
+    shards: tuple[Shard, ...]
+
+    def to_json(self) -> str:
+        """One line a value and a shard, so that a difference can be read."""
+        head = {
+            "version": INDEX_VERSION,
+            "name": self.name,
+            "clips": {split: sum(s.clips for s in self.shards if s.split == split) for split in SHARD_SPLITS},
+            "contract": self.contract.to_dict(),
+            "jpeg_quality": self.jpeg_quality,
+            "max_bytes": self.max_bytes,
+            "manifest_sha256": self.manifest_sha256,
+        }
+        lines = [f' "{name}": {json.dumps(value, ensure_ascii=False)},' for name, value in head.items()]
+        shards = ",\n".join(f"  {json.dumps(asdict(shard))}" for shard in self.shards)
+        return "\n".join(["{", *lines, ' "shards": [', shards, " ]", "}", ""])
+
+    @classmethod
+    def from_json(cls, text: bytes, *, origin: str) -> Self:
+        """Read an index back.
+
+        Args:
+            origin: where it came from, for the error message.
+
+        Raises:
+            DataError: if it is not an index of this version, or contradicts itself.
+        """
+        again = "write the shards again: python commands.py export-shards"
+        try:
+            values = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{origin}: not an index of shards ({first_line(error)}); {again}") from None
+        if not isinstance(values, dict) or "version" not in values:
+            raise DataError(f"{origin}: not an index of shards (it has no version); {again}")
+        version = values["version"]
+        if type(version) is not int or version != INDEX_VERSION:
+            raise DataError(f"{origin}: version {shown(version)}, expected {INDEX_VERSION}; {again}")
+        try:
+            wanted = {field.name for field in fields(cls)}
+            known = {name: value for name, value in values.items() if name in wanted}
+            check_keys(sorted(wanted), known, origin=origin)
+            check_values(rules_of(cls), known, origin=origin)
+            if not isinstance(known["shards"], list):
+                raise ContractError(f"{origin}: shards={shown(known['shards'])}: expected a list")
+            known["contract"] = ClipContract.from_dict(known["contract"], origin=origin)
+            known["shards"] = tuple(_shard(shard, f"{origin}: shard {n}") for n, shard in enumerate(known["shards"]))
+        except ContractError as error:
+            raise DataError(f"{error}; {again}") from None
+        return cls(**known)
+
+
+def _shard(values: Any, origin: str) -> Shard:
+    """A shard whose numbers agree with one another.
+
+    Raises:
+        ContractError: if a key or value is not allowed, or they contradict each other.
+    """
+    check_keys([field.name for field in fields(Shard)], values, origin=origin)
+    check_values(rules_of(Shard), values, origin=origin)
+    shard = Shard(**values | {name: tuple(values[name]) for name in ("offsets", "crc32")})
+    ends = (0, *shard.offsets, shard.bytes)
+    fits = shard.clips == len(shard.crc32) == len(shard.offsets) - 1 and list(ends) == sorted(ends)
+    if not fits or set(shard.file) & set("/\\"):
+        raise ContractError(f"{origin}: {shard.file} contradicts itself")
+    return shard

@@ -1,0 +1,252 @@
+"""Filling the store: which codec, what is missing or damaged, decoding that in parallel, and what nothing needs."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from action_recognition.errors import DataError, VideoError
+from action_recognition.readers.store.entry import (
+    SUFFIX,
+    DamagedEntryError,
+    Header,
+    StoreFormat,
+    check_file,
+    read_header,
+    write_entry,
+)
+from action_recognition.video.decoder import iter_frames, resized_size
+
+if TYPE_CHECKING:
+    from action_recognition.datasets.records import ClipRecord
+
+LOCK_NAME = ".lock.tmp"
+# What a JPEG of quality 95 takes of a frame's bytes; measured on HMDB51. For an estimate only.
+JPEG_SHARE = 0.16
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildReport:
+    """What `build_store` did.
+
+    Attributes:
+        failed: a line for every clip that could not be decoded.
+        damaged: a line for every entry that was there, but not as it was written.
+        unchecked: entries from before there were checksums. They are built again, because adding a checksum now would
+            vouch for bytes that nobody has checked.
+    """
+
+    reused: int
+    built: int
+    size_bytes: int
+    failed: list[str] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
+    unchecked: int = 0
+
+
+def raw_bytes(records: Iterable["ClipRecord"], short_side: int) -> int:
+    """Bytes of all frames of these clips, resized but not compressed."""
+
+    def frame_bytes(record: "ClipRecord") -> int:
+        width, height = resized_size(record.width, record.height, short_side)
+        return 3 * width * height
+
+    return sum(record.frames * frame_bytes(record) for record in records)
+
+
+def distinct(records: Iterable["ClipRecord"]) -> list["ClipRecord"]:
+    """One record for each different video that can be decoded."""
+    return list({record.md5: record for record in records if not record.error}.values())
+
+
+def missing(records: Iterable["ClipRecord"], root: Path, entry_format: StoreFormat) -> list["ClipRecord"]:
+    """Clips that the store does not hold whole and with checksums, as far as headers tell."""
+
+    def is_held(record: "ClipRecord") -> bool:
+        try:
+            return _is_entry_of(record, read_header(entry_format.path(root, record.md5)))
+        except DamagedEntryError:
+            return False
+
+    return [record for record in records if not is_held(record)]
+
+
+def _is_entry_of(record: "ClipRecord", header: Header | None) -> bool:
+    return header is not None and header.frames == record.frames and header.crc32 is not None
+
+
+def _survey(
+    records: Sequence["ClipRecord"], root: Path, entry_format: StoreFormat
+) -> tuple[list["ClipRecord"], list[str], int]:
+    """Clips to build, a line for each damaged entry, and the number of entries without checksums. Reads all files."""
+
+    def state(record: "ClipRecord") -> tuple[bool, bool, str]:
+        path = entry_format.path(root, record.md5)
+        try:
+            header = read_header(path)
+            held = _is_entry_of(record, header)
+            if held:
+                check_file(path)
+        except DamagedEntryError as error:
+            return False, False, str(error)
+        return held, header is not None and header.crc32 is None, ""
+
+    # Threads: reading and checksums both leave the interpreter lock.
+    with ThreadPoolExecutor(_cores()) as pool:
+        states = list(pool.map(state, records))
+    todo = [record for record, (held, _, _) in zip(records, states, strict=True) if not held]
+    return todo, [line for _, _, line in states if line], sum(unchecked for _, unchecked, _ in states)
+
+
+def choose_format(
+    records: Sequence["ClipRecord"], root: Path, *, codec: str, short_side: int, quality: int, max_bytes: float
+) -> tuple[StoreFormat, str]:
+    """The format to build, and a sentence that says why.
+
+    Args:
+        codec: `raw`, `jpeg`, or `auto`: raw where all clips are at most `max_bytes` so, and the disk has room for
+            what is not there yet.
+
+    Raises:
+        DataError: if the disk has no room for what is missing.
+    """
+    raw, jpeg = (StoreFormat(codec=name, short_side=short_side, quality=quality) for name in ("raw", "jpeg"))
+    total = raw_bytes(records, short_side)
+    room = _free_bytes(root)
+    needs_raw = raw_bytes(_absent(records, root, raw), short_side)
+    sizes = f"raw is {_gigabytes(total)}, jpeg about {_gigabytes(total * JPEG_SHARE)}"
+    if codec == "auto" and total <= max_bytes and needs_raw <= room:
+        return raw, f"raw, {_gigabytes(total)}: within data.cache.max_gigabytes={max_bytes / 1e9:g}"
+    if codec == "auto":
+        limit = f"data.cache.max_gigabytes={max_bytes / 1e9:g}" if total > max_bytes else f"{_gigabytes(room)} free"
+        chosen, reason = jpeg, f"{jpeg}: {sizes}, {limit}"
+    else:
+        chosen, reason = (raw if codec == "raw" else jpeg), f"data.cache.codec={codec}: {sizes}"
+    needs = needs_raw if chosen is raw else raw_bytes(_absent(records, root, jpeg), short_side) * JPEG_SHARE
+    if needs > room:
+        raise DataError(
+            f"data.cache.dir={root}: {_gigabytes(needs)} more needed for {chosen}, {_gigabytes(room)} free there; name "
+            "another place with data.cache.dir=..., or choose data.cache.codec=jpeg"
+        )
+    return chosen, reason
+
+
+def _absent(records: Iterable["ClipRecord"], root: Path, entry_format: StoreFormat) -> list["ClipRecord"]:
+    """Clips to build that need room of their own: the others take the place of a file."""
+    todo = missing(records, root, entry_format)
+    return [record for record in todo if not entry_format.path(root, record.md5).exists()]
+
+
+def build_store(
+    records: Sequence["ClipRecord"],
+    videos_dir: Path,
+    root: Path,
+    entry_format: StoreFormat,
+    *,
+    progress: Progress | None = None,
+    on_wait: Callable[[], None] | None = None,
+) -> BuildReport:
+    """Decode what the store does not hold, or no longer as it was written, one thread per core.
+
+    Each file appears whole or not at all, and its bytes follow from the video alone: wherever this is interrupted,
+    doing it again ends with the same store. A second process waits for the first, then finds its work done.
+
+    Args:
+        records: distinct clips.
+        on_wait: called once if another process has to finish first.
+
+    Raises:
+        DataError: if the store cannot be written.
+    """
+    try:
+        with _only_writer(root, on_wait):
+            for left_over in root.glob(f"??/.*.partial-*{SUFFIX}"):
+                left_over.unlink()
+            todo, damaged, unchecked = _survey(records, root, entry_format)
+            results = list(_build_all(todo, videos_dir, root, entry_format, progress))
+    except OSError as error:
+        raise DataError(
+            f"data.cache.dir={root}: {error.strerror or error}; what is finished is kept: make room or name another "
+            "place, then: python commands.py cache-data"
+        ) from None
+    sizes = [result for result in results if isinstance(result, int)]
+    failed = [result for result in results if isinstance(result, str)]
+    return BuildReport(
+        reused=len(records) - len(todo),
+        built=len(sizes),
+        size_bytes=sum(sizes),
+        failed=failed,
+        damaged=damaged,
+        unchecked=unchecked,
+    )
+
+
+def unused_files(records: Iterable["ClipRecord"], root: Path, entry_format: StoreFormat) -> list[Path]:
+    """Entries that these clips in this format do not need: of other videos, sizes or codecs."""
+    needed = {entry_format.path(root, record.md5) for record in records}
+    return sorted(path for path in root.glob(f"??/[!.]*{SUFFIX}") if path not in needed)
+
+
+@contextmanager
+def _only_writer(root: Path, on_wait: Callable[[], None] | None) -> Iterator[None]:
+    root.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(root / LOCK_NAME)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if on_wait:
+            on_wait()
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _build_all(
+    records: Sequence["ClipRecord"],
+    videos_dir: Path,
+    root: Path,
+    entry_format: StoreFormat,
+    progress: Progress | None,
+) -> Iterator[int | str]:
+    """Bytes written, or what is wrong with the video, for each clip as it is done."""
+
+    def build(record: "ClipRecord") -> int | str:
+        video, path = videos_dir / record.path, entry_format.path(root, record.md5)
+        frames = iter_frames(video, short_side=entry_format.short_side)
+        try:
+            return write_entry(path, frames, count=record.frames, entry_format=entry_format, origin=video)
+        except VideoError as error:
+            return str(error)
+
+    # Threads: decoding, scaling and writing all leave the interpreter lock, and a kill ends all of them at once.
+    pool = ThreadPoolExecutor(_cores())
+    futures = [pool.submit(build, record) for record in records]
+    try:
+        for done, future in enumerate(as_completed(futures), start=1):
+            yield future.result()
+            if progress:
+                progress(done, len(futures))
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _cores() -> int | None:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+
+
+def _free_bytes(root: Path) -> int:
+    existing = next(path for path in (root.absolute(), *root.absolute().parents) if path.exists())
+    return shutil.disk_usage(existing).free
+
+
+def _gigabytes(size_bytes: float) -> str:
+    return f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 1e8 else f"{size_bytes / 1e6:.1f} MB"

@@ -1,0 +1,144 @@
+"""Plots of a run: learning curves, confusion matrix, accuracy by class."""
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from action_recognition.utils.files import replacing
+
+# Longer class names are cut in the middle: what is left has to leave room for the picture.
+LONGEST_CLASS_NAME = 28
+DPI = 110
+# More cells than this are smaller than a number that one could read.
+MOST_NUMBERED_CLASSES = 60
+POINTS_WITH_MARKERS = 40
+# Inches: a cell of the confusion matrix, the matrix of few and of very many classes, a letter of a class name.
+CELL, SMALLEST_MATRIX, LARGEST_MATRIX, CHARACTER = 0.26, 2.6, 30, 0.075
+
+
+def plot_history(rows: Sequence[dict[str, float]], path: Path, *, title: str) -> None:
+    """Loss and top-1 over epochs, training beside validation; the best validation top-1 is marked.
+
+    Args:
+        rows: of `history.csv`; `epoch` counts from 0.
+        title: the run and its data; the best score is added.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
+    for axis, name, scale in zip(axes, ("loss", "top1"), (1, 100), strict=True):
+        for split, color in (("train", "C0"), ("val", "C1")):
+            points = [(row["epoch"] + 1, scale * row[f"{split}_{name}"]) for row in rows if f"{split}_{name}" in row]
+            if points:
+                marker = "o" if len(points) <= POINTS_WITH_MARKERS else ""
+                label = {"train": "training", "val": "validation"}[split]
+                axis.plot(*zip(*points, strict=True), label=label, color=color, marker=marker, markersize=3)
+        _whole_epochs(axis, len(rows))
+        axis.grid(alpha=0.3)
+    axes[0].set(ylabel="loss")
+    axes[1].set(ylabel="top-1 in %", ylim=(-2, 102))
+    best = max((row for row in rows if "val_top1" in row), key=lambda row: row["val_top1"], default=None)
+    if best:
+        epoch, value = int(best["epoch"]) + 1, 100 * best["val_top1"]
+        label = "best, kept as best.ckpt"
+        axes[1].plot(epoch, value, "o", color="C1", fillstyle="none", markersize=9, linestyle="none", label=label)
+        title = f"{title}\nbest validation top-1 {value:.1f} %, in epoch {epoch} of {len(rows)}"
+    handles = {label: line for axis in axes for line, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=3, frameon=False)
+    _set_title(figure, title)
+    _save(figure, path)
+
+
+def _whole_epochs(axis: Axes, epochs: int) -> None:
+    axis.set(xlabel="epoch", xlim=(0.5, epochs + 0.5) if epochs < 10 else None)
+    axis.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True, min_n_ticks=1))
+
+
+def plot_confusion(matrix_KK: NDArray[np.int64], class_names: Sequence[str], path: Path, *, title: str) -> None:
+    """Rows are true classes, columns predictions; colours are shares of a row, numbers are clips.
+
+    Args:
+        matrix_KK: counts of clips.
+        title: the run, its data and its score.
+    """
+    share_KK = matrix_KK / np.maximum(matrix_KK.sum(axis=1, keepdims=True), 1)
+    names = [cut_in_the_middle(name) for name in class_names]
+    true_names = [f"{name} ({total})" for name, total in zip(names, matrix_KK.sum(axis=1), strict=True)]
+    side = min(max(SMALLEST_MATRIX, CELL * len(names)), LARGEST_MATRIX)
+    letters = 8 * min(1.0, side / len(names) / CELL)
+    # Names at both sides, the colour bar, the title: inches beside the matrix.
+    width = side + 1.6 + CHARACTER * max(map(len, true_names))
+    height = side + 1.3 + CHARACTER * max(map(len, names))
+    figure, axis = plt.subplots(figsize=(width, height), layout="constrained")
+    image = axis.imshow(share_KK, vmin=0, vmax=1, cmap="Blues")
+    figure.colorbar(image, ax=axis, label="share of the true class", shrink=min(1.0, 5 / side), aspect=20)
+    axis.set_xticks(range(len(names)), names, rotation=90, fontsize=letters)
+    axis.set_yticks(range(len(names)), true_names, fontsize=letters)
+    axis.set(xlabel="predicted", ylabel="true (clips)")
+    if len(class_names) <= MOST_NUMBERED_CLASSES:
+        for row, column in zip(*np.nonzero(matrix_KK), strict=True):
+            color = "white" if share_KK[row, column] > 0.5 else "black"
+            count = int(matrix_KK[row, column])
+            size = 7 if count < 1000 else 5
+            axis.text(column, row, str(count), ha="center", va="center", color=color, fontsize=size)
+    _set_title(figure, title)
+    _save(figure, path)
+
+
+def plot_class_accuracy(matrix_KK: NDArray[np.int64], class_names: Sequence[str], path: Path, *, title: str) -> None:
+    """Top-1 of each class that has clips, best first, with the number of clips behind it.
+
+    Args:
+        matrix_KK: counts of clips, rows true, columns predicted.
+        title: the run, its data and its score.
+    """
+    total_K = matrix_KK.sum(axis=1)
+    present = np.flatnonzero(total_K)
+    correct_K, total_K = matrix_KK.diagonal()[present], total_K[present]
+    percent_K = 100 * correct_K / total_K
+    order = np.argsort(percent_K, kind="stable")
+    figure, axis = plt.subplots(figsize=(7, 0.24 * len(present) + 1.7), layout="constrained")
+    names = [cut_in_the_middle(class_names[present[i]]) for i in order]
+    places = np.arange(len(order))  # not names: two that are cut alike would share a bar
+    axis.barh(places, percent_K[order], height=0.7, color="C0")
+    axis.set_yticks(places, names)
+    for place, index in enumerate(order):
+        text = f"{correct_K[index]} of {total_K[index]}"
+        axis.annotate(text, (101, place), va="center", fontsize=8, color="0.35", annotation_clip=False)
+    mean = percent_K.mean()
+    axis.axvline(mean, color="black", linewidth=1, linestyle="--", label=f"mean of classes {mean:.1f} %")
+    axis.set(xlim=(0, 100), ylim=(-0.7, len(order) - 0.3), xlabel="top-1 in %; clips at the right")
+    figure.legend(loc="outside lower right", fontsize=8, frameon=False)
+    _set_title(figure, title)
+    _save(figure, path)
+
+
+def cut_in_the_middle(name: str, longest: int = LONGEST_CLASS_NAME) -> str:
+    """A long name without its middle: what tells names apart is at both ends."""
+    half = (longest - 1) // 2
+    return name if len(name) <= longest else f"{name[:half]}…{name[-half:]}"
+
+
+def _set_title(figure: Figure, title: str) -> None:
+    """Broken at the figure's width. A `$` is none of mathtext's: it may be in a folder's name."""
+    size = 10 if figure.get_figwidth() < 12 else 14
+    characters = int(figure.get_figwidth() * 120 / size)
+    lines = [piece for line in title.splitlines() for piece in textwrap.wrap(line, characters, max_lines=2)]
+    figure.suptitle("\n".join(lines), fontsize=size, parse_math=False)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    try:
+        with replacing(path) as partial:
+            figure.savefig(partial, dpi=DPI, bbox_inches="tight", pad_inches=0.1)  # names are never cut off
+    finally:
+        plt.close(figure)

@@ -1,0 +1,103 @@
+"""Whether a run differs from its baseline by more than chance: scores by their intervals, times by their spread."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+
+from action_recognition.evaluation.metrics import bootstrap_interval
+from action_recognition.studies.records import RunRecord, Scores
+
+RESAMPLES = 2000
+# An interval over fewer is a guess.
+FEW_SOURCES = 10
+# Fewer epochs than this show no spread; times then have to differ by more to be told apart.
+FEWEST_EPOCHS = 3
+TOLERANCE_OF_FEW = 1.25
+MIDDLE = (0.1, 0.9)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """A run's top-1 less its baseline's, in shares of 1; `low` and `high` bound a 95 % interval.
+
+    Attributes:
+        sources: source videos that were resampled where both were judged on the same clips, whose hits were compared
+            one by one; None where only the two intervals were compared.
+    """
+
+    value: float
+    low: float
+    high: float
+    sources: int | None = None
+
+    @property
+    def beyond_chance(self) -> bool:
+        return self.low > 0 or self.high < 0
+
+    def __str__(self) -> str:
+        text = f"{100 * self.value:+.1f} ({100 * self.low:+.1f} to {100 * self.high:+.1f})"
+        if self.sources is not None and self.sources < FEW_SOURCES:
+            text += f", of only {self.sources} source videos"
+        return text if self.beyond_chance else f"{text}, within the noise"
+
+
+def score_difference(baseline: RunRecord, run: RunRecord) -> Difference | str:
+    """The difference of two test scores, or why there is none to tell.
+
+    Where both evaluations kept their predictions, whole source videos are resampled for both runs at once (paired
+    cluster bootstrap). Where only intervals were logged, they are combined by Zou and Donner's MOVER (2008, Statistics
+    in Medicine 27) as if the clips were others, which is too wide rather than too narrow.
+    """
+    before, after = baseline.test, run.test
+    if before is None or after is None:
+        return "not compared: no test score" if after is None else "not compared: the baseline has no test score"
+    if before.leaking or after.leaking:
+        return "not compared: leaking"
+    if before.hits and after.hits:
+        if before.hits.keys() != after.hits.keys():
+            return "not compared: other test clips"
+        return _paired(before, after)
+    hashes = {record.tags.get("data_hash") for record in (baseline, run)} - {None}
+    if len(hashes) > 1 or before.clips != after.clips:
+        return "not compared: other test clips"
+    return _from_intervals(before, after)
+
+
+def _paired(before: Scores, after: Scores) -> Difference:
+    clips = sorted(before.hits)
+    difference_N = np.array([float(after.hits[clip].hit) - float(before.hits[clip].hit) for clip in clips])
+    sources = [before.hits[clip].source for clip in clips]
+    low, high = bootstrap_interval(difference_N, sources, resamples=RESAMPLES)
+    return Difference(value=float(difference_N.mean()), low=low, high=high, sources=len(set(sources)))
+
+
+def _from_intervals(before: Scores, after: Scores) -> Difference | str:
+    old, new = before.values.get("top1"), after.values.get("top1")
+    if old is None or before.low is None or before.high is None:
+        return "not compared: the baseline logged no interval"
+    if new is None or after.low is None or after.high is None:
+        return "not compared: no interval was logged"
+    return Difference(
+        value=new - old,
+        low=new - old - sqrt((new - after.low) ** 2 + (before.high - old) ** 2),
+        high=new - old + sqrt((after.high - new) ** 2 + (old - before.low) ** 2),
+    )
+
+
+def times_differ(before: Sequence[float], after: Sequence[float], ratio: float) -> bool:
+    """Whether the middle four fifths of two series of times lie apart.
+
+    A machine that does something else slows down whole stretches of epochs. An interval of the mean would take these
+    for many independent measurements; the spread itself does not.
+
+    Args:
+        before: the baseline's times.
+        after: the run's.
+        ratio: of their means; decides by itself, with a wide margin, where there are too few times.
+    """
+    if min(len(before), len(after)) < FEWEST_EPOCHS:
+        return not 1 / TOLERANCE_OF_FEW <= ratio <= TOLERANCE_OF_FEW
+    (low_before, high_before), (low_after, high_after) = (np.quantile(times, MIDDLE) for times in (before, after))
+    return bool(high_before < low_after or high_after < low_before)

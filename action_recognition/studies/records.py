@@ -1,0 +1,208 @@
+"""Training runs as MLflow keeps them, each with the evaluations that judged its checkpoints."""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from mlflow import MlflowClient
+from mlflow.entities import Run, ViewType
+from mlflow.exceptions import MlflowException
+from mlflow.store.entities import PagedList
+
+from action_recognition.tracking.mlflow_store import local_path
+from action_recognition.tracking.run_folders import run_dir_of, tracking_of
+
+PAGE = 1000
+PREDICTIONS = "predictions.csv"
+EVALUATION = "infer-ml-flow"
+NAMES = ("top1", "top3", "top5", "mean_class_accuracy")
+
+
+@dataclass(frozen=True)
+class Hit:
+    """Whether a clip was labelled rightly, and the source video that it was cut from."""
+
+    hit: bool
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """Shares of 1 on `split`; `values` has those of `NAMES` that were logged, `low` and `high` bound top-1 (95 %).
+
+    `hits` are by clip; empty where the evaluation did not keep its predictions.
+    """
+
+    split: str
+    values: Mapping[str, float]
+    low: float | None = None
+    high: float | None = None
+    clips: int | None = None
+    leaking: bool = False
+    hits: Mapping[str, Hit] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """One training run.
+
+    Attributes:
+        seconds: of all epochs; of the whole MLflow run where they were not logged; None while it runs.
+        epoch_seconds: between the ends of two epochs that follow each other.
+        epochs: that were run.
+        steps_per_epoch: batches.
+        facts: the `run/...` numbers of `training.facts`, without the prefix.
+        test: the newest evaluation on the test split, None if there is none.
+        val: at the epoch with the best validation top-1, None without validation.
+    """
+
+    run_id: str
+    name: str
+    experiment: str
+    started: datetime
+    status: str
+    seconds: float | None
+    epoch_seconds: tuple[float, ...]
+    epochs: int | None
+    steps_per_epoch: float | None
+    facts: Mapping[str, float]
+    params: Mapping[str, str]
+    tags: Mapping[str, str]
+    test: Scores | None
+    val: Scores | None
+
+    @property
+    def scores(self) -> Scores | None:
+        """Of the test split where it was evaluated, else of validation."""
+        return self.test or self.val
+
+    @property
+    def device(self) -> str:
+        return self.tags.get("device", "")
+
+
+def is_training(run: Run) -> bool:
+    """Whether a run has trained at least one epoch; evaluations and studies have not."""
+    return "train_loss" in run.data.metrics and run.data.tags.get("command") != EVALUATION
+
+
+def search(client: MlflowClient, experiment_ids: Sequence[str], query: str = "") -> list[Run]:
+    """All runs that are not deleted, oldest first."""
+    found: list[Run] = []
+    token = None
+    while experiment_ids:
+        page: PagedList[Run] = client.search_runs(
+            list(experiment_ids),
+            query,
+            run_view_type=ViewType.ACTIVE_ONLY,
+            max_results=PAGE,
+            order_by=["attributes.start_time ASC"],
+            page_token=token,
+        )
+        found += page
+        token = page.token
+        if not token:
+            break
+    return found
+
+
+def evaluations(client: MlflowClient) -> dict[str, Run]:
+    """The newest finished evaluation on a test split, by the id of the training run that it judged."""
+    everywhere = [experiment.experiment_id for experiment in client.search_experiments()]
+    newest: dict[str, Run] = {}
+    for run in search(client, everywhere, f"tags.command = '{EVALUATION}' and attributes.status = 'FINISHED'"):
+        of_test = run.data.params.get("evaluation.split", "test") == "test"
+        if of_test and "test_top1" in run.data.metrics and (trained := _trained_by(run)):
+            newest[trained] = run
+    return newest
+
+
+def _trained_by(evaluation: Run) -> str | None:
+    tags = evaluation.data.tags
+    if "training_run_id" in tags or "checkpoint" not in tags:
+        return tags.get("training_run_id")
+    # Before the tag was there, only the checkpoint's path told.
+    return tracking_of(run_dir_of(Path(tags["checkpoint"])))
+
+
+def record(client: MlflowClient, run: Run, *, experiment: str, evaluation: Run | None) -> RunRecord:
+    metrics = run.data.metrics
+    facts = _facts(run)
+    epochs = facts.get("epochs", metrics["epoch"] + 1 if "epoch" in metrics else None)
+    wall = (run.info.end_time - run.info.start_time) / 1000 if run.info.end_time else None
+    return RunRecord(
+        run_id=run.info.run_id,
+        name=run.info.run_name or run.info.run_id,
+        experiment=experiment,
+        started=datetime.fromtimestamp(run.info.start_time / 1000, UTC).astimezone(),
+        status=run.info.status,
+        seconds=facts.get("train_seconds", wall),
+        epoch_seconds=_epoch_seconds(client, run),
+        epochs=round(epochs) if epochs is not None else None,
+        steps_per_epoch=facts.get("steps_per_epoch"),
+        facts=facts,
+        params=run.data.params,
+        tags=run.data.tags,
+        test=_test_scores(client, evaluation) if evaluation else None,
+        val=_val_scores(client, run),
+    )
+
+
+def _facts(run: Run) -> dict[str, float]:
+    """From tags; earlier runs logged them as metrics."""
+    found = {**run.data.metrics, **run.data.tags}
+    return {name.removeprefix("run/"): float(value) for name, value in found.items() if name.startswith("run/")}
+
+
+def _epoch_seconds(client: MlflowClient, run: Run) -> tuple[float, ...]:
+    """From when the training loss was logged, once an epoch; what the first epoch took is not known."""
+    logged = sorted(metric.timestamp for metric in client.get_metric_history(run.info.run_id, "train_loss"))
+    return tuple((after - before) / 1000 for before, after in pairwise(logged))
+
+
+def _test_scores(client: MlflowClient, evaluation: Run) -> Scores:
+    metrics = evaluation.data.metrics
+    clips = evaluation.data.tags.get("test_clips", metrics.get("test_clips"))
+    return Scores(
+        split="test",
+        values={name: metrics[f"test_{name}"] for name in NAMES if f"test_{name}" in metrics},
+        low=metrics.get("test_top1_low"),
+        high=metrics.get("test_top1_high"),
+        clips=round(float(clips)) if clips is not None else None,
+        leaking=evaluation.data.params.get("evaluation.allow_leakage") == "True",
+        hits=_hits(client, evaluation),
+    )
+
+
+def _hits(client: MlflowClient, evaluation: Run) -> dict[str, Hit]:
+    """From the predictions that the evaluation kept; empty where it did not, or where they cannot be had."""
+    folder = local_path(str(evaluation.info.artifact_uri))
+    with TemporaryDirectory() as downloads, suppress(MlflowException, OSError, csv.Error, KeyError, UnicodeDecodeError):
+        if folder is None:
+            path = Path(client.download_artifacts(evaluation.info.run_id, PREDICTIONS, downloads))
+        else:
+            path = folder / PREDICTIONS
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        return {row["path"]: Hit(row["label"] == row["predicted"], row["source"]) for row in rows}
+    return {}
+
+
+def _val_scores(client: MlflowClient, run: Run) -> Scores | None:
+    if "val_top1" not in run.data.metrics:
+        return None
+    best = max(client.get_metric_history(run.info.run_id, "val_top1"), key=lambda metric: metric.value)
+    return Scores(split="val", values={"top1": best.value, **dict(_others_at(client, run, best.step))})
+
+
+def _others_at(client: MlflowClient, run: Run, step: int) -> Iterator[tuple[str, float]]:
+    for name in NAMES[1:]:
+        if f"val_{name}" in run.data.metrics:
+            for metric in client.get_metric_history(run.info.run_id, f"val_{name}"):
+                if metric.step == step:
+                    yield name, metric.value

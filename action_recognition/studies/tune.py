@@ -1,0 +1,162 @@
+"""The command `tune`: a search for better settings by validation top-1. The test split is never read."""
+
+import math
+import shlex
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import optuna
+from rich.console import Console
+
+from action_recognition.config import Config, each_key_once
+from action_recognition.data.datamodule import make_contract
+from action_recognition.data.load import load_manifest
+from action_recognition.errors import ConfigError
+from action_recognition.models.checkpoint_config import FORGOTTEN
+from action_recognition.studies.space import SearchKey, read_space
+from action_recognition.studies.study import MLFLOW_RUN, STEP_PLAN, open_study, seed_sampler
+from action_recognition.studies.trials import ERROR, RUN_DIR, fail_abandoned, finished, run_trial, trial_config
+from action_recognition.studies.tune_report import best_trial, report_study
+from action_recognition.tracking.mlflow_run import open_run
+from action_recognition.tracking.run_folders import checkpoint_dir, remember_run
+from action_recognition.training.fit import find_weights, plan_step, quiet_lightning
+
+KEPT = ("tracking.", "evaluation.")
+
+
+def run_tune(config: Config, *, console: Console) -> str:
+    """Run trials until the study has `tune.trials`, or `tune.timeout_minutes` are over; then report.
+
+    Each trial trains from scratch on the training clips; its score is the best validation top-1 over its epochs. The
+    checkpoints `best` and `last` are then those of the best trial.
+
+    Returns:
+        The `train` command with the best settings, without `python commands.py`.
+
+    Raises:
+        ConfigError: before anything is trained: for a space that does not fit the configuration, without validation
+            clips, or for a study of other settings. After it: if no trial was completed.
+    """
+    base = _base_overrides(config)
+    space = read_space(config, base)
+    base = [override for override in base if override.split("=", 1)[0] not in {entry.key for entry in space}]
+    find_weights(config)  # before anything that takes long
+    study = open_study(config, space, data_hash=_checked_data(config, console))
+    fail_abandoned(study)
+    quiet_lightning()
+    base = with_step_plan(study, config, space, base, console=console)
+    name = config.tracking.run_name or f"tune-{study.study_name}"
+    own = replace(config, tracking=replace(config.tracking, run_name=name, system_metrics=False))
+    tags = {"command": "tune", "study": study.study_name}
+    with open_run(own, tags=tags, resume_run_id=study.user_attrs.get(MLFLOW_RUN)) as tracker:
+        study.set_user_attr(MLFLOW_RUN, tracker.run_id)
+        try:
+            _run_trials(study, space, config, base, console=console, parent=tracker.run_id)
+        except BaseException:
+            line = f"study {study.study_name} keeps its {finished(study)} trials; the same command goes on with it"
+            console.print(line, highlight=False, markup=False)
+            raise
+        finally:
+            _point_to_best(study, config)
+        _refuse_empty(study)
+        drawn = report_study(study, config, base, console=console, tracker=tracker)
+        command = shlex.join(["train", *each_key_once(base, drawn)])
+        console.print(f"see the runs: {tracker.url_hint}", highlight=False, markup=False)
+    return command
+
+
+def with_step_plan(
+    study: optuna.Study, config: Config, space: Sequence[SearchKey], base: Sequence[str], *, console: Console
+) -> list[str]:
+    """The overrides that all trials share, with number format and memory layout in place of `auto`.
+
+    Measured with the study's first trial and kept with the study: trials that compute differently, because another
+    program ran when they were measured or the study goes on elsewhere, would differ by more than their settings.
+    """
+    keys = {"trainer.precision": config.trainer.precision, "trainer.memory_format": config.trainer.memory_format}
+    searched = {entry.key for entry in space}
+    open_keys = [key for key, given in keys.items() if given == "auto" and not searched & {key, "trainer"}]
+    if not open_keys:
+        return list(base)
+    if STEP_PLAN not in study.user_attrs:
+        shared = trial_config(base)
+        contract = make_contract(shared.data, load_manifest(shared, Console(quiet=True)))
+        plan = plan_step(shared, contract, console)
+        study.set_user_attr(
+            STEP_PLAN, {"trainer.precision": plan.precision, "trainer.memory_format": plan.memory_format}
+        )
+    kept = study.user_attrs[STEP_PLAN]
+    line = f"every trial of study {study.study_name} computes with {', '.join(str(kept[key]) for key in open_keys)}"
+    console.print(line, highlight=False, markup=False)
+    fixed = [f"{key}={kept[key]}" for key in open_keys]
+    return [override for override in base if override.split("=", 1)[0] not in open_keys] + fixed
+
+
+def _base_overrides(config: Config) -> list[str]:
+    """What the user gave beside the search's own keys; group options stay."""
+    if config.trainer.resume:
+        raise ConfigError(
+            "trainer.resume: trials train from scratch; a study goes on by itself: give the same tune.study"
+        )
+    if config.trainer.devices != 1:
+        raise ConfigError(f"trainer.devices={config.trainer.devices}: a trial trains in one process; give 1")
+    left_out = tuple(prefix for prefix in FORGOTTEN if prefix not in KEPT)
+    groups = tuple(f"{prefix.removesuffix('.')}=" for prefix in left_out)
+    return [given for given in config.overrides if not given.lstrip("+~").startswith((*left_out, *groups))]
+
+
+def _checked_data(config: Config, console: Console) -> str:
+    """The data's hash, once it is certain that trials can be told apart by validation clips."""
+    hint = "a search needs validation clips; give data.val_fraction=0.15, say"
+    if config.data.val_fraction == 0 and config.data.kind != "shards":
+        raise ConfigError(f"data.val_fraction=0: {hint}")
+    if config.trainer.limit_val_batches == 0:
+        raise ConfigError("trainer.limit_val_batches=0: a search needs validation; give null")
+    manifest = load_manifest(config, console)
+    if not manifest.split("val", min_frames=make_contract(config.data, manifest).min_frames):
+        raise ConfigError(
+            f"data.val_fraction={config.data.val_fraction}: no validation clip in {config.data.name}; {hint}"
+        )
+    return str(manifest.data_hash)
+
+
+def _run_trials(
+    study: optuna.Study,
+    space: Sequence[SearchKey],
+    config: Config,
+    base: Sequence[str],
+    *,
+    console: Console,
+    parent: str,
+) -> None:
+    tune = config.tune
+    if done := finished(study):
+        console.print(f"study {study.study_name} goes on: {done} of {tune.trials} trials are there", highlight=False)
+    limit = time.monotonic() + 60 * (tune.timeout_minutes or math.inf)
+    while (done := finished(study)) < tune.trials:
+        if time.monotonic() > limit:
+            console.print(f"tune.timeout_minutes={tune.timeout_minutes} are over", style="yellow", highlight=False)
+            return
+        seed_sampler(study, config, finished=done)
+        run_trial(study, space, config, base, console=console, parent=parent)
+
+
+def _point_to_best(study: optuna.Study, config: Config) -> None:
+    """Each trial made itself the last run; `infer` and `export-onnx` are better off with the best one."""
+    best = best_trial(study)
+    run_dir = Path(best.user_attrs[RUN_DIR]) if best else None
+    if run_dir and checkpoint_dir(run_dir).is_dir():
+        remember_run(run_dir, plots_dir=config.plots_dir)
+
+
+def _refuse_empty(study: optuna.Study) -> None:
+    if best_trial(study) is not None:
+        return
+    failed = [trial.user_attrs[ERROR] for trial in study.get_trials(deepcopy=False) if ERROR in trial.user_attrs]
+    why = f"the last failed: {failed[-1]}" if failed else "none came to its end"
+    raise ConfigError(
+        f"tune.study={study.study_name}: no trial was completed, {why}; give other ranges in tune.space and another "
+        f"tune.study, such as {study.study_name}-2"
+    )

@@ -1,0 +1,130 @@
+"""Synthetic stills in the layout of Kaggle's Human Action Recognition: stick figures in six poses, one an image.
+
+The same seed gives the same pictures; scenes, people, sizes and places are drawn without regard to the class.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from math import radians
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+
+from action_recognition.errors import DataError, check_at_least
+from action_recognition.synthetic.figures import (
+    Image,
+    Pose,
+    View,
+    draw_person,
+    gait_pose,
+    idle_pose,
+    joints_of,
+    roll_pose,
+    seat_pose,
+    throw_pose,
+)
+from action_recognition.synthetic.scene import MARGIN, NOISE, WIDTH, make_scene
+
+SIDE = 96  # pixels; as high as the demo's scenes
+JPEG_QUALITY = 90
+LABELS_NAME, IMAGES_NAME = "Training_set.csv", "train"
+
+
+def _cheering(phase: float) -> Pose:
+    """Both arms up."""
+    arm = radians(150 + 25 * phase)
+    return replace(idle_pose(phase), arms=((arm, radians(12)), (-arm, radians(-12))))
+
+
+# From a number 0-1, which varies the pose within its class.
+POSES: dict[str, Callable[[float], Pose]] = {
+    "cheering": _cheering,
+    "running": lambda phase: replace(gait_pose(0.2 + 0.1 * phase), lean=radians(18)),
+    "sitting": lambda phase: seat_pose(0.85 + 0.15 * phase),
+    "somersault": lambda phase: roll_pose(0.4 + 0.3 * phase),
+    "standing": idle_pose,
+    "throwing": lambda phase: throw_pose(0.35 * phase),
+}
+
+
+@contextmanager
+def new_folder(directory: Path) -> Iterator[Path]:
+    """Give a folder beside `directory` to fill; it takes its place at the end, or is removed on failure.
+
+    Raises:
+        DataError: if `directory` holds something.
+    """
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise DataError(f"{directory}: not empty; move it away before the demo set is made there")
+    partial = directory.with_name(f"{directory.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        if directory.exists():
+            directory.rmdir()
+        partial.rename(directory)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_image(path: Path, image: np.ndarray, *settings: int) -> None:
+    """Encode by the suffix of `path` and write, with the error of a full disk where there is one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _, encoded = cv2.imencode(path.suffix, image, settings)
+    path.write_bytes(encoded.tobytes())
+
+
+def render_stills_set(
+    directory: Path,
+    *,
+    seed: int = 2024,
+    images_per_class: int = 24,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Write `directory/train/Image_<n>.jpg`, in an order without meaning, and `directory/Training_set.csv`.
+
+    Args:
+        directory: must not exist, or be empty.
+        seed: 0 or more.
+        progress: called with (done, total) after each image.
+
+    Raises:
+        ConfigError: on a seed or a number of images that is too small.
+        DataError: if `directory` holds something.
+    """
+    check_at_least("seed", seed, 0)
+    check_at_least("images_per_class", images_per_class, 1)
+    labels = [label for label in POSES for _ in range(images_per_class)]
+    order = np.random.default_rng([seed, 0]).permutation(len(labels))
+    with new_folder(directory) as folder:
+        rows = ["filename,label"]
+        for number, place in enumerate(order.tolist(), start=1):
+            name = f"Image_{number}.jpg"
+            image = draw_still(labels[place], np.random.default_rng([seed, 1, place]))
+            write_image(folder / IMAGES_NAME / name, image, cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY)
+            rows.append(f"{name},{labels[place]}")
+            if progress:
+                progress(number, len(labels))
+        (folder / LABELS_NAME).write_text("\n".join(rows) + "\n", encoding="ascii", newline="\n")
+
+
+def draw_still(label: str, rng: Generator) -> Image:
+    """One picture of a class of `POSES`, uint8 `[96, 96, 3]`, BGR."""
+    scene = make_scene(rng)
+    left = MARGIN + (WIDTH - SIDE) // 2
+    image = np.ascontiguousarray(scene.background[MARGIN : MARGIN + SIDE, left : left + SIDE])
+    view = View(
+        x=SIDE / 2 + rng.uniform(-10, 10),
+        y=scene.ground,
+        height=rng.uniform(52, 64),
+        facing=1 if rng.random() < 0.5 else -1,
+    )
+    draw_person(image, scene.person, joints_of(scene.person, POSES[label](float(rng.random()))), view)
+    amplitude = NOISE[scene.quality]
+    noise_HW = rng.integers(-amplitude, amplitude + 1, size=(SIDE, SIDE, 1))
+    return np.clip(image.astype(np.int64) * scene.light_percent // 100 + noise_HW, 0, 255).astype(np.uint8)

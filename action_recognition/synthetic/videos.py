@@ -1,0 +1,226 @@
+"""The demo data set: synthetic clips in HMDB51's layout and naming, with split files like the official ones.
+
+The same seed gives the same bytes: OpenCV's own Motion-JPEG writer is used, which involves no FFmpeg and no threads
+whose number could matter, and every clip is drawn from a generator of its own.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import cv2
+from numpy.random import PCG64, Generator, SeedSequence
+
+from action_recognition.errors import DataError, check_at_least
+from action_recognition.synthetic.scene import (
+    ACTIONS,
+    FPS,
+    HEIGHT,
+    PAIRS,
+    WIDTH,
+    Action,
+    Clip,
+    Scene,
+    make_clip,
+    make_scene,
+    render_frames,
+)
+
+JPEG_QUALITY = 8  # by this writer's own scale: 8 gives the tables that others call 50, about 75 KB a clip
+CLIPS_PER_SOURCE = 6  # of one class, on average
+TRAIN_SHARE, TEST_SHARE = 0.66, 0.26  # of a class's clips; the rest is unused, as in HMDB51
+SPLITS = (1, 2, 3)
+
+# HMDB51's names hold such characters too; whatever reads the set must cope with them.
+_PLACES = (
+    "Demo_Park", "Demo_Gym", "Demo_#Street", "Demo_Yard_&_Garden", "Demo_Hall_(Part_1)", "Demo_Beach!",
+    "Demo_Roof+Sky", "Demo_Sam's_Room", "Demo_Stage", "Demo_School", "Demo_Station", "Demo_Kitchen",
+)  # fmt: skip
+# A round is two sources, each with the clips of two pairs of classes, so that a round holds clips of every class.
+_ROUNDS = ((PAIRS[:2], PAIRS[2:]), (PAIRS[::2], PAIRS[1::2]), ((PAIRS[0], PAIRS[3]), PAIRS[1:3]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """One source video: its clips belong to the classes of `pairs`, `clips_per_class` each."""
+
+    name: str
+    number: int
+    round: int
+    pairs: tuple[str, ...]
+    clips_per_class: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedClip:
+    """One clip to be rendered, and its label (0 unused, 1 train, 2 test) in each split."""
+
+    action: Action
+    source: Source
+    number: int
+    scene: Scene
+    clip: Clip
+    split_labels: tuple[int, ...]
+
+    @property
+    def file_name(self) -> str:
+        tags = self.clip.tags(self.scene.quality)
+        return f"{self.source.name}_{self.action.label}_{tags}_{self.number}.avi"
+
+
+def render_demo_set(
+    directory: Path,
+    *,
+    seed: int = 2024,
+    clips_per_class: int = 70,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Write `directory/videos/<class>/*.avi` and `directory/splits/<class>_test_split{1,2,3}.txt`.
+
+    Everything is written to `<directory>.partial` first, which is renamed at the end and removed on failure.
+
+    Args:
+        directory: must not exist, or be empty.
+        seed: 0 or more; the same seed gives the same bytes.
+        clips_per_class: at least 3, one for each split's test list.
+        progress: called with (done, total) after each clip.
+
+    Raises:
+        ConfigError: on a seed or a number of clips that is too small.
+        DataError: if `directory` holds something, or a video cannot be written.
+    """
+    check_at_least("seed", seed, 0)
+    check_at_least("clips_per_class", clips_per_class, len(SPLITS))
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise DataError(f"{directory}: not empty; move it away before the demo set is made there")
+    partial = directory.with_name(f"{directory.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        planned = list(plan_clips(seed=seed, clips_per_class=clips_per_class))
+        with _one_opencv_thread():
+            for done, clip in enumerate(planned, start=1):
+                _write_video(clip, partial / "videos")
+                if progress:
+                    progress(done, len(planned))
+        _write_splits(planned, partial / "splits")
+        if directory.exists():
+            directory.rmdir()
+        partial.rename(directory)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def plan_clips(*, seed: int, clips_per_class: int) -> Iterator[PlannedClip]:
+    """Decide on every clip of the set, in a fixed order, without rendering."""
+    sources = make_sources(clips_per_class)
+    labels = _split_labels(sources, seed=seed, clips_per_class=clips_per_class)
+    for source in sources:
+        scene = make_scene(_generator(seed, 1, source.number))
+        for place, action in enumerate(ACTIONS):
+            if action.pair not in source.pairs:
+                continue
+            for number in range(source.clips_per_class):
+                yield PlannedClip(
+                    action=action,
+                    source=source,
+                    number=number,
+                    scene=scene,
+                    clip=make_clip(action, _generator(seed, 2, source.number, place, number)),
+                    split_labels=labels[source.round, number],
+                )
+
+
+def make_sources(clips_per_class: int) -> list[Source]:
+    """Sources whose clips add up to `clips_per_class` for every class."""
+    rounds = max(len(_ROUNDS), round(clips_per_class / CLIPS_PER_SOURCE))
+    sizes = [clips_per_class // rounds + (number < clips_per_class % rounds) for number in range(rounds)]
+    for number in range(0, rounds - 1, 3):
+        if sizes[number + 1] > 1:
+            sizes[number] += 1
+            sizes[number + 1] -= 1
+    sources = []
+    for number in range(2 * rounds):
+        round_number, side = divmod(number, 2)
+        take, place = divmod(number, len(_PLACES))
+        sources.append(
+            Source(
+                name=f"{_PLACES[place]}_{take + 1:02d}",
+                number=number,
+                round=round_number,
+                pairs=_ROUNDS[round_number % len(_ROUNDS)][side],
+                clips_per_class=sizes[round_number],
+            )
+        )
+    return sources
+
+
+def _split_labels(sources: list[Source], *, seed: int, clips_per_class: int) -> dict[tuple[int, int], tuple[int, ...]]:
+    """The labels in the splits, by (round, number of the clip).
+
+    Whole rounds are test or not, so no source stands on both sides and all classes have the same numbers. What a test
+    round has beyond the wanted number is left unused, never moved to train.
+    """
+    sizes = [source.clips_per_class for source in sources[::2]]
+    order = [int(number) for number in _generator(seed, 3).permutation(len(sizes))]
+    keys = [(number, clip) for number, size in enumerate(sizes) for clip in range(size)]
+    by_split = []
+    for split in range(len(SPLITS)):
+        first = split * len(order) // len(SPLITS)
+        turned = order[first:] + order[:first]
+        test_clips = max(1, round(TEST_SHARE * clips_per_class))
+        tested: set[int] = set()
+        while sum(sizes[number] for number in tested) < test_clips:
+            tested.add(turned[len(tested)])
+        test = islice((key for key in keys if key[0] in tested), test_clips)
+        train = islice((key for key in keys if key[0] not in tested), max(1, round(TRAIN_SHARE * clips_per_class)))
+        by_split.append(dict.fromkeys(train, 1) | dict.fromkeys(test, 2))
+    return {key: tuple(labels.get(key, 0) for labels in by_split) for key in keys}
+
+
+@contextmanager
+def _one_opencv_thread() -> Iterator[None]:
+    """For pictures this small OpenCV's own threads cost more than they bring."""
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(threads)
+
+
+def _write_video(planned: PlannedClip, videos_dir: Path) -> None:
+    path = videos_dir / planned.action.label / planned.file_name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    codec = cv2.VideoWriter.fourcc(*"MJPG")
+    writer = cv2.VideoWriter(str(path), cv2.CAP_OPENCV_MJPEG, codec, FPS, (WIDTH, HEIGHT))
+    try:
+        if not writer.isOpened():
+            raise DataError(f"{path}: OpenCV could not open it for writing")
+        writer.set(cv2.VIDEOWRITER_PROP_QUALITY, JPEG_QUALITY)
+        for frame in render_frames(planned.scene, planned.clip):
+            writer.write(frame)
+    finally:
+        writer.release()
+    # The writer does not report a full disk.
+    with path.open("rb") as file:
+        promised = 8 + int.from_bytes(file.read(8)[4:], "little")
+    if path.stat().st_size != promised:
+        raise DataError(f"{path}: only {path.stat().st_size} of {promised} bytes were written; is the disk full?")
+
+
+def _write_splits(planned: list[PlannedClip], directory: Path) -> None:
+    directory.mkdir(parents=True)
+    for action in ACTIONS:
+        clips = sorted((clip for clip in planned if clip.action == action), key=lambda clip: clip.file_name)
+        for index, split in enumerate(SPLITS):
+            # The official files have a space before the end of the line.
+            lines = [f"{clip.file_name} {clip.split_labels[index]} \n" for clip in clips]
+            path = directory / f"{action.label}_test_split{split}.txt"
+            path.write_text("".join(lines), encoding="ascii", newline="\n")
+
+
+def _generator(*seeds: int) -> Generator:
+    return Generator(PCG64(SeedSequence(seeds)))

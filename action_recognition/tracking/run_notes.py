@@ -1,0 +1,90 @@
+"""What an MLflow run says about itself to a reader: a description, and the data it trained on."""
+
+import json
+import shlex
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, InputTag
+from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_RUN_NOTE
+from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
+
+from action_recognition.config import Config
+from action_recognition.contract import ClipContract
+from action_recognition.datasets.records import Manifest
+from action_recognition.tracking.run_folders import data_title
+from action_recognition.utils.redaction import redacted, redacted_values
+
+if TYPE_CHECKING:
+    from action_recognition.tracking.mlflow_run import Tracker
+
+# Parts of a description, in their order. Each is one line, so that a later command can replace its own.
+TRAINING, SEARCH, EVALUATION, COMMAND, VALIDATION, TEST = PARTS = (
+    "Training",
+    "Search",
+    "Evaluation",
+    "Command",
+    "Validation",
+    "Test",
+)
+SPLITS = {"train": "training", "val": "validation", "test": "testing"}
+# Overrides that say where things lie or may hold a password; what a run was is told without them.
+LEFT_OUT = ("data.archive", "data.splits_archive", "data.mirrors", "data.hub", "data.shards.url", "tracking.")
+
+
+def describe_training(tracker: "Tracker", config: Config, manifest: Manifest, contract: ClipContract) -> None:
+    """Note what is trained on what, with which command; log the data set's three splits as the run's inputs."""
+    counts = {split: len(manifest.split(split, min_frames=contract.min_frames)) for split in SPLITS}
+    what = (
+        f"{config.model.network} on {data_title(config.data)}: {counts['train']} training, {counts['val']} validation "
+        f"and {counts['test']} test clips of {len(contract.class_names)} classes; {contract.frames} frames at stride "
+        f"{contract.stride}, {contract.size} x {contract.size} pixels"
+    )
+    tracker.describe({TRAINING: what, COMMAND: command_line(tracker, config)})
+    tracker.client.log_inputs(tracker.run_id, datasets=data_inputs(config, manifest, contract))
+
+
+def command_line(tracker: "Tracker", config: Config) -> str:
+    """As it was typed, less what `LEFT_OUT` names; in Markdown."""
+    command = tracker.client.get_run(tracker.run_id).data.tags.get("command", "train-ml-flow")
+    shown = redacted_values(list(config.overrides))
+    overrides = [override for override in shown if not override.lstrip("+~").startswith(LEFT_OUT)]
+    return f"`{shlex.join(['python', 'commands.py', command, *overrides])}`"
+
+
+def data_inputs(config: Config, manifest: Manifest, contract: ClipContract) -> list[DatasetInput]:
+    """One input a split that has clips. MLflow links a data set to a run only once, so each split has its own name."""
+    data, inputs = config.data, []
+    source = redacted(data.shards.url or "") if data.kind == "shards" else data.videos_dir
+    for split, context in SPLITS.items():
+        clips = manifest.split(split, min_frames=contract.min_frames)
+        if not clips:
+            continue
+        profile = {"clips": len(clips), "source_videos": len({clip.source for clip in clips})}
+        dataset = Dataset(
+            name=f"{data_title(data)}: {split}",
+            digest=manifest.data_hash,
+            source_type="shards" if data.kind == "shards" else "local",
+            source=json.dumps({"uri": source}),
+            profile=json.dumps(profile),
+        )
+        inputs.append(DatasetInput(dataset, [InputTag(MLFLOW_DATASET_CONTEXT, context)]))
+    return inputs
+
+
+def add_to_note(client: MlflowClient, run_id: str, parts: Mapping[str, str]) -> None:
+    """Set these parts of a run's description; the others, and what a person wrote there, stay."""
+    note = client.get_run(run_id).data.tags.get(MLFLOW_RUN_NOTE, "")
+    client.set_tag(run_id, MLFLOW_RUN_NOTE, merge_note(note, parts)[:MAX_TAG_VAL_LENGTH])
+
+
+def merge_note(note: str, parts: Mapping[str, str]) -> str:
+    """A description with these parts in it, each a paragraph that begins with its name in bold."""
+    paragraphs = [paragraph for paragraph in note.split("\n\n") if paragraph]
+    known = {part: paragraph for part in PARTS for paragraph in paragraphs if paragraph.startswith(f"**{part}:** ")}
+    known |= {part: f"**{part}:** {text}" for part, text in parts.items()}
+    others = [
+        paragraph for paragraph in paragraphs if not paragraph.startswith(tuple(f"**{part}:** " for part in PARTS))
+    ]
+    return "\n\n".join([*(known[part] for part in PARTS if part in known), *others])

@@ -1,0 +1,92 @@
+"""What a training cost, and on what: the facts from which `compare-runs` says why a runtime moved."""
+
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback
+
+from action_recognition.readers.base import ClipReader
+from action_recognition.readers.shards.reader import ShardReader
+from action_recognition.training.callbacks import History
+from action_recognition.training.step import StepPlan
+
+if TYPE_CHECKING:
+    from action_recognition.tracking.mlflow_run import Tracker
+
+
+class RunFacts(Callback):
+    """Set tags at the end: `run/...`, `device`, `precision`, `memory_format`, `read_from`, `data_hash`.
+
+    The `run/...` ones are single numbers: as metrics, each would be a chart of one dot on MLflow's page. `run/epochs`
+    and `run/train_seconds` are of the whole history, also over a resume, and the seconds hold validation; steps are
+    batches. A run that is broken off logs none of them.
+    """
+
+    def __init__(self, tracker: "Tracker", plan: StepPlan, history: History, *, read_from: str) -> None:
+        self.tracker = tracker
+        self.history = history
+        self.tags = {"precision": plan.precision, "memory_format": plan.memory_format, "read_from": read_from}
+        self._epochs = self._steps = self._clips = 0
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._epochs += 1
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self._steps += 1
+        self._clips += len(batch.index_B)
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: Any) -> None:
+        epochs, seconds = len(self.history.rows), sum(row["seconds"] for row in self.history.rows)
+        if not (trainer.is_global_zero and epochs and self._steps):
+            return
+        steps_per_epoch = self._steps / self._epochs
+        # Each process sees its share of the clips.
+        clips_per_epoch = trainer.world_size * self._clips / self._epochs
+        sizes = [(parameter.numel(), parameter.requires_grad) for parameter in pl_module.parameters()]
+        facts = {
+            "epochs": epochs,
+            "train_seconds": seconds,
+            "seconds_per_epoch": seconds / epochs,
+            "steps_per_epoch": steps_per_epoch,
+            "seconds_per_step": seconds / epochs / steps_per_epoch,
+            "clips_per_second": clips_per_epoch * epochs / seconds,
+            "parameters": sum(size for size, _ in sizes),
+            "parameters_trained": sum(size for size, trained in sizes if trained),
+        }
+        numbers = {
+            f"run/{name}": f"{value:.6g}" if isinstance(value, float) else str(value) for name, value in facts.items()
+        }
+        device = device_name(trainer.strategy.root_device, trainer.world_size)
+        self.tracker.set_tags({**numbers, **self.tags, "device": device, "data_hash": pl_module.contract.data_hash})
+        judged = [row for row in self.history.rows if "val_top1" in row]
+        if judged:
+            best = max(judged, key=lambda row: row["val_top1"])
+            found = f"best top-1 {100 * best['val_top1']:.1f} % in epoch {int(best['epoch']) + 1} of {epochs}"
+            self.tracker.describe({"Validation": found})
+
+
+def source_name(source: ClipReader | None) -> str:
+    """Where clips are read from: `videos` where they are decoded each time, `clip store` or `shards`."""
+    if source is None:
+        return "videos"
+    return "shards" if isinstance(source, ShardReader) else "clip store"
+
+
+def device_name(device: torch.device, count: int = 1) -> str:
+    """`NVIDIA H100`, `AMD EPYC 7B13, 2 threads`; with `2 x` in front where several processes train."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _chip_name()
+    if device.type == "cpu":
+        name = f"{name}, {torch.get_num_threads()} threads"
+    return f"{count} x {name}" if count > 1 else name
+
+
+def _chip_name() -> str:
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

@@ -1,0 +1,74 @@
+"""Clips for a model from a stream of frames: each window is cut as its last frame comes in."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from action_recognition.contract import ClipContract
+from action_recognition.errors import VideoError
+from action_recognition.video.clip_sampling import apply_short_clip_policy, clip_at
+from action_recognition.video.decoder import Frame
+
+
+class CutWindow(NamedTuple):
+    """`clip_CTHW` uint8, cut from frames `first_frame` up to `end_frame`."""
+
+    first_frame: int
+    end_frame: int
+    clip_CTHW: Frame
+
+
+class WindowCutter:
+    """Cuts the windows that `sampling.window_starts` lists, without knowing how long the video is.
+
+    Holds one window's span of frames, however long the video: the last window is moved back to end with the video,
+    and all it needs are the latest frames.
+
+    Args:
+        overlap: share of a window that the next one repeats, from 0 to below 1.
+        origin: the video, for messages.
+
+    Attributes:
+        frames: how many have come in so far.
+    """
+
+    def __init__(self, contract: ClipContract, *, overlap: float, origin: str) -> None:
+        self.contract = contract
+        self.frames = 0
+        self._origin = origin
+        self._hop = max(1, round(contract.span * (1 - overlap)))
+        self._next_start = 0
+        self._latest: deque[Frame] = deque(maxlen=contract.span)
+
+    def cut(self, frames: Iterable[Frame]) -> Iterator[CutWindow]:
+        """Go through frames `[H, W, C]`, each `size` pixels square.
+
+        Raises:
+            VideoError: if there are fewer than `contract.min_frames`, or than a window under the policy `error`.
+        """
+        span = self.contract.span
+        for frame_HWC in frames:
+            self._latest.append(frame_HWC)
+            self.frames += 1
+            if self.frames == self._next_start + span:
+                yield self._window(self._next_start)
+                self._next_start += self._hop
+        if self.frames < self.contract.min_frames:
+            counted = "1 frame" if self.frames == 1 else f"{self.frames} frames"
+            raise VideoError(f"{self._origin}: {counted}, expected at least {self.contract.min_frames}")
+        last_end = self._next_start - self._hop + span if self._next_start else 0
+        if last_end < self.frames:
+            yield self._window(max(self.frames - span, 0))
+
+    def _window(self, start: int) -> CutWindow:
+        """The window at `start`, which is where the kept frames begin."""
+        contract = self.contract
+        indices_T = clip_at(0, frames=contract.frames, stride=contract.stride)
+        try:
+            indices_T = apply_short_clip_policy(indices_T, num_frames=len(self._latest), policy=contract.short_clip)
+        except VideoError as error:
+            raise VideoError(f"{self._origin}: {error}") from None
+        clip_CTHW = np.stack([self._latest[index] for index in indices_T]).transpose(3, 0, 1, 2)
+        return CutWindow(start, start + len(self._latest), np.ascontiguousarray(clip_CTHW))

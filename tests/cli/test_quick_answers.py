@@ -1,0 +1,43 @@
+"""Mistakes in paths are answered before the libraries are imported that take seconds."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from helpers.support import ROOT
+
+MISTAKES = {
+    "train data=hmdb51": "data.videos_dir=data/hmdb51/videos: no such directory; python commands.py download-data",
+    "train data=folder data.videos_dir=missing": "data.videos_dir=missing: no such directory; give a folder",
+    "train-ml-flow data=hmdb51 data.videos_dir=. data.splits_dir=missing": "data.splits_dir=missing: no such directory",
+    "check-data data=ucf101": "data.videos_dir=data/ucf101/videos: no such directory",
+    "cache-data data=folder data.videos_dir=file": "data.videos_dir=file: not a directory",
+    "export-shards data=stills": "data.videos_dir=data/stills/train: no such directory",
+    "predict missing.mp4": "missing.mp4: no such file",
+    "infer evaluation.checkpoint=missing": "checkpoint missing: no such file",
+    "train trainer.resume=missing.ckpt": "checkpoint missing.ckpt: no such file",
+}
+PROGRAM = """
+import sys
+from action_recognition.cli.main import main
+from action_recognition.cli.commands import Commands
+for line in sys.stdin.read().splitlines():
+    code = main(Commands, line.split())
+    print(code, sorted({"torch", "lightning", "mlflow"} & set(sys.modules)), flush=True)
+"""
+
+
+def test_mistakes_in_paths_are_told_without_torch(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        input="\n".join(MISTAKES),
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        check=False,
+    )
+    assert done.stdout.splitlines() == ["1 []"] * len(MISTAKES), done.stderr
+    for said, expected in zip(done.stderr.splitlines(), MISTAKES.values(), strict=True):
+        assert said.startswith(f"error: {expected}")

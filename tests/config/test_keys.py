@@ -1,0 +1,69 @@
+"""Every configuration key that a text of the package names exists: an error must not advise what cannot be given."""
+
+import ast
+import dataclasses
+import re
+import typing
+from pathlib import Path
+
+import pytest
+from helpers.support import ROOT
+
+from action_recognition.config import Config
+
+GROUPS = "|".join(field.name for field in dataclasses.fields(Config) if dataclasses.is_dataclass(field.type))
+KEY = re.compile(rf"(?<![\w./`])((?:{GROUPS})(?:\.[a-z_]+)+)(?=[=,;:. \[\]{{}}]|$)")
+# Files and attributes of that look.
+NO_KEYS = re.compile(
+    r"^(data\.dvc|model\.(onnx|engine|engine\.json|state_dict|parameters)|compare\.md|optimizer\.step|trainer\.(test|fit))"
+)
+
+
+def named_keys(path: Path) -> list[tuple[int, str]]:
+    """Keys in the texts of a module, docstrings too; in an f-string, up to what is filled in."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found += [
+                (node.lineno, key) for key in KEY.findall(node.value) if not NO_KEYS.match(key) and key[-1] != "_"
+            ]
+    return found
+
+
+def exists(key: str) -> bool:
+    kind: typing.Any = Config
+    for name in key.split("."):
+        if not dataclasses.is_dataclass(kind):
+            return True  # inside a mapping, such as model.args
+        hints = typing.get_type_hints(kind)
+        if name not in hints:
+            return False
+        parts = [part for part in typing.get_args(hints[name]) if dataclasses.is_dataclass(part)]
+        kind = parts[0] if parts else hints[name]
+    return True
+
+
+@pytest.mark.parametrize("package", sorted(p.name for p in (ROOT / "action_recognition").iterdir() if p.name[0] != "_"))
+def test_every_key_that_a_text_names_exists(package: str) -> None:
+    place = ROOT / "action_recognition" / package
+    modules = [place] if place.is_file() else sorted(place.rglob("*.py"))
+    unknown = [f"{path}:{line}: {key}" for path in modules for line, key in named_keys(path) if not exists(key)]
+    assert unknown == []
+
+
+def test_the_scan_finds_what_it_is_for(tmp_path: Path) -> None:
+    source = 'raise X(f"{a}; give data.limit={b} or trainer.max_epochs=1 or data.cache.folder, model.args.width=2")'
+    (tmp_path / "module.py").write_text(source)
+    keys = [key for _, key in named_keys(tmp_path / "module.py")]
+    assert keys == ["data.limit", "trainer.max_epochs", "data.cache.folder", "model.args.width"]
+    assert [exists(key) for key in keys] == [False, True, False, True]
+
+
+def test_archive_limits_advise_what_can_be_done() -> None:
+    from action_recognition.download.limits import Budget, HostileArchiveError, UnpackLimits
+
+    budget = Budget(UnpackLimits(members=1), archive_bytes=10)
+    budget.add_member()
+    with pytest.raises(HostileArchiveError) as raised:
+        budget.add_member()
+    assert "download-data data.archive=FOLDER" in raised.value.advice

@@ -1,0 +1,518 @@
+"""`download-data`: mirrors that fail, archives of all kinds, hostile ones, and what is said about what came."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
+from functools import partial
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+from helpers.archive_makers import MAKERS, make_rar5, make_zip
+from helpers.mirror_server import Server, add_tree
+from helpers.support import moving_square, write_video
+from rich.console import Console
+
+from action_recognition.cli import download_data as command
+from action_recognition.cli.download_data import download_data
+from action_recognition.config import Config, FullSetConfig, MirrorsConfig, load_config
+from action_recognition.datasets import hmdb51
+from action_recognition.datasets.records import read_records
+from action_recognition.download.completeness import IncompleteError, check_clips, read_lists
+from action_recognition.download.layout import Places, into_place, link_clips
+from action_recognition.errors import ConfigError, DataError
+
+ODD = "#1 & (2) ! ; [3] ~ @ + 'x'_wave_f_cm_np1_fr_med_0.avi"
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def mirrors(part: str, *entries: str | dict[str, str]) -> str:
+    """An override of data.mirrors; entries are URLs, or URLs with checksums."""
+    given = [{"url": entry} if isinstance(entry, str) else entry for entry in entries]
+    shown = ["{" + ",".join(f'{key}:"{value}"' for key, value in entry.items()) + "}" for entry in given]
+    return f"data.mirrors.{part}=[{','.join(shown)}]"
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def refusal(outcome) -> str:
+    """The one line of a command that failed."""
+    assert outcome.code == 1, outcome.out
+    assert outcome.err.startswith("error: ")
+    assert outcome.err.count("\n") == 1
+    return outcome.err
+
+
+@pytest.fixture
+def rars(shared_dir: Path) -> dict[str, bytes]:
+    folder = shared_dir / "hmdb51_sample/rar"
+    return {
+        "videos": (folder / "hmdb51_mini_nested_rar4.rar").read_bytes(),
+        "splits": (folder / "test_train_splits_rar5.rar").read_bytes(),
+    }
+
+
+@pytest.fixture(scope="session")
+def composed() -> Config:
+    return load_config(["data=hmdb51"])
+
+
+@pytest.fixture
+def bring(composed: Config, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """The command's function with `data=hmdb51` and mirrors that have nothing; gives what it said.
+
+    Composing the configuration anew takes half a second each time.
+    """
+    monkeypatch.chdir(tmp_path)
+
+    def run(**changes: object) -> str:
+        config, said = deepcopy(composed), StringIO()
+        gone = [f"{server.url}/gone.rar"]
+        config.data = replace(config.data, **{"mirrors": MirrorsConfig(videos=gone, splits=gone)} | changes)
+        download_data(config, console=Console(file=said, width=500))
+        return said.getvalue()
+
+    return run
+
+
+def refused(run: Callable[..., str], **changes: object) -> str:
+    """The one line with which it fails."""
+    with pytest.raises(DataError) as raised:
+        run(**changes)
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
+
+
+def assert_mini_set(folder: Path, shared_dir: Path) -> None:
+    """The nine clips of the small RARs, byte for byte, and the 153 official lists."""
+    sample = shared_dir / "hmdb51_sample"
+    videos = tree(folder / "data/hmdb51/videos")
+    assert len(videos) == 9
+    assert videos == {name: (sample / "videos" / name).read_bytes() for name in videos}
+    assert tree(folder / "data/hmdb51/splits") == tree(sample / "splits")
+    assert len(read_records(folder / "data/hmdb51/manifest.csv")) == 9
+    assert sorted(path.name for path in (folder / "data/hmdb51").iterdir()) == ["manifest.csv", "splits", "videos"]
+
+
+# --- from mirrors ---
+
+
+def test_mirrors_that_are_gone_wrong_or_break_off(server, shared_dir, rars, run_cli, tmp_path):
+    overrides = ["data=hmdb51", "data.full_set=null"]
+    for part, content in rars.items():
+        right = server.add(f"/right/{part}.rar", content, drops=[400_000], headers={"ETag": '"1"'})
+        wrong = server.add(f"/wrong/{part}.rar", content[:-1] + b"?")
+        checked = [{"url": url, "sha256": sha256(content)} for url in (wrong, right)]
+        overrides.append(mirrors(part, f"{server.url}/gone/{part}.rar", *checked))
+    first = run_cli("download-data", *overrides)
+    assert first.code == 0, first.err
+    assert_mini_set(tmp_path, shared_dir)
+    assert "hmdb51 subset: 3 of 51 classes, 9 of 6,766 clips" in first.out
+    assert f"passed over {server.url}/gone/videos.rar: 404 Not Found" in first.out
+    assert "/wrong/splits.rar: sha256 " in first.out
+    resumed = [seen for seen in server.seen if seen.path.startswith("/right/") and seen.range]
+    assert {seen.path for seen in resumed} == {"/right/videos.rar", "/right/splits.rar"}
+    assert not (tmp_path / ".cache/downloads/hmdb51").exists()
+
+    server.seen.clear()
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("*")}
+    second = run_cli("download-data", *overrides)
+    assert second.code == 0
+    assert "is there already" in second.out
+    assert server.seen == []
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("*")} == before
+
+
+def test_the_hub_clip_by_clip_with_its_own_lists(server, shared_dir, run_cli, tmp_path):
+    sample = shared_dir / "hmdb51_sample"
+    clips = sorted(path.relative_to(sample / "videos") for path in (sample / "videos/golf").iterdir())[:7]
+    files = {f"hmdb51_org/{clip.as_posix()}": (sample / "videos" / clip).read_bytes() for clip in clips}
+    codes = {name: code for code, name in hmdb51.SPLIT_CODES.items()}
+    for number in (1, 2, 3):
+        entries = [
+            {"video_path": f"Videos/{label}/{name}", "label": label, "subset": int(codes[part])}
+            for (label, name), part in hmdb51.read_split(sample / "splits", split=number).items()
+        ]
+        files[f"metadata_split{number}.jsonl"] = "\n".join(map(json.dumps, entries)).encode()
+    files["webdataset/000000.tar"] = b"never asked for"
+    add_tree(server, "CVML-TueAI/HMDB51", files, page_size=4)
+    official = server.url + "/hmdb51_org.rar"
+    overrides = [
+        "data=hmdb51",
+        "data.full_set=null",
+        f"data.hub={server.url}",
+        "data.split=2",
+        mirrors("videos", official, "hf://datasets/CVML-TueAI/HMDB51/*.avi"),
+        mirrors("splits", official, "hf://datasets/CVML-TueAI/HMDB51/metadata_split*.jsonl"),
+    ]
+    outcome = run_cli("download-data", *overrides)
+    assert outcome.code == 0, outcome.err
+    videos = tree(tmp_path / "data/hmdb51/videos")
+    assert videos == {clip.as_posix(): (sample / "videos" / clip).read_bytes() for clip in clips}
+    for number in (1, 2, 3):
+        brought = hmdb51.read_split(tmp_path / "data/hmdb51/splits", split=number)
+        assert brought == hmdb51.read_split(sample / "splits", split=number)
+    assert not any("webdataset" in seen.path for seen in server.seen)
+
+
+def test_the_shipped_mirrors_are_tried_in_turn(server, shared_dir, rars, bring, composed, tmp_path):
+    shipped = composed.data.mirrors
+    assert "hf://datasets/CVML-TueAI/HMDB51/*.avi" in [mirror.url for mirror in shipped.videos]
+    add_tree(server, "Serrelab/hmdb51", {"hmdb51_org.rar": rars["videos"], "test_train_splits.rar": rars["splits"]})
+    here = {
+        part: [mirror if mirror.url.startswith("hf:") else server.url + "/dead" for mirror in getattr(shipped, part)]
+        for part in ("videos", "splits")
+    }
+    bring(mirrors=MirrorsConfig(**here), hub=server.url, full_set=None)
+    assert_mini_set(tmp_path, shared_dir)
+
+
+def test_an_incomplete_download_is_an_error_until_it_is_accepted(server, shared_dir, rars, bring, tmp_path):
+    given = MirrorsConfig(**{part: [server.add(f"/{part}.rar", content)] for part, content in rars.items()})
+    line = refused(bring, mirrors=given)
+    assert "/videos.rar: subset: 3 of 51 classes, 9 of 6,766 clips, without brush_hair/" in line
+    assert "data.full_set=null" in line
+    assert not (tmp_path / "data/hmdb51/videos").exists()
+    server.seen.clear()
+    bring(mirrors=given, full_set=None)
+    assert_mini_set(tmp_path, shared_dir)
+    assert server.seen == []  # what came is not fetched a second time
+
+
+def test_when_no_mirror_has_it_one_line_says_what_each_was_about(server, bring, tmp_path, rars):
+    server.add("/page.rar", b"<html>", headers={"Content-Type": "text/html"})
+    server.add("/evil.rar", make_rar5([{"name": "../../../evil.avi", "data": b"x"}]))
+    server.add("/cut.rar", rars["videos"][:-1000])
+    server.add("/splits.rar", rars["splits"])
+    urls = [f"{server.url}/{name}.rar" for name in ("page", "evil", "cut", "splits")]
+    line = refused(bring, mirrors=MirrorsConfig(videos=urls, splits=urls[-1:]))
+    assert "hmdb51 videos: no mirror delivered it" in line
+    for reason in ("/page.rar: a web page", "/evil.rar: refused, ", "/cut.rar: cut.rar is damaged", "no videos in it"):
+        assert reason in line
+    assert "download-data data=hmdb51 data.archive=FILE|FOLDER|URL" in line
+    assert not list(tmp_path.parent.rglob("evil.avi"))
+    kept = [path.name for path in (tmp_path / ".cache/downloads/hmdb51/videos").rglob("*.rar")]
+    assert kept == ["splits.rar"]
+
+
+def test_downloads_are_kept_where_asked_to(server, shared_dir, rars, bring, tmp_path):
+    urls = MirrorsConfig(**{part: [server.add(f"/{part}.rar", content)] for part, content in rars.items()})
+    given = {"mirrors": urls, "full_set": None, "keep_downloads": True}
+    bring(**given)
+    shutil.rmtree(tmp_path / "data")
+    server.seen.clear()
+    bring(**given)
+    assert server.seen == []
+    assert_mini_set(tmp_path, shared_dir)
+
+
+# --- from an archive of one's own ---
+
+
+def clips_of(shared_dir: Path) -> dict[str, bytes]:
+    """A few real clips as members of an archive, with the lists."""
+    sample = shared_dir / "hmdb51_sample"
+    golf, wave = (sorted((sample / "videos" / label).iterdir())[:3] for label in ("golf", "wave"))
+    return {f"{path.parent.name}/{path.name}": path.read_bytes() for path in (*golf, *wave)}
+
+
+@pytest.mark.parametrize("kind", ["rar4", "zip", "tar.gz"])
+def test_an_archive_with_everything_in_it(shared_dir, bring, tmp_path, kind):
+    clips = clips_of(shared_dir)
+    lists = {path.name: path.read_bytes() for path in (shared_dir / "hmdb51_sample/splits").iterdir()}
+    members = {f"some/where/videos/{name}": data for name, data in clips.items()}
+    members |= {f"lists/{name}": data for name, data in lists.items()} | {"readme.txt": b"no clip"}
+    archive = tmp_path / f"mine.{kind}"
+    archive.write_bytes(MAKERS[kind]([{"name": name, "data": data} for name, data in members.items()]))
+    said = bring(archive=str(archive))
+    assert tree(tmp_path / "data/hmdb51/videos") == clips
+    assert tree(tmp_path / "data/hmdb51/splits") == lists
+    assert "hmdb51 subset: 2 of 51 classes, 6 of 6,766 clips" in said
+    assert archive.exists()
+
+
+def test_a_folder_of_class_folders(shared_dir, bring, tmp_path, server):
+    for name, data in clips_of(shared_dir).items():
+        (tmp_path / "mine" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "mine" / name).write_bytes(data)
+    own = tree(tmp_path / "mine")
+    given = {"archive": "mine", "splits_archive": f"{shared_dir}/hmdb51_sample/splits"}
+    bring(**given)
+    assert tree(tmp_path / "data/hmdb51/videos") == own == tree(tmp_path / "mine")
+    assert server.seen == []
+    (tmp_path / "mine/golf").rename(tmp_path / "mine/gulf")
+    assert "move it away to take data.archive" in bring(**given)
+    assert set(tree(tmp_path / "data/hmdb51/videos")) == set(own)
+
+
+def test_a_folder_with_the_official_archives(shared_dir, rars, bring, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/hmdb51_org.rar").write_bytes(rars["videos"])
+    (tmp_path / "mine/test_train_splits.rar").write_bytes(rars["splits"])
+    bring(archive="mine")
+    assert_mini_set(tmp_path, shared_dir)
+
+
+def test_urls_as_archives(shared_dir, rars, server, bring, tmp_path):
+    for part, content in rars.items():
+        server.add(f"/a b/{part} #1.rar", content)
+    quoted = f"{server.url}/a%20b/{{}}%20%231.rar?x=1"
+    said = bring(archive=quoted.format("videos"), splits_archive=quoted.format("splits"))
+    assert "hmdb51 subset: 3 of 51" in said
+    assert_mini_set(tmp_path, shared_dir)
+
+
+@pytest.mark.parametrize("kind", ["rar4", "rar5", "zip", "tar.gz"])
+def test_odd_names_from_the_archive_to_the_manifest(bring, tmp_path, kind):
+    names = [ODD, *(f"Film{n}_wave_f_cm_np1_fr_med_{n}.avi" for n in range(3))]
+    lists = "".join(f"{name} {1 if number < 3 else 2} \n" for number, name in enumerate(names))
+    members = [{"name": f"wave_test_split{number}.txt", "data": lists.encode()} for number in (1, 2, 3)]
+    for number, name in enumerate(names):
+        video = write_video(tmp_path / "made.avi", moving_square(8, seed=number))
+        members.append({"name": f"wave/{name}", "data": video.read_bytes()})
+    (tmp_path / "odd # & ( ) [3].zip").write_bytes(MAKERS[kind](members))
+    said = bring(archive="odd # & ( ) [3].zip", val_fraction=0.4)
+    assert "hmdb51 subset: 1 of 51 classes, 4 of 6,766 clips" in said
+    records = {record.path: record for record in read_records(tmp_path / "data/hmdb51/manifest.csv")}
+    assert set(records) == {f"wave/{name}" for name in names}
+    odd = records[f"wave/{ODD}"]
+    assert (odd.source, odd.view, odd.frames, odd.error) == ("#1 & (2) ! ; [3] ~ @ + 'x'", "fr", 8, "")
+    assert odd.split in ("train", "val")
+
+
+# --- archives that mean harm ---
+
+
+@pytest.mark.parametrize("which", ["zip", "rar"])
+def test_the_command_refuses_hostile_archives(shared_dir, run_cli, tmp_path, which):
+    archive = shared_dir / "hmdb51_sample/rar/rar5-evil-symlink-traversal.rar"
+    if which == "zip":
+        archive = tmp_path / "deep/down/evil.zip"
+        archive.parent.mkdir(parents=True)
+        names = ["wave/a.avi", "../../../../evil.avi", "wave/../../evil.avi"]
+        archive.write_bytes(make_zip([{"name": name, "data": b"evil"} for name in names]))
+    before = set(tmp_path.parent.rglob("*"))
+    given = ["data=hmdb51", f"data.splits_archive={shared_dir}/hmdb51_sample/splits", f"data.archive={archive}"]
+    line = refusal(run_cli("download-data", *given))
+    assert f"{archive}: refused, " in line
+    assert ("a path that leads out" if which == "zip" else "'up' of rar5-evil-symlink-traversal.rar is a link") in line
+    new = set(tmp_path.parent.rglob("*")) - before
+    assert all(path.is_relative_to(tmp_path / ".cache") or path.is_relative_to(tmp_path / "data") for path in new)
+    assert {path.name for path in (tmp_path / "data").rglob("*")} - {"hmdb51", "splits"} == {
+        path.name for path in (shared_dir / "hmdb51_sample/splits").iterdir()
+    }
+    assert not [path for path in new if "evil" in path.name or "pwned" in path.name or path.is_symlink()]
+
+
+def test_hostile_lists_are_refused(shared_dir, bring, tmp_path):
+    archive = shared_dir / "hmdb51_sample/rar/rar5-evil-symlink-traversal.rar"
+    assert "is a link" in refused(bring, splits_archive=str(archive))
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+# --- what came, compared with what it has to be ---
+
+
+def test_mistakes_are_one_line_and_leave_nothing_in_place(tiny_set, bring, tmp_path, server):
+    mine, clip = Path(shutil.copytree(tiny_set / "videos", tmp_path / "mine")), "Film_0_run_f_nm_np1_ri_goo_0.avi"
+
+    def line(archive: str | None, **changes: object) -> str:
+        text = refused(bring, archive=archive, splits_archive=f"{tiny_set}/splits", **changes)
+        assert not (tmp_path / "data/hmdb51/videos").exists()
+        return text
+
+    assert "no such file or folder" in line("nowhere")
+    (tmp_path / "empty").mkdir()
+    assert "data.archive=empty: no videos in it" in line("empty")
+    (tmp_path / "one.avi").write_bytes(b"RIFF")
+    assert "of an unknown kind" in line("one.avi")
+    assert "404 Not Found" in line(f"{server.url}/no.rar")
+    assert "no mirror is known; give data.archive=" in line(None, mirrors=MirrorsConfig(videos=[], splits=[]))
+    with pytest.raises(ConfigError, match="expected hf://datasets/OWNER/REPO/PATTERN"):
+        bring(archive="hf://nothing", splits_archive=f"{tiny_set}/splits")
+
+    (mine / "run" / clip).rename(mine / "walk" / clip)
+    assert f"walk/{clip}: the official lists have this clip in class 'run'" in line("mine")
+    (mine / "walk" / clip).rename(mine / "run" / clip)
+    (mine / "run").rename(mine / "runn")
+    (mine / "runn" / clip).rename(mine / "runn/other.avi")
+    assert "class folder 'runn' has no split file" in line("mine")
+
+
+def test_clips_that_are_there_twice_or_in_no_list(tiny_set, bring, tmp_path):
+    mine = Path(shutil.copytree(tiny_set / "videos", tmp_path / "mine"))
+    next((mine / "run").iterdir()).rename(mine / "run/other.avi")
+    shutil.copytree(mine / "run", mine / "again/run")
+    with (mine / "again/run/other.avi").open("ab") as file:
+        file.write(b"0")
+    given = {"archive": "mine", "splits_archive": f"{tiny_set}/splits"}
+    assert "run/other.avi: two different clips of that name" in refused(bring, **given)
+    shutil.copy(mine / "run/other.avi", mine / "again/run/other.avi")
+    said = bring(**given)
+    assert "subset: 2 of 51 classes, 23 of 6,766 clips; in no list and unused: run/other.avi" in said
+
+
+def test_lists_that_contradict_one_another(tiny_set, bring, tmp_path):
+    shutil.copytree(tiny_set / "splits", tmp_path / "lists")
+    path = tmp_path / "lists/walk_test_split2.txt"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[1:]))
+    given = {"splits_archive": "lists", "archive": f"{tiny_set}/videos"}
+    assert "split 2 does not name walk/Film_0_walk_f_nm_np1_ri_goo_0.avi" in refused(bring, **given)
+    path.unlink()
+    (tmp_path / "lists/run_test_split2.txt").unlink()
+    assert not (tmp_path / "data").exists()
+    assert "data.splits_archive=lists: no *_test_split2.txt in it" in refused(bring, **given, split=2)
+    bring(**given)  # split 1 is all that is asked for
+
+
+@pytest.fixture
+def official_lists(shared_dir: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(shared_dir / "hmdb51_sample/splits", tmp_path / "lists"))
+
+
+def test_the_full_set_is_known_to_the_clip(official_lists, composed):
+    data = composed.data
+    lists = read_lists(hmdb51, official_lists, data, must_be_full=True)
+    assert (len(lists.classes), len(lists.clips)) == (51, 6766)
+    coverage = check_clips(lists.clips, lists, data.full_set, must_be_full=True)
+    assert str(coverage) == "complete: 51 classes, 6,766 clips"
+    without = lists.clips - {min(lists.clips)}
+    assert str(check_clips(without, lists, data.full_set)) == "subset: 51 of 51 classes, 6,765 of 6,766 clips"
+    with pytest.raises(IncompleteError, match=r"6,765 of 6,766 clips, without brush_hair/"):
+        check_clips(without, lists, data.full_set, must_be_full=True)
+    with pytest.raises(IncompleteError, match=r"in no list and unused: wave/one_more\.avi"):
+        check_clips(lists.clips | {("wave", "one_more.avi")}, lists, data.full_set, must_be_full=True)
+
+
+def test_changed_lists_of_the_full_set_are_found_out(official_lists, composed):
+    data = composed.data
+    path = official_lists / "wave_test_split3.txt"
+    path.write_text(path.read_text().replace(".avi 1", ".avi 2", 1))
+    with pytest.raises(IncompleteError, match="split 3: 6,766 clips, 3,569 train, 1,531 test; expected 6,766 clips"):
+        read_lists(hmdb51, official_lists, data)
+    for path in official_lists.glob("wave_*"):
+        path.unlink()
+    read_lists(hmdb51, official_lists, data)
+    with pytest.raises(IncompleteError, match="lists of 50 classes, expected 51"):
+        read_lists(hmdb51, official_lists, data, must_be_full=True)
+
+
+@pytest.mark.parametrize(
+    "entry", [b"[]", b'{"label": "wave"}', b"nonsense", b'{"label":"a/b","subset":1,"video_path":"x"}']
+)
+def test_metadata_of_another_form(tmp_path, entry):
+    (tmp_path / "metadata_split1.jsonl").write_bytes(entry)
+    with pytest.raises(DataError, match=r"metadata_split1\.jsonl:1"):
+        hmdb51.find_lists(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("HandstandPushups/v_HandStandPushups_g01_c01.avi", "HandstandPushups/v_HandStandPushups_g01_c01.avi"),
+        ("UCF101/v_HandstandPushups_g01_c01.avi", "HandstandPushups/v_HandStandPushups_g01_c01.avi"),
+        ("v_HandstandPushups_g01_c01.avi", "HandstandPushups/v_HandStandPushups_g01_c01.avi"),
+        ("handstandpushups/new.avi", "HandstandPushups/new.avi"),
+        ("a/Archery/Archery/v_Archery_g01_c01.avi", "Archery/v_Archery_g01_c01.avi"),
+        ("Archery/v_HandStandPushups_g01_c01.avi", "Archery/v_HandStandPushups_g01_c01.avi"),
+        ("Elsewhere/new.avi", "Elsewhere/new.avi"),
+    ],
+)
+def test_where_a_clip_belongs(path, place):
+    listed = [("HandstandPushups", "v_HandStandPushups_g01_c01.avi"), ("Archery", "v_Archery_g01_c01.avi")]
+    assert "/".join(Places(listed).of(Path("root", path), Path("root"))) == place
+
+
+def test_a_clip_without_class(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.avi").touch()
+    with pytest.raises(DataError, match=r"a\.avi: lies in no class folder"):
+        link_clips(tmp_path / "in", tmp_path / "out", [])
+
+
+def test_hidden_files_are_no_clips(tmp_path):
+    for name in ("wave/a.AVI", "wave/._a.avi", ".git/b.avi", "wave/a.txt"):
+        path = tmp_path / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    assert link_clips(tmp_path / "in", tmp_path / "out", []) == [("wave", "a.AVI")]
+    assert tree(tmp_path / "out") == {"wave/a.AVI": b"wave/a.AVI"}
+
+
+# --- places ---
+
+
+def test_on_a_disk_without_hard_links(tmp_path, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise OSError("no hard links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    (tmp_path / "in/wave").mkdir(parents=True)
+    (tmp_path / "in/wave/a.avi").write_bytes(b"a")
+    link_clips(tmp_path / "in", tmp_path / "out", [])
+    assert tree(tmp_path / "out") == {"wave/a.avi": b"a"}
+
+
+def test_data_on_another_disk(tiny_set, tmp_path, bring):
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("no second file system at hand")
+    target = memory / f"test-prepare-{os.getpid()}"
+    try:
+        places = {"dir": str(target), "videos_dir": f"{target}/videos", "splits_dir": f"{target}/splits"}
+        bring(**places, archive=f"{tiny_set}/videos", splits_archive=f"{tiny_set}/splits")
+        assert tree(target / "videos") == tree(tiny_set / "videos")
+        assert sorted(path.name for path in target.iterdir()) == ["manifest.csv", "splits", "videos"]
+    finally:
+        shutil.rmtree(target, ignore_errors=True)
+
+
+def test_what_is_in_the_way_is_kept(tmp_path):
+    (tmp_path / "staged").mkdir()
+    (tmp_path / "there").write_text("mine")
+    with pytest.raises(DataError, match="move it away"):
+        into_place(tmp_path / "staged", tmp_path / "there")
+    assert (tmp_path / "there").read_text() == "mine"
+
+
+def test_two_at_once(tiny_set, tmp_path, bring):
+    (tmp_path / ".cache/downloads").mkdir(parents=True)
+    with FileLock(tmp_path / ".cache/downloads/hmdb51.lock"):
+        assert "another process is at it" in refused(bring, archive=f"{tiny_set}/videos")
+
+
+# --- the other kinds of data ---
+
+
+def test_own_videos_need_no_lists(tiny_set, tmp_path, run_cli):
+    given = ["data=folder", r"data.source_pattern='^(Film_\d+)_'"]
+    assert "no mirror is known; give data.archive=FILE|FOLDER|URL" in refusal(run_cli("download-data", *given))
+    outcome = run_cli("download-data", *given, f"data.archive={tiny_set}/videos")
+    assert outcome.code == 0, outcome.err
+    assert tree(tmp_path / "data/folder/videos") == tree(tiny_set / "videos")
+    assert "subset" not in outcome.out
+    assert (tmp_path / "data/folder/manifest.csv").exists()
+
+
+def test_the_demo_set_is_rendered_once(tmp_path, run_cli, monkeypatch):
+    monkeypatch.setattr(command, "render_demo_set", partial(command.render_demo_set, clips_per_class=3))
+    assert "rendered the demo set" in run_cli("download-data").out
+    before = tree(tmp_path / "data/demo")
+    assert "data/demo/videos is there already" in run_cli("download-data", "data=demo").out
+    assert tree(tmp_path / "data/demo") == before
+    assert len(before) == 8 * 3 + 8 * 3 + 1
+
+
+def test_counts_of_the_full_set_are_three():
+    with pytest.raises(ConfigError, match=r"data.full_set.train=.*expected a list of 3"):
+        FullSetConfig(classes=1, clips=1, train=[1], test=[1, 1, 1])

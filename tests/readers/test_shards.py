@@ -1,0 +1,483 @@
+"""Shards: written from videos or the store, read by plain webdataset and by `data=shards`, from anywhere."""
+
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import tarfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import cv2
+import fsspec
+import numpy as np
+import pytest
+import torch
+import webdataset
+from filelock import FileLock
+from helpers.support import TINY_MODEL
+from rich.console import Console
+from torch.testing._internal.distributed.fake_pg import FakeStore
+
+from action_recognition.cli.export_onnx import real_clips
+from action_recognition.cli.export_shards import export_shards
+from action_recognition.config import load_config
+from action_recognition.data.datamodule import ClipDataModule, make_contract
+from action_recognition.data.load import load_manifest
+from action_recognition.datasets.manifest import build_manifest
+from action_recognition.errors import ConfigError, ContractError, DataError, MissingLibraryError
+from action_recognition.models.module import VideoActionModel
+from action_recognition.readers.shards import files
+from action_recognition.readers.shards.exported_settings import as_exported
+from action_recognition.tracking.run_folders import resolve_checkpoint
+from action_recognition.video.decoder import iter_frames
+
+QUIET = Console(quiet=True)
+FEW_CLIPS = "data.shards.max_megabytes=0.06"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def index_of(folder: Path) -> dict:
+    return json.loads((folder / "index.json").read_text())
+
+
+def read(url, *overrides):
+    """A configuration that reads shards at `url`, as the command line composes it."""
+    small = ["data.batch_size=4", "data.test_clips=2", "data.num_workers=0"]
+    return as_exported(load_config(["data=shards", f"data.shards.url={url}", *small, *overrides]))
+
+
+def make_datamodule(config):
+    manifest = load_manifest(config, QUIET)
+    return ClipDataModule(config.data, manifest, make_contract(config.data, manifest), seed=1)
+
+
+def epoch_of(loader, epoch=0):
+    if hasattr(loader.batch_sampler, "set_epoch"):
+        loader.batch_sampler.set_epoch(epoch)
+    return [batch._replace(clip_BCTHW=batch.clip_BCTHW.clone()) for batch in loader]
+
+
+def same(first, second):
+    return len(first) == len(second) and all(
+        torch.equal(x, y) for a, b in zip(first, second, strict=True) for x, y in zip(a[:3], b[:3], strict=True)
+    )
+
+
+@pytest.fixture(scope="module")
+def exported(tiny_set, tmp_path_factory):
+    """The tiny set as shards of two or three clips, all splits in several."""
+    folder = tmp_path_factory.mktemp("exported")
+    own = ["data=hmdb51", f"data.videos_dir={tiny_set}/videos", f"data.splits_dir={tiny_set}/splits"]
+    cut = [*TINY_MODEL[1:], "data.stride=2", "data.val_fraction=0.25"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        export_shards(load_config([*own, *cut, FEW_CLIPS, "data.shards.dir=shards/tiny"]), console=QUIET)
+    return folder / "shards/tiny"
+
+
+@pytest.fixture
+def shards(exported, tmp_path, monkeypatch):
+    """A copy of them, in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    return shutil.copytree(exported, tmp_path / "shards/tiny")
+
+
+def through_jpeg(frames_THWC):
+    """What quality 95 leaves of frames."""
+    encoded = [cv2.imencode(".jpg", frame[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])[1] for frame in frames_THWC]
+    return np.stack([cv2.imdecode(jpeg, cv2.IMREAD_COLOR)[..., ::-1] for jpeg in encoded])
+
+
+class WholeFiles(SimpleHTTPRequestHandler):
+    """A server that knows nothing of ranges, as `python -m http.server`."""
+
+    sent: list[int]
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        path = Path(self.translate_path(self.path))
+        if not path.is_file():
+            self.send_error(404)
+            return
+        self._answer(200, path.read_bytes())
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.sent.append(len(body))
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+class Ranges(WholeFiles):
+    """A server that honours `Range: bytes=FIRST-LAST`; it fails on every fourth request."""
+
+    requests = 0
+
+    def _answer(self, status: int, body: bytes) -> None:
+        type(self).requests += 1
+        if self.requests % 4 == 0:
+            self.send_error(503)
+            return
+        wanted = self.headers["Range"]
+        if wanted:
+            first, last = map(int, wanted.removeprefix("bytes=").split("-"))
+            status, body = 206, body[first : last + 1]
+        super()._answer(status, body)
+
+
+@contextmanager
+def served(folder: Path, handler: type[WholeFiles]) -> Iterator[tuple[str, list[int]]]:
+    """The folder's URL, and the sizes of what was sent."""
+    handler.sent = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(folder)))
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", handler.sent
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch):
+    monkeypatch.setattr(files, "FIRST_PAUSE_SECONDS", 0.01)
+
+
+def test_plain_webdataset_reads_clips_and_what_is_known_about_them(shards, tiny_config, tiny_set):
+    records = {record.path: record for record in build_manifest(tiny_config.data).records}
+    seen = []
+    for split in ("train", "val", "test"):
+        urls = sorted(map(str, shards.glob(f"{split}-*.tar")))
+        for sample in webdataset.WebDataset(urls, shardshuffle=False).decode("rgb8"):
+            about = sample["json"]
+            record = records[about["path"]]
+            frames_THWC = np.stack([sample[f"{number:04d}.jpg"] for number in range(record.frames)])
+            expected_THWC = through_jpeg(iter_frames(tiny_set / "videos" / record.path, short_side=36))
+            assert frames_THWC.shape == expected_THWC.shape
+            assert np.abs(frames_THWC.astype(int) - expected_THWC).mean() < 1  # another JPEG decoder
+            assert (about["split"], about["label"], about["source"]) == (split, record.label, record.source)
+            assert about["class"] == ("run", "walk").index(record.label)
+            assert (about["frames"], about["md5"]) == (record.frames, record.md5)
+            assert f"{record.frames:04d}.jpg" not in sample
+            seen.append(about["path"])
+    assert sorted(seen) == sorted(records)
+
+
+def test_the_index_says_what_is_where(shards, tiny_config):
+    index = index_of(shards)
+    assert index["clips"] == {"train": 12, "val": 4, "test": 8}
+    assert index["contract"]["data_hash"] == build_manifest(tiny_config.data).data_hash
+    assert index["contract"]["class_names"] == ["run", "walk"]
+    assert len(index["shards"]) > 6
+    for shard in index["shards"]:
+        content = (shards / shard["file"]).read_bytes()
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (shard["bytes"], shard["sha256"])
+        assert len(content) <= 60_000 or shard["clips"] == 1
+        with tarfile.open(shards / shard["file"]) as tar:
+            starts = {member.name.split(".")[0]: member.offset for member in reversed(tar.getmembers())}
+            assert {(m.mtime, m.uid, m.gid, m.uname) for m in tar.getmembers()} == {(0, 0, 0, "")}
+        assert sorted(starts.values()) == shard["offsets"][:-1]
+
+
+@pytest.mark.parametrize("codec", ["raw", "jpeg"])
+def test_the_same_clips_give_the_same_bytes_from_videos_and_from_the_store(
+    codec, shards, tiny_overrides, run_cli, tmp_path
+):
+    overrides = [*tiny_overrides, FEW_CLIPS, "data.cache.dir=store", f"data.cache.codec={codec}"]
+    assert run_cli("cache-data", *overrides).code == 0
+    done = run_cli("export-shards", *overrides, "data.shards.dir=shards/again")
+    assert done.code == 0
+    assert "holds 24 of 24 clips" in done.out
+    assert contents(tmp_path / "shards/again") == contents(shards)
+
+
+def test_shards_that_are_there_are_left_alone_and_others_replaced(shards, tiny_overrides, tiny_config):
+    times = {path: path.stat().st_mtime_ns for path in shards.iterdir()}
+    export = [*tiny_overrides, FEW_CLIPS, f"data.shards.dir={shards}"]
+    export_shards(load_config(export), console=QUIET)
+    assert times == {path: path.stat().st_mtime_ns for path in shards.iterdir()}
+    next(shards.glob("*.tar")).unlink()
+    export_shards(load_config(export), console=QUIET)
+    assert {path.name for path in times} == {path.name for path in shards.iterdir()}
+    export_shards(load_config([*export, "data.short_side=40"]), console=QUIET)
+    assert index_of(shards)["contract"]["short_side"] == 40
+
+
+def test_an_interrupted_export_loses_nothing(shards, tiny_overrides, tiny_set, tmp_path, monkeypatch):
+    before = contents(shards)
+    own = tmp_path / "own"
+    shutil.copytree(tiny_set, own)
+    changed = load_config([*tiny_overrides, f"data.videos_dir={own}/videos", f"data.shards.dir={shards}"])
+    build_manifest(changed.data)  # finds all videos whole
+    broken = next((own / "videos/walk").iterdir())
+    stat = broken.stat()
+    broken.write_bytes(bytes(stat.st_size))
+    os.utime(broken, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    with pytest.raises(Exception, match=broken.name):
+        export_shards(changed, console=QUIET)
+    assert contents(shards) == before
+    assert [path.name for path in shards.parent.iterdir() if path.is_dir()] == [shards.name]
+    # Killed just between the two renames: the old shards are found again.
+    shards.rename(shards.with_name(f".{shards.name}.replaced.partial"))
+    with pytest.raises(Exception, match=broken.name):
+        export_shards(changed, console=QUIET)
+    assert contents(shards) == before
+
+
+def test_a_folder_of_something_else_is_not_touched(tiny_overrides, tiny_config, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.tex").write_text("years")
+    with pytest.raises(DataError, match=r"mine: holds thesis.tex.*another folder"):
+        export_shards(load_config([*tiny_overrides, "data.shards.dir=mine"]), console=QUIET)
+    assert contents(tmp_path / "mine") == {"thesis.tex": b"years"}
+
+
+def test_two_exports_to_one_place_do_not_mix(shards, tiny_overrides):
+    with FileLock(shards.with_name(f".{shards.name}.lock.tmp")), pytest.raises(DataError, match="another process"):
+        export_shards(load_config([*tiny_overrides, f"data.shards.dir={shards}"]), console=QUIET)
+
+
+def test_batches_hold_what_the_videos_hold(shards, tiny_config):
+    manifest = build_manifest(tiny_config.data)
+    of_videos = ClipDataModule(tiny_config.data, manifest, make_contract(tiny_config.data, manifest), seed=1)
+    of_shards = make_datamodule(read(shards))
+    assert of_shards.contract == of_videos.contract
+    for split, views in (("train", 0), ("val", 1), ("test", 2)):
+        expected = of_videos._dataset(split, views=views)
+        places = {record.path: number for number, record in enumerate(expected.records)}
+        loaders = {"train": of_shards.train_dataloader, "val": of_shards.val_dataloader}
+        batches = epoch_of(loaders.get(split, of_shards.test_dataloader)())
+        records = of_shards.records(split)
+        assert sorted(record.path for record in records) == sorted(places)
+        if split == "train":  # the same draws
+            draws = {d.index: d.seed for batch in of_shards.train_dataloader().batch_sampler for d in batch}
+        for batch in batches:
+            assert batch.clip_BCTHW.dtype == torch.uint8
+            for start in range(0, len(batch.label_B), max(1, views)):
+                index = int(batch.index_B[start])
+                place = places[records[index].path]
+                example = expected[(place, draws[index]) if split == "train" else place]
+                clips = batch.clip_BCTHW[start : start + max(1, views)]
+                assert int(batch.label_B[start]) == example.label
+                assert clips.shape == example.clips_NCTHW.shape
+                assert (clips.int() - example.clips_NCTHW.int()).abs().float().mean() < 6  # JPEG, of noise
+
+
+def test_every_clip_comes_once_an_epoch_whatever_the_number_of_workers(shards):
+    alone = make_datamodule(read(shards)).train_dataloader()
+    helped = make_datamodule(read(shards, "data.num_workers=2")).train_dataloader()
+    assert len(alone) == len(helped) == 3
+    for epoch in range(2):
+        first, second = epoch_of(alone, epoch), epoch_of(helped, epoch)
+        assert sorted(i for batch in first for i in batch.index_B.tolist()) == list(range(12))
+        assert same(first, second)
+    assert not same(first, epoch_of(alone, 0))
+
+
+def test_two_ranks_share_an_epoch(shards):
+    parts = []
+    for rank in range(2):
+        torch.distributed.init_process_group("fake", store=FakeStore(), rank=rank, world_size=2)
+        try:
+            datamodule = make_datamodule(read(shards))
+            loaders = (datamodule.train_dataloader(), datamodule.test_dataloader())
+            parts.append([[index for batch in loader for index in batch.index_B.tolist()] for loader in loaders])
+        finally:
+            torch.distributed.destroy_process_group()
+    (train, test), (other_train, other_test) = parts
+    assert len(train) == len(other_train) == 6
+    assert sorted(train + other_train) == list(range(12))
+    assert sorted(set(test + other_test)) == list(range(8))
+    assert len(test) + len(other_test) == 16  # two views a video
+
+
+def test_a_server_that_falls_silent_is_given_up(shards, monkeypatch):
+    class Silent(WholeFiles):
+        def _answer(self, status: int, body: bytes) -> None:
+            time.sleep(1)
+
+    monkeypatch.setattr(files, "SILENCE_SECONDS", 0.05)
+    with served(shards, Silent) as (url, _), pytest.raises(DataError, match=r"index.json: cannot be read \(.*[Tt]ime"):
+        read(url)
+
+
+def test_an_evaluation_batch_that_fills_up_a_rank_is_empty(shards):
+    datamodule = make_datamodule(read(shards))
+    batch = datamodule._dataset("val", views=1).__getitems__([])
+    assert len(batch.label_B) == len(batch.clip_BCTHW) == 0
+
+
+def test_http_brings_the_same_batches_and_each_byte_once(shards):
+    expected = epoch_of(make_datamodule(read(shards)).train_dataloader())
+    with served(shards, Ranges) as (url, sent):
+        datamodule = make_datamodule(read(url))
+        sent.clear()
+        assert same(epoch_of(datamodule.train_dataloader()), expected)
+    clips = sum(s["offsets"][-1] for s in index_of(shards)["shards"] if s["split"] == "train")
+    assert sum(sent) == clips
+    assert not Path(".cache/shards").exists()
+
+
+def test_a_server_without_ranges_sends_each_shard_once_and_it_is_kept(shards):
+    expected = epoch_of(make_datamodule(read(shards)).train_dataloader())
+    with served(shards, WholeFiles) as (url, sent):
+        datamodule = make_datamodule(read(url, "data.num_workers=2"))
+        sent.clear()
+        assert same(epoch_of(datamodule.train_dataloader()), expected)
+        assert same(epoch_of(datamodule.train_dataloader()), expected)
+    train = [s["bytes"] for s in index_of(shards)["shards"] if s["split"] == "train"]
+    assert sum(train) <= sum(sent) <= 2 * sum(train)  # two workers may ask at the same time
+    assert len(list(Path(".cache/shards").iterdir())) == len(train)
+
+
+def test_any_file_system_that_fsspec_knows(shards):
+    memory = fsspec.filesystem("memory")
+    for name, content in contents(shards).items():
+        memory.pipe(f"/bucket/tiny/{name}", content)
+    expected = epoch_of(make_datamodule(read(shards)).train_dataloader())
+    for workers in (0, 2):
+        datamodule = make_datamodule(read("memory://bucket/tiny", f"data.num_workers={workers}"))
+        assert same(epoch_of(datamodule.train_dataloader()), expected)
+
+
+def test_a_driver_that_is_not_installed_is_named():
+    if importlib.util.find_spec("s3fs"):
+        pytest.skip("s3fs is installed")
+    with pytest.raises(MissingLibraryError, match=r"s3://bucket/tiny.*pip install s3fs"):
+        read("s3://bucket/tiny")
+
+
+@pytest.mark.parametrize(
+    ("url", "error", "line"),
+    [
+        ("nowhere", DataError, r"/index.json: no such file; data.shards.url names the folder"),
+        ("http://127.0.0.1:9", DataError, r"127.0.0.1:9/index.json: cannot be read \(.*refused|Cannot connect"),
+        ("gopher://x/y", ConfigError, r"data.shards.url=gopher://x/y.*expected a folder, http"),
+        ("null", ConfigError, r"data.shards.url is not set"),
+    ],
+)
+def test_a_place_without_shards_is_one_line(url, error, line, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(error, match=line) as raised:
+        read(url)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "line"),
+    [
+        ("index.json", lambda text: b"{}", "not an index of shards"),
+        ("index.json", lambda text: b"<html>", "not an index of shards"),
+        ("index.json", lambda text: text.replace(b'"version": 1,', b'"version": 9,', 1), "version 9, expected 1"),
+        ("index.json", lambda text: text.replace(b'"clips": 2, ', b'"clips": 1, ', 1), "contradicts itself"),
+        ("manifest.csv", lambda text: text.replace(b"run", b"ran"), "not the one that index.json was written with"),
+    ],
+)
+def test_an_index_that_does_not_fit_is_one_line(name, damage, line, shards):
+    (shards / name).write_bytes(damage((shards / name).read_bytes()))
+    with pytest.raises(DataError, match=line) as raised:
+        load_manifest(read(shards), QUIET)
+    assert "\n" not in str(raised.value)
+
+
+def truncate(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def flip_a_bit(content: bytes) -> bytes:
+    return content[:3000] + bytes([content[3000] ^ 1]) + content[3001:]
+
+
+@pytest.mark.parametrize("damage", [truncate, flip_a_bit, lambda content: b"", None])
+def test_a_damaged_shard_is_one_line(damage, shards):
+    victim = next(shards.glob("train-*1.tar"))
+    content = victim.read_bytes()
+    victim.unlink()
+    if damage:
+        victim.write_bytes(damage(content))
+    line = "not the file of index.json" if damage else "no such file"
+    with pytest.raises(DataError, match=f"^{victim}: {line}") as raised:
+        epoch_of(make_datamodule(read(shards)).train_dataloader())
+    assert "\n" not in str(raised.value)
+
+
+def test_a_damaged_shard_ends_a_training_with_workers_with_that_line(shards, tiny_overrides, run_cli):
+    victim = next(shards.glob("train-*1.tar"))
+    victim.write_bytes(flip_a_bit(victim.read_bytes()))
+    rest = [o for o in tiny_overrides if not o.startswith("data")]
+    done = run_cli("train", *rest, "data=shards", f"data.shards.url={shards}", "data.num_workers=2")
+    assert done.code == 1
+    assert done.err.startswith(f"error: {victim}: not the file of index.json")
+    assert done.err.count("\n") == 1
+
+
+def test_a_truncated_shard_behind_http_is_one_line(shards):
+    victim = next(shards.glob("train-*1.tar"))
+    victim.write_bytes(truncate(victim.read_bytes()))
+    for handler in (WholeFiles, Ranges):
+        with served(shards, handler) as (url, _):
+            with pytest.raises(DataError, match=f"{victim.name}: not the file of index.json") as raised:
+                epoch_of(make_datamodule(read(url)).train_dataloader())
+            assert "\n" not in str(raised.value)
+
+
+def test_what_was_exported_is_the_default_and_can_be_changed(shards):
+    data = read(shards).data
+    assert (data.name, data.frames, data.stride, data.short_side, data.size) == ("hmdb51", 4, 2, 36, 32)
+    data = read(shards, "data.frames=8", "data.size=28").data
+    assert (data.frames, data.stride, data.size) == (8, 2, 28)
+    with pytest.raises(DataError, match=r"data.short_side=40: the frames in .* have 36.*export-shards"):
+        make_datamodule(read(shards, "data.short_side=40"))
+    with pytest.raises(ContractError, match="short_side=36: expected at least size=40"):
+        make_datamodule(read(shards, "data.size=40"))
+
+
+@pytest.mark.parametrize("command", ["download-data", "check-data", "cache-data", "export-shards"])
+def test_commands_that_read_videos_say_so(command, run_cli):
+    done = run_cli(command, "data=shards", "data.shards.url=x")
+    assert (done.code, done.err) == (
+        1,
+        "error: data=shards: this command reads videos; name the data set itself, such as data=hmdb51\n",
+    )
+
+
+def test_training_with_dvc_says_that_shards_are_not_pinned(shards, run_cli):
+    done = run_cli("train-ml-flow-dvc", "data=shards", f"data.shards.url={shards}")
+    assert done.code == 1
+    assert "data.dvc pins videos" in done.err
+
+
+def test_train_evaluate_and_resume_from_shards(tiny_overrides, run_cli, tmp_path):
+    assert run_cli("export-shards", *tiny_overrides, "data.shards.dir=shards/tiny").code == 0
+    for path in (tmp_path / ".cache").rglob("*.csv"):
+        path.unlink()
+    words = [o for o in tiny_overrides if not o.startswith(("data=", "data."))]
+    words += ["data=shards", "data.shards.url=shards/tiny", "data.batch_size=4", "data.num_workers=0"]
+    trained = run_cli("train", *words)
+    assert trained.code == 0, trained.err
+    assert "reading shards from shards/tiny" in trained.out
+    assert "12 train, 4 val, 8 test" in trained.out
+    evaluated = run_cli("infer", f"plots_dir={tmp_path}/plots", f"evaluation.metrics={tmp_path}/metrics.json")
+    assert evaluated.code == 0, evaluated.err
+    assert json.loads((tmp_path / "metrics.json").read_text())["clips"] == 8
+    resumed = run_cli("train", "trainer.resume=last", f"plots_dir={tmp_path}/plots", "trainer.max_epochs=3")
+    assert resumed.code == 0, resumed.err
+    assert "epoch   3/3" in resumed.out
+    model = VideoActionModel.from_checkpoint(resolve_checkpoint("best", plots_dir=f"{tmp_path}/plots"))
+    clip_BCTHW = real_clips(read("shards/tiny"), model, QUIET)  # what an export is compared on
+    assert clip_BCTHW.shape[1:] == model.contract.clip_shape

@@ -1,0 +1,112 @@
+"""The rooms of the package: a module imports from its own room and from those below, never up or in a circle."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from helpers.support import ROOT
+
+PACKAGE = ROOT / "action_recognition"
+# From the bottom up. An entry names a room, or a module that stands apart from the room it lies in.
+ROOMS = (
+    "utils.text",
+    "errors",
+    "utils",
+    "contract",
+    "config",
+    "video",
+    "datasets",
+    "reports",
+    "synthetic",
+    "download",
+    "readers",
+    "transforms",
+    "data",
+    "checks",
+    "tracking",
+    "models",
+    "training",
+    "evaluation",
+    "export",
+    "inference",
+    "serving",
+    "studies",
+    "cli",
+)
+
+
+def modules() -> dict[str, Path]:
+    """Dotted names below the package, without its own; `__init__` files under the name of their folder."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        if name:
+            found[name] = path
+    return found
+
+
+def imports(path: Path, known: dict[str, Path]) -> Iterator[str]:
+    """Modules of the package that a file imports, at its top or inside of functions."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            dotted = name.removeprefix("action_recognition.")
+            if dotted == name:
+                continue
+            yield dotted if dotted in known else dotted.rpartition(".")[0]
+
+
+def room_of(module: str) -> str:
+    rooms = [room for room in ROOMS if module == room or module.startswith(f"{room}.")]
+    return max(rooms, key=len, default="")
+
+
+def import_graph() -> dict[str, set[str]]:
+    known = modules()
+    return {name: {target for target in imports(path, known) if target in known} for name, path in known.items()}
+
+
+def test_every_module_is_in_a_room():
+    assert [name for name in modules() if not room_of(name)] == []
+
+
+def test_every_room_has_modules():
+    assert set(ROOMS) == {room_of(name) for name in modules()}
+
+
+def test_no_import_goes_up():
+    graph = import_graph()
+    upward = [
+        f"{name} imports {target}"
+        for name, targets in graph.items()
+        for target in targets
+        if ROOMS.index(room_of(target)) > ROOMS.index(room_of(name))
+    ]
+    assert "\n".join(upward) == ""
+
+
+def test_no_import_runs_in_a_circle():
+    graph, done = import_graph(), set[str]()
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        if name in path:
+            pytest.fail(f"a circle: {' -> '.join([*path[path.index(name) :], name])}")
+        if name not in done:
+            for target in sorted(graph[name] - {name}):
+                visit(target, (*path, name))
+            done.add(name)
+
+    for name in graph:
+        visit(name, ())
+
+
+def test_every_room_has_its_tests():
+    rooms = {room.partition(".")[0] for room in ROOMS} - {"errors", "contract"}
+    assert sorted(room for room in rooms if not any((ROOT / "tests" / room).glob("test_*.py"))) == []

@@ -1,0 +1,86 @@
+"""`dvc.yaml`: its stages in order, and the first two of them run by DVC on the tiny set."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from dvc.repo import Repo
+from helpers.support import ROOT, moving_square, write_video
+
+from action_recognition.config import flatten, load_config
+
+
+@pytest.fixture
+def project(tiny_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the project, with the tiny set in the place of the demo set, pinned."""
+    for name in ("SITE_CACHE", "GLOBAL_CONFIG", "SYSTEM_CONFIG"):
+        monkeypatch.setenv(f"DVC_{name}_DIR", str(tmp_path / name))
+    monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    copy = tmp_path / "project"
+    for name in ("action_recognition", "conf"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("commands.py", "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore"):
+        shutil.copy(ROOT / name, copy / name)
+    shutil.copytree(tiny_set, copy / "data/demo")
+    subprocess.run(["git", "init", "-q", "."], cwd=copy, check=True)
+    monkeypatch.chdir(copy)
+    with Repo.init(str(copy)) as dvc:
+        dvc.add("data")
+    return copy
+
+
+def test_data_is_checked_and_cached_before_training(project: Path) -> None:
+    with Repo() as dvc:
+        graph = dvc.index.graph
+        stages = {stage.name: stage for stage in dvc.index.stages if hasattr(stage, "name")}
+        needs = {name: {s.addressing for s in graph.successors(stage)} for name, stage in stages.items()}
+        assert list(stages) == ["check", "cache", "train", "evaluate", "export"]
+        assert needs["check"] == {"data.dvc"}
+        assert "check" in needs["cache"]
+        assert "cache" in needs["train"]
+        assert {"cache", "train"} <= needs["evaluate"]
+        for stage in stages.values():
+            for dep in stage.deps:
+                made_here = Path(dep.fs_path).is_relative_to(project / "plots") or "store" in dep.def_path
+                assert made_here or Path(dep.fs_path).exists(), f"{stage.name} depends on {dep}, which is not there"
+
+
+def test_params_are_the_demo_experiment_and_each_section_is_tracked_by_the_stages_that_read_it(project: Path) -> None:
+    """So that `dvc repro` trains what `experiment=demo` does, until a key of params.yaml is changed."""
+    assert flatten(load_config(["experiment=demo", "@params.yaml"])) == flatten(load_config(["experiment=demo"]))
+    sections = set(yaml.safe_load(Path("params.yaml").read_text()))
+    with Repo() as dvc:
+        stages = {stage.name: stage for stage in dvc.index.stages if hasattr(stage, "name")}
+        tracked = {name: {key for dep in stage.params for key in dep.params} for name, stage in stages.items()}
+    assert set().union(*tracked.values()) == sections
+    assert tracked["train"] == {"data", "model", "optimizer", "trainer"}
+    assert tracked["evaluate"] == {"data", "evaluation"}
+    for stage in stages.values():
+        assert "@params.yaml" in stage.cmd
+        for out in stage.outs:
+            assert out.def_path.startswith(("plots/runs/dvc/", "store/")), f"{stage.name} writes {out}"
+            # DVC has to keep them: git ignores plots/, and a try that is not checked out is to be shown.
+            assert out.use_cache or not out.metric
+
+
+@pytest.mark.slow
+def test_dvc_runs_check_and_cache_once(project: Path) -> None:
+    with Repo() as dvc:
+        assert [stage.addressing for stage in dvc.reproduce("cache")] == ["check", "cache"]
+        assert "data_report.md" in {path.name for path in Path("plots/runs/dvc").iterdir()}
+        clips = {path: path.stat().st_mtime_ns for path in Path("store/demo").rglob("*.clip")}
+        assert len(clips) == 24
+        assert dvc.reproduce("cache") == []
+    # A new clip: what is in the store stays, and its own comes to it.
+    write_video(Path("data/demo/videos/run/Film_9_run_f_nm_np1_ri_goo_0.avi"), moving_square(12, seed=99))
+    with Repo() as dvc:
+        dvc.add("data")
+        assert "cache" in [stage.addressing for stage in dvc.reproduce("cache")]
+    after = {path: path.stat().st_mtime_ns for path in Path("store/demo").rglob("*.clip")}
+    assert len(after) == 25
+    assert clips.items() <= after.items()

@@ -1,0 +1,36 @@
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """
+import resource, sys, torch
+sys.path.insert(0, {root!r})
+from action_recognition.utils.malloc import keep_freed_memory
+if {keep}:
+    assert keep_freed_memory()
+for number in range(16):
+    if number == 12:  # the heap has grown by then
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.empty(24_000_000).fill_(1)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's malloc")
+def test_freed_memory_is_used_again_without_touching_new_pages():
+    from helpers.support import ROOT
+
+    faults = [
+        int(
+            subprocess.run(
+                [sys.executable, "-c", SCRIPT.format(root=str(ROOT), keep=keep)],
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+        )
+        for keep in (False, True)
+    ]
+    assert faults[0] > 50_000, "each of four tensors of 96 MB is mapped anew"
+    assert faults[1] < 5_000
