@@ -191,7 +191,7 @@ def gpu_waiting(options: argparse.Namespace, console: Console) -> dict[str, floa
                 clip, label = (t.to(device, non_blocking=True) for t in (batch.clip_BCTHW, batch.label_B))
                 waited += time.perf_counter() - mark
                 with autocast(plan, device):
-                    augmented = model.as_trained(batch._replace(clip_BCTHW=clip), seed=clips)
+                    augmented = model.augment_clips(batch._replace(clip_BCTHW=clip), seed=clips)
                     loss = torch.nn.functional.cross_entropy(model(augmented), label)
                 optimizer.zero_grad()
                 loss.backward()

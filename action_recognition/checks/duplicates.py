@@ -1,6 +1,6 @@
 """The same footage twice: by bytes, and by what is seen.
 
-Near duplicates are searched in two steps. Sketches of a few frames give the pairs worth a look; both clips of such a
+Near duplicates are searched in two steps. Thumbnails of a few frames give the pairs worth a look; both clips of such a
 pair are then decoded whole and compared frame by frame. Two frames are the same when their normalised 16x16 grey
 pictures differ by no more than a re-encoding makes them differ; two clips are, when at least half of the shorter one's
 frames are found in the other, in order, and move alike. The last condition tells footage from its neighbours: clips
@@ -20,11 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from action_recognition.checks.findings import Finding
-from action_recognition.checks.thumbnails import Sketch, gray_frames
+from action_recognition.checks.thumbnails import Thumbnails, gray_frames
 from action_recognition.datasets.records import ClipRecord
 
 # All distances are 1 - cosine of grey frames with their mean taken off.
-WORTH_A_LOOK = 0.05  # between sketched frames, a few frames apart where a clip was trimmed
+WORTH_A_LOOK = 0.05  # between shrunk frames, a few frames apart where a clip was trimmed
 SAME_FRAME = 0.002
 SAME_STILL = 0.0001  # where nothing moves, only the picture itself can tell
 SAME_MOTION = 0.9  # correlation of what changes over time
@@ -67,7 +67,7 @@ def find_exact_duplicates(records: Sequence[ClipRecord]) -> list[Finding]:
 
 
 def find_near_duplicates(
-    records: Sequence[ClipRecord], sketches: Mapping[str, Sketch], *, videos_dir: Path
+    records: Sequence[ClipRecord], thumbnails: Mapping[str, Thumbnails], *, videos_dir: Path
 ) -> tuple[list[Finding], int]:
     """Clips of val and test that show footage of another split, from another source video, in other bytes.
 
@@ -77,8 +77,8 @@ def find_near_duplicates(
         A finding for each clip that has such a counterpart, with the nearest, and the number of pairs left unseen
         because there were more than `MAX_PAIRS` to look at.
     """
-    used = sorted((r for r in records if r.split in USED and r.md5 in sketches), key=_split_place)
-    candidates = sorted(_candidates(used, sketches))
+    used = sorted((r for r in records if r.split in USED and r.md5 in thumbnails), key=_split_place)
+    candidates = sorted(_candidates(used, thumbnails))
     pairs = compare_pairs(used, [pair for _, pair in candidates[:MAX_PAIRS]], videos_dir=videos_dir)
     nearest: dict[int, list[NearPair]] = defaultdict(list)
     for pair in sorted(pairs, key=lambda p: p.distance):
@@ -101,29 +101,29 @@ def _split_place(record: ClipRecord) -> int:
 
 
 def _candidates(
-    records: Sequence[ClipRecord], sketches: Mapping[str, Sketch]
+    records: Sequence[ClipRecord], thumbnails: Mapping[str, Thumbnails]
 ) -> Iterator[tuple[float, tuple[int, int]]]:
-    """(Distance, places) of pairs across splits whose sketches are alike; the earlier split comes first."""
+    """(Distance, places) of pairs across splits whose thumbnails are alike; the earlier split comes first."""
     if not records:
         return
-    sketch_NTD = np.stack([frame_vectors(sketches[r.md5].gray_THW) for r in records])
+    thumbnail_NTD = np.stack([frame_vectors(thumbnails[r.md5].gray_THW) for r in records])
     places = [[n for n, r in enumerate(records) if r.split == split] for split in USED]
     for early, late in ((places[0], places[1] + places[2]), (places[1], places[2])):
         for chunk in (late[n : n + 32] for n in range(0, len(late), 32)):
             if not early:
                 break
-            distance_AB = sketch_distance(sketch_NTD[chunk], sketch_NTD[early])
+            distance_AB = thumbnail_distance(thumbnail_NTD[chunk], thumbnail_NTD[early])
             for a, b in np.argwhere(distance_AB <= WORTH_A_LOOK):
                 first, second = records[early[b]], records[chunk[a]]
                 if first.md5 != second.md5 and (first.label, first.source) != (second.label, second.source):
                     yield float(distance_AB[a, b]), (early[b], chunk[a])
 
 
-def sketch_distance(sketch_ATD: Vectors, sketch_BTD: Vectors) -> NDArray[np.float32]:
+def thumbnail_distance(thumbnail_ATD: Vectors, thumbnail_BTD: Vectors) -> NDArray[np.float32]:
     """`[A, B]`: how near at least half of the frames of the one come to some frame of the other, either way round."""
-    clips_a, samples, size = sketch_ATD.shape
-    cosine = sketch_ATD.reshape(-1, size) @ sketch_BTD.reshape(-1, size).T
-    cosine_ATBT = cosine.reshape(clips_a, samples, len(sketch_BTD), samples)
+    clips_a, samples, size = thumbnail_ATD.shape
+    cosine = thumbnail_ATD.reshape(-1, size) @ thumbnail_BTD.reshape(-1, size).T
+    cosine_ATBT = cosine.reshape(clips_a, samples, len(thumbnail_BTD), samples)
     half = samples // 2
     best_ATB = np.partition(cosine_ATBT.max(axis=3), samples - half, axis=1)[:, samples - half]
     best_ABT = np.partition(cosine_ATBT.max(axis=1), samples - half, axis=2)[:, :, samples - half]

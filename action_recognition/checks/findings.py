@@ -1,4 +1,4 @@
-"""What can be wrong with clips, one function a kind of finding. Nothing here decodes: see `sketches`."""
+"""What can be wrong with clips, one function a kind of finding. Nothing here decodes: see `thumbnails`."""
 
 import re
 from collections import Counter, defaultdict

@@ -21,14 +21,14 @@ FEW = 5  # things to name one by one
 class Leakage:
     """Of `clips` in `split`, how many come from a source that is also in train (for test: in train or val).
 
-    `leaking` counts sources of the same class, which a split has to keep apart; `film_known` sources that give training
+    `leaking` counts sources of the same class, which a split has to keep apart; `seen_in_other_class` sources that give training
     clips of another class only, which official splits do not. `noun` is what a source is here.
     """
 
     split: str
     clips: int
     leaking: int
-    film_known: int
+    seen_in_other_class: int
     noun: str = "source video"
 
     @property
@@ -38,7 +38,7 @@ class Leakage:
     def __str__(self) -> str:
         return (
             f"{self.leaking} of {self.clips} {self.split} clips ({100 * self.share:.1f} %) have their {self.noun} in "
-            f"train under the same class, {self.film_known} under another class"
+            f"train under the same class, {self.seen_in_other_class} under another class"
         )
 
 
@@ -74,7 +74,7 @@ def measure_leakage(manifest: Manifest, *, noun: str = "source video") -> tuple[
         leaking = [record for record in clips if (record.label, record.source) in groups]
         known = [r for r in clips if r.source in films and (r.label, r.source) not in groups]
         if clips:
-            counts = {"clips": len(clips), "leaking": len(leaking), "film_known": len(known)}
+            counts = {"clips": len(clips), "leaking": len(leaking), "seen_in_other_class": len(known)}
             measured.append(Leakage(split=split, noun=noun, **counts))
     return tuple(measured)
 

@@ -144,7 +144,14 @@ def _leakage_blocks(checked: Checked) -> Iterator[Block]:
         )
     yield Paragraph(text)
     rows = [
-        (one.split, one.clips, one.leaking, f"{100 * one.share:.1f} %", one.film_known, Bar((one.leaking,), one.clips))
+        (
+            one.split,
+            one.clips,
+            one.leaking,
+            f"{100 * one.share:.1f} %",
+            one.seen_in_other_class,
+            Bar((one.leaking,), one.clips),
+        )
         for one in checked.leakage
     ]
     if rows:

@@ -1,6 +1,6 @@
 """What check-data looks at in each clip: the header's frame count and a few tiny grey frames.
 
-Sketches are made in parallel, one pass of decoding a clip, and kept in `.cache/sketches/` by the clip's checksum, so
+Thumbnails are made in parallel, one pass of decoding a clip, and kept in `.cache/thumbnails/` by the clip's checksum, so
 that a second check decodes nothing that has not changed.
 """
 
@@ -28,40 +28,40 @@ Gray = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sketch:
+class Thumbnails:
     """`gray_THW` holds `SAMPLES` evenly spaced frames, uint8 `[12, 8, 8]`; `header_frames` is 0 if it does not say."""
 
     header_frames: int
     gray_THW: Gray
 
 
-def sketch_clips(
+def make_thumbnails(
     records: Sequence[ClipRecord],
     data: DataConfig,
     *,
-    cache_dir: Path = Path(".cache/sketches"),
+    cache_dir: Path = Path(".cache/thumbnails"),
     progress: Callable[[int, int], None] | None = None,
-) -> tuple[dict[str, Sketch], dict[str, str]]:
-    """Sketch the clips that are not in the cache, in parallel.
+) -> tuple[dict[str, Thumbnails], dict[str, str]]:
+    """Thumbnails the clips that are not in the cache, in parallel.
 
     Args:
         records: decodable clips.
         progress: called with (done, total).
 
     Returns:
-        Sketches by the clip's md5, and an error line by path for each clip that could not be decoded after all.
+        Thumbnails by the clip's md5, and an error line by path for each clip that could not be decoded after all.
     """
     videos_dir = Path(data.videos_dir)
     key = hashlib.sha256(str(videos_dir.resolve()).encode(errors="surrogateescape")).hexdigest()[:12]
     cache = cache_dir / f"{data.name}-{key}.npz"
     wanted = {record.md5: record for record in records}
-    sketches = {md5: sketch for md5, sketch in read_sketches(cache).items() if md5 in wanted}
-    missing = [record for md5, record in wanted.items() if md5 not in sketches]
+    thumbnails = {md5: thumbnail for md5, thumbnail in read_thumbnails(cache).items() if md5 in wanted}
+    missing = [record for md5, record in wanted.items() if md5 not in thumbnails]
     errors: dict[str, str] = {}
 
-    def attempt(record: ClipRecord) -> Sketch | VideoError:
+    def attempt(record: ClipRecord) -> Thumbnails | VideoError:
         try:
-            return sketch_clip(videos_dir / record.path, frames=record.frames)
+            return thumbnails_of(videos_dir / record.path, frames=record.frames)
         except VideoError as error:
             return error
 
@@ -71,15 +71,15 @@ def sketch_clips(
             if isinstance(result, VideoError):
                 errors[record.path] = str(result)
             else:
-                sketches[record.md5] = result
+                thumbnails[record.md5] = result
             if progress:
                 progress(done, len(missing))
     if missing:
-        write_sketches(cache, sketches)
-    return sketches, errors
+        write_thumbnails(cache, thumbnails)
+    return thumbnails, errors
 
 
-def sketch_clip(path: Path, *, frames: int) -> Sketch:
+def thumbnails_of(path: Path, *, frames: int) -> Thumbnails:
     """Decode a clip of `frames` frames to its end.
 
     Raises:
@@ -87,7 +87,7 @@ def sketch_clip(path: Path, *, frames: int) -> Sketch:
     """
     indices = np.linspace(0, frames - 1, SAMPLES).round().astype(np.int64)
     frames_THWC = read_clip_frames(path, indices, short_side=DECODE_SHORT_SIDE)
-    return Sketch(header_frames=max(0, claimed_frames(path)), gray_THW=to_gray(frames_THWC, size=SKETCH_SIZE))
+    return Thumbnails(header_frames=max(0, claimed_frames(path)), gray_THW=to_gray(frames_THWC, size=SKETCH_SIZE))
 
 
 def gray_frames(path: Path, *, size: int) -> Gray:
@@ -101,7 +101,7 @@ def to_gray(frames_HWC: Iterable[NDArray[np.uint8]], *, size: int) -> Gray:
     return np.stack([np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), dtype=np.uint8) for frame in small])
 
 
-def read_sketches(path: Path) -> dict[str, Sketch]:
+def read_thumbnails(path: Path) -> dict[str, Thumbnails]:
     """The cache; one that cannot be read is as good as none."""
     try:
         with np.load(path, allow_pickle=False) as stored:
@@ -115,18 +115,18 @@ def read_sketches(path: Path) -> dict[str, Sketch]:
     if gray_NTHW.shape[1:] != (SAMPLES, SKETCH_SIZE, SKETCH_SIZE) or not whole:
         return {}
     return {
-        str(md5): Sketch(header_frames=int(header), gray_THW=gray_THW)
+        str(md5): Thumbnails(header_frames=int(header), gray_THW=gray_THW)
         for md5, header, gray_THW in zip(md5_N, header_N, gray_NTHW, strict=True)
     }
 
 
-def write_sketches(path: Path, sketches: dict[str, Sketch]) -> None:
+def write_thumbnails(path: Path, thumbnails: dict[str, Thumbnails]) -> None:
     shape = (0, SAMPLES, SKETCH_SIZE, SKETCH_SIZE)
-    gray_NTHW = np.stack([s.gray_THW for s in sketches.values()]) if sketches else np.zeros(shape, np.uint8)
+    gray_NTHW = np.stack([s.gray_THW for s in thumbnails.values()]) if thumbnails else np.zeros(shape, np.uint8)
     with replacing(path) as partial:
         np.savez(
             partial,
-            md5=np.array(list(sketches), dtype="U32"),
-            header_frames=np.array([s.header_frames for s in sketches.values()], dtype=np.int64),
+            md5=np.array(list(thumbnails), dtype="U32"),
+            header_frames=np.array([s.header_frames for s in thumbnails.values()], dtype=np.int64),
             gray=gray_NTHW,
         )

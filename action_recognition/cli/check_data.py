@@ -24,7 +24,7 @@ from action_recognition.checks.findings import (
 )
 from action_recognition.checks.overview import Checked, length_text, measure_leakage, remark_lines
 from action_recognition.checks.report import write_report
-from action_recognition.checks.thumbnails import sketch_clips
+from action_recognition.checks.thumbnails import make_thumbnails
 from action_recognition.config import Config, DataConfig
 from action_recognition.data.datamodule import make_contract
 from action_recognition.data.load import load_manifest
@@ -85,9 +85,9 @@ def examine(config: Config, *, console: Console) -> Checked:
     listing = read_listing(data)
     readable = [record for record in manifest.records if not record.error]
     with progress_bar("decoding clips", console=console) as progress:
-        sketches, errors = sketch_clips(readable, data, progress=progress)
-    readable = [record for record in readable if record.md5 in sketches]
-    header_frames = {record.path: sketches[record.md5].header_frames for record in readable}
+        thumbnails, errors = make_thumbnails(readable, data, progress=progress)
+    readable = [record for record in readable if record.md5 in thumbnails]
+    header_frames = {record.path: thumbnails[record.md5].header_frames for record in readable}
 
     habit = HeaderBias.of(readable, header_frames)
     cut = find_frame_mismatches(readable, header_frames, habit)
@@ -95,7 +95,7 @@ def examine(config: Config, *, console: Console) -> Checked:
     exact = find_exact_duplicates(readable)
     # Stills have no footage to compare, and depth images of one gesture all look alike.
     compared = [] if data.kind in IMAGE_SOURCES else readable
-    near, unseen = find_near_duplicates(compared, sketches, videos_dir=manifest.videos_dir)
+    near, unseen = find_near_duplicates(compared, thumbnails, videos_dir=manifest.videos_dir)
     known = {finding.path for finding in exact}
     findings = [
         *find_unreadable(manifest),

@@ -8,7 +8,7 @@ from action_recognition.config import Config, DataConfig
 from action_recognition.data.load import load_manifest
 from action_recognition.datasets.manifest import IMAGE_SOURCES
 from action_recognition.datasets.records import Manifest, read_records
-from action_recognition.download.dataset import DOWNLOADS_DIR, Bringing
+from action_recognition.download.dataset import DOWNLOADS_DIR, DatasetDownload
 from action_recognition.download.files import locked
 from action_recognition.download.images import bring_images
 from action_recognition.synthetic.videos import render_demo_set
@@ -30,7 +30,7 @@ def download_data(config: Config, *, console: Console) -> None:
             _render_demo(data, console)
         elif data.kind in IMAGE_SOURCES:
             bring_images(data, console, work=DOWNLOADS_DIR / data.name)
-        elif coverage := Bringing(data, console).run():
+        elif coverage := DatasetDownload(data, console).run():
             console.print(f"{data.name} {coverage}", markup=False, highlight=False)
         _write_if_changed(load_manifest(config, console), Path(data.dir))
 

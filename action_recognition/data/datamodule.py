@@ -128,7 +128,7 @@ class ClipDataModule(L.LightningDataModule):
         videos = max(1, self.data.batch_size // (clips * crops))
         return self._loader(self._dataset(split, views=clips, crops=crops), batch_size=videos)
 
-    def pass_over(self, split: str, number: int) -> DataLoader[ClipBatch]:
+    def single_pass_loader(self, split: str, number: int) -> DataLoader[ClipBatch]:
         """Every clip of a split once: a random clip of each training video, another one for each `number`."""
         if split != "train":
             return self._loader(self._dataset(split, views=1), batch_size=self.data.batch_size)

@@ -69,20 +69,20 @@ def read_lists(source: OfficialSource, splits_dir: Path, data: DataConfig, *, mu
 
 @dataclass(frozen=True)
 class Coverage:
-    """How much of the data set is there; `strangers` are clips that no list names."""
+    """How much of the data set is there; `unlisted` are clips that no list names."""
 
     classes: int
     clips: int
     all_classes: int
     all_clips: int
-    strangers: tuple[Clip, ...]
+    unlisted: tuple[Clip, ...]
 
     def __str__(self) -> str:
         if (self.classes, self.clips) == (self.all_classes, self.all_clips):
             said = f"complete: {self.classes} classes, {self.clips:,} clips"
         else:
             said = f"subset: {self.classes} of {self.all_classes} classes, {self.clips:,} of {self.all_clips:,} clips"
-        return f"{said}; in no list and unused: {_some(self.strangers)}" if self.strangers else said
+        return f"{said}; in no list and unused: {_some(self.unlisted)}" if self.unlisted else said
 
 
 def check_clips(
@@ -96,16 +96,16 @@ def check_clips(
     """
     found = frozenset(clips)
     classes_of: dict[str, str] = {name: label for label, name in lists.clips}
-    strangers = sorted(found - lists.clips)
-    for label, name in strangers:
+    unlisted = sorted(found - lists.clips)
+    for label, name in unlisted:
         if name in classes_of:
             raise DataError(f"{label}/{name}: the official lists have this clip in class {classes_of[name]!r}")
     known = found & lists.clips
     full = (len(lists.classes), len(lists.clips))
     if full_set is not None:
         full = (max(full[0], full_set.classes), max(full[1], full_set.clips))
-    coverage = Coverage(len({label for label, _ in known}), len(known), *full, tuple(strangers))
-    if must_be_full and full_set is not None and (strangers or len(known) < coverage.all_clips):
+    coverage = Coverage(len({label for label, _ in known}), len(known), *full, tuple(unlisted))
+    if must_be_full and full_set is not None and (unlisted or len(known) < coverage.all_clips):
         missing = sorted(lists.clips - found)
         without = f", without {_some(missing)}" if missing else ""
         raise IncompleteError(f"{coverage}{without}; data.full_set=null takes what there is")

@@ -1,4 +1,4 @@
-"""Bringing what is missing of a data set: official lists first, since they say what the clips have to be."""
+"""DatasetDownload what is missing of a data set: official lists first, since they say what the clips have to be."""
 
 import shutil
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ from action_recognition.errors import DataError
 DOWNLOADS_DIR = Path(".cache/downloads")
 
 
-class Bringing:
+class DatasetDownload:
     """One run of `download-data` over one data set. It may be stopped anywhere; the next one goes on."""
 
     def __init__(self, data: DataConfig, console: Console) -> None:

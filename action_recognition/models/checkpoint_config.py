@@ -8,7 +8,7 @@ from action_recognition.tracking.run_folders import checkpoint_to_resume, resolv
 from action_recognition.utils.redaction import hidden_keys
 
 # What described the training run, not the model or its data.
-FORGOTTEN = (
+NOT_INHERITED = (
     "trainer.resume",
     "trainer.run_dir",
     "tracking.",
@@ -31,7 +31,7 @@ def config_of_checkpoint(config: Config) -> Config:
         ConfigError: if the checkpoint does not exist, or an address in it needs its password again.
     """
     checkpoint = checkpoint_to_resume(config) or resolve_checkpoint(
-        meant_checkpoint(config), plots_dir=config.plots_dir
+        requested_checkpoint(config), plots_dir=config.plots_dir
     )
     from action_recognition.models.module import VideoActionModel  # torch: only once a checkpoint is there
 
@@ -55,7 +55,7 @@ def usable(trained: Sequence[str]) -> list[str]:
     ]
 
 
-def meant_checkpoint(config: Config) -> str:
+def requested_checkpoint(config: Config) -> str:
     """The checkpoint that a command's own keys name, when it does not resume a training."""
     given = {key_of(override) for override in config.overrides}
     return config.export.checkpoint if "export.checkpoint" in given else config.evaluation.checkpoint
@@ -68,7 +68,7 @@ def merge_overrides(trained: Sequence[str], given: Sequence[str]) -> list[str]:
     kept = [
         override
         for override in trained
-        if not key_of(override).startswith(FORGOTTEN)
+        if not key_of(override).startswith(NOT_INHERITED)
         and key_of(override).partition(".")[0] not in groups
         and key_of(override) not in keys
     ]

@@ -112,14 +112,14 @@ class VideoActionModel(L.LightningModule):
         self.network.to(memory_format=self.memory_format)
 
     def forward(self, clip_BCTHW: Tensor) -> Tensor:
-        logits_BK: Tensor = self.network(self._given(clip_BCTHW))
+        logits_BK: Tensor = self.network(self._preprocess(clip_BCTHW))
         return logits_BK.float()
 
     def features(self, clip_BCTHW: Tensor) -> Tensor:
         """What the network's head is given: float32 `[B, D]`, or more dimensions where the head looks at frames."""
-        return self.network.features(self._given(clip_BCTHW)).float()
+        return self.network.features(self._preprocess(clip_BCTHW)).float()
 
-    def _given(self, clip_BCTHW: Tensor) -> Tensor:
+    def _preprocess(self, clip_BCTHW: Tensor) -> Tensor:
         """What the network is given of uint8 clips: float, normalised, and as `model.input` says."""
         normalised = (clip_BCTHW.to(self.mean.dtype) - self.mean) / self.std
         given = as_input(normalised, self.hparams["model"]["input"])
@@ -139,9 +139,9 @@ class VideoActionModel(L.LightningModule):
             return batch
         # Not by process: together they draw what a single one would.
         seed, rank, world = self._draw_seed(self.global_step), self.global_rank, self.trainer.world_size
-        return batch._replace(clip_BCTHW=self.as_trained(batch, seed=seed, rank=rank, world=world))
+        return batch._replace(clip_BCTHW=self.augment_clips(batch, seed=seed, rank=rank, world=world))
 
-    def as_trained(self, batch: ClipBatch, *, seed: int, **draw: Any) -> Tensor:
+    def augment_clips(self, batch: ClipBatch, *, seed: int, **draw: Any) -> Tensor:
         """Clips of the contract's size from a training batch: augmented, or without augmentation the centre squares.
 
         Args:

@@ -14,14 +14,14 @@ from action_recognition.config import Config, each_key_once
 from action_recognition.data.datamodule import make_contract
 from action_recognition.data.load import load_manifest
 from action_recognition.errors import ConfigError
-from action_recognition.models.checkpoint_config import FORGOTTEN
+from action_recognition.models.checkpoint_config import NOT_INHERITED
 from action_recognition.studies.space import SearchKey, read_space
 from action_recognition.studies.study import MLFLOW_RUN, STEP_PLAN, open_study, seed_sampler
 from action_recognition.studies.trials import ERROR, RUN_DIR, fail_abandoned, finished, run_trial, trial_config
 from action_recognition.studies.tune_report import best_trial, report_study
 from action_recognition.tracking.mlflow_run import open_run
 from action_recognition.tracking.run_folders import checkpoint_dir, remember_run
-from action_recognition.training.fit import find_weights, plan_step, quiet_lightning
+from action_recognition.training.fit import choose_step_plan, find_weights, quiet_lightning
 
 KEPT = ("tracking.", "evaluation.")
 
@@ -83,7 +83,7 @@ def with_step_plan(
     if STEP_PLAN not in study.user_attrs:
         shared = trial_config(base)
         contract = make_contract(shared.data, load_manifest(shared, Console(quiet=True)))
-        plan = plan_step(shared, contract, console)
+        plan = choose_step_plan(shared, contract, console)
         study.set_user_attr(
             STEP_PLAN, {"trainer.precision": plan.precision, "trainer.memory_format": plan.memory_format}
         )
@@ -102,7 +102,7 @@ def _base_overrides(config: Config) -> list[str]:
         )
     if config.trainer.devices != 1:
         raise ConfigError(f"trainer.devices={config.trainer.devices}: a trial trains in one process; give 1")
-    left_out = tuple(prefix for prefix in FORGOTTEN if prefix not in KEPT)
+    left_out = tuple(prefix for prefix in NOT_INHERITED if prefix not in KEPT)
     groups = tuple(f"{prefix.removesuffix('.')}=" for prefix in left_out)
     return [given for given in config.overrides if not given.lstrip("+~").startswith((*left_out, *groups))]
 

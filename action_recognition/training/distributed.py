@@ -17,12 +17,12 @@ from action_recognition.utils.rank import is_first_process
 PLAN = "ACTION_RECOGNITION_STEP_PLAN"
 
 
-def tell_plan(plan: StepPlan) -> None:
+def share_step_plan(plan: StepPlan) -> None:
     """Let processes started from now on compute as this one does: each timing its own could end in another choice."""
     os.environ[PLAN] = json.dumps(asdict(plan))
 
 
-def told_plan() -> StepPlan | None:
+def inherited_step_plan() -> StepPlan | None:
     """What the first process decided; None in that process, and where torchrun started all of them."""
     text = None if is_first_process() else os.environ.get(PLAN)
     return StepPlan(**json.loads(text)) if text else None

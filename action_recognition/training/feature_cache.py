@@ -150,7 +150,7 @@ def _features(
     model: VideoActionModel, datamodule: ClipDataModule, plan: StepPlan, *, split: str, number: int
 ) -> Iterable[tuple[Tensor, Tensor]]:
     """Features of every clip of a split once, in some order, with the clips' places; training clips are augmented."""
-    for step, batch in enumerate(datamodule.pass_over(split, number)):
+    for step, batch in enumerate(datamodule.single_pass_loader(split, number)):
         if batch.errors:
             raise DataError(f"{batch.errors[0]}; find such clips: python commands.py check-data")
         seed = PRIME * number + step
@@ -171,6 +171,6 @@ def _features_of(
         part = batch._replace(clip_BCTHW=batch.clip_BCTHW[few].to(model.device), label_B=batch.label_B[few])
         clip_BCTHW = part.clip_BCTHW
         if augmented:
-            clip_BCTHW = model.as_trained(part, seed=seed, first=first, of=total)
+            clip_BCTHW = model.augment_clips(part, seed=seed, first=first, of=total)
         with autocast(plan, model.device):
             yield model.features(clip_BCTHW)

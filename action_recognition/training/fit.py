@@ -39,7 +39,7 @@ from action_recognition.tracking.run_folders import (
 from action_recognition.training.averaging import weight_average
 from action_recognition.training.callbacks import EpochProgress, History
 from action_recognition.training.checkpoint_files import AtomicCheckpointIO
-from action_recognition.training.distributed import share_batch_norm, tell_plan, told_plan
+from action_recognition.training.distributed import inherited_step_plan, share_batch_norm, share_step_plan
 from action_recognition.training.feature_cache import make_feature_data
 from action_recognition.training.freezing import FreezeBackbone
 from action_recognition.training.loss_guard import LossGuard
@@ -112,15 +112,15 @@ def _train(
     # Weights before anything slow: what is wrong with them is said at once.
     model = make_model(config, contract, manifest)
     set_weights(model, config, resume_from, console)
-    plan = told_plan() or plan_step(config, contract, console)
-    tell_plan(plan)
+    plan = inherited_step_plan() or choose_step_plan(config, contract, console)
+    share_step_plan(plan)
     model.use_memory_format(plan.memory_format)
     datamodule = ClipDataModule(config.data, manifest, contract, seed=config.trainer.seed)
     report_reader(datamodule.source, manifest.split("train") + manifest.split("val"), console)
     has_val = bool(manifest.split("val", min_frames=contract.min_frames))
-    fed: L.LightningDataModule = datamodule
+    fit_data: L.LightningDataModule = datamodule
     if config.trainer.feature_views:
-        fed = make_feature_data(model, datamodule, config, plan, has_val=has_val, console=console)
+        fit_data = make_feature_data(model, datamodule, config, plan, has_val=has_val, console=console)
     # Only now: a run that never starts leaves no folder.
     run_dir = run_dir_of(resume_from) if resume_from else new_run_dir(config)
     if first:
@@ -148,7 +148,7 @@ def _train(
     prepare_network(model, config, trainer)
     advice = partial(go_on, config, run_dir, command)
     with advising(advice), explaining_no_room(advice):
-        fit(trainer, model, fed, resume_from)
+        fit(trainer, model, fit_data, resume_from)
 
     report_skipped(model, manifest, contract, console)
     if first:
@@ -239,7 +239,7 @@ def write_run_files(run_dir: Path, config: Config, manifest: Manifest) -> None:
     manifest.write(run_dir / "manifest.csv")
 
 
-def plan_step(config: Config, contract: ClipContract, console: Console) -> StepPlan:
+def choose_step_plan(config: Config, contract: ClipContract, console: Console) -> StepPlan:
     """The step plan for this machine, said aloud when it is not the plain one."""
 
     def build(memory_format: str) -> VideoActionModel:

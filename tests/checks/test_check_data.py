@@ -173,9 +173,9 @@ def test_what_was_decoded_is_kept_by_content(own_set, tmp_path, monkeypatch):
     (folder / "Film_0_run_f_nm_np1_ri_goo_0.avi").rename(folder / "Film_9_run_f_nm_np1_ri_goo_0.avi")
     write_video(folder / "Film_1_run_f_nm_np1_ri_goo_0.avi", moving_square(13, seed=77))
     decoded = []
-    original = thumbnails.sketch_clip
+    original = thumbnails.thumbnails_of
     monkeypatch.setattr(
-        thumbnails, "sketch_clip", lambda path, frames: decoded.append(path.name) or original(path, frames=frames)
+        thumbnails, "thumbnails_of", lambda path, frames: decoded.append(path.name) or original(path, frames=frames)
     )
     second = examine(config, console=QUIET)
     assert decoded == ["Film_1_run_f_nm_np1_ri_goo_0.avi"]
@@ -188,7 +188,7 @@ def test_a_broken_cache_is_made_again(own_set, tmp_path, monkeypatch, content):
     monkeypatch.chdir(tmp_path)
     config = load_config(own_set[1])
     examine(config, console=QUIET)
-    (cache,) = (tmp_path / ".cache/sketches").iterdir()
+    (cache,) = (tmp_path / ".cache/thumbnails").iterdir()
     whole = cache.read_bytes()
     cache.write_bytes(content)
     assert examine(config, console=QUIET).findings == ()
@@ -267,8 +267,8 @@ def test_leakage_counts_sources_class_by_class():
         for n, (label, source, split) in enumerate(rows)
     ]
     val, test = measure_leakage(Manifest(Path(), tuple(records)))
-    assert (val.split, val.clips, val.leaking, val.film_known) == ("val", 3, 1, 1)
-    assert (test.split, test.clips, test.leaking, test.film_known) == ("test", 3, 1, 1)
+    assert (val.split, val.clips, val.leaking, val.seen_in_other_class) == ("val", 3, 1, 1)
+    assert (test.split, test.clips, test.leaking, test.seen_in_other_class) == ("test", 3, 1, 1)
 
 
 # Duplicates

@@ -324,7 +324,7 @@ def test_no_tie_no_word_of_it(search, project, console):
 def test_one_step_plan_for_a_whole_study(project, tiny_overrides, console, monkeypatch):
     """Measured once, whatever a measurement would give for the next trial or on the machine that goes on with it."""
     plans = iter([StepPlan(precision="bf16-mixed", memory_format="channels_last_3d")])
-    monkeypatch.setattr(tune, "plan_step", lambda *_: next(plans))
+    monkeypatch.setattr(tune, "choose_step_plan", lambda *_: next(plans))
     seen: list = []
     monkeypatch.setattr(trials, "train", fake_train([0.5], seen=seen))
     overrides = [word for word in tiny_overrides if word not in AS_IT_IS]
@@ -337,7 +337,7 @@ def test_one_step_plan_for_a_whole_study(project, tiny_overrides, console, monke
     # What is given, or searched, is not touched.
     given = [*words, "trainer.precision=32-true", "tune.study=given", "tune.trials=1"]
     given.remove("tune.study=plan")
-    monkeypatch.setattr(tune, "plan_step", lambda *_: StepPlan(precision="32-true", memory_format="contiguous"))
+    monkeypatch.setattr(tune, "choose_step_plan", lambda *_: StepPlan(precision="32-true", memory_format="contiguous"))
     run_tune(load_config(given), console=console)
     assert (seen[-1].trainer.precision, seen[-1].trainer.memory_format) == ("32-true", "contiguous")
 

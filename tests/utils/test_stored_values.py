@@ -10,7 +10,7 @@ import pytest
 import torch
 from helpers.tiny_models import tiny_contract, tiny_model
 
-from action_recognition.checks.thumbnails import SAMPLES, SKETCH_SIZE, Sketch, read_sketches, write_sketches
+from action_recognition.checks.thumbnails import SAMPLES, SKETCH_SIZE, Thumbnails, read_thumbnails, write_thumbnails
 from action_recognition.errors import ConfigError, ContractError, DataError, UserError
 from action_recognition.export.engine import EngineInfo
 from action_recognition.models.module import VideoActionModel
@@ -160,15 +160,15 @@ def test_a_pointer_that_names_no_run_is_one_line(tmp_path: Path, content: bytes)
     assert tracking_of(tmp_path) is None
 
 
-def test_damaged_sketches_are_made_again(tmp_path: Path) -> None:
-    path = tmp_path / "sketches.npz"
+def test_damaged_thumbnails_are_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "thumbnails.npz"
     gray_THW = np.arange(SAMPLES * SKETCH_SIZE**2, dtype=np.uint8).reshape(SAMPLES, SKETCH_SIZE, SKETCH_SIZE)
-    write_sketches(path, {"0" * 32: Sketch(header_frames=9, gray_THW=gray_THW)})
+    write_thumbnails(path, {"0" * 32: Thumbnails(header_frames=9, gray_THW=gray_THW)})
     whole = path.read_bytes()
     for place in range(0, len(whole), 3):
         damaged = bytearray(whole)
         damaged[place] ^= 1 << (place % 8)
         path.write_bytes(damaged)
-        for sketch in read_sketches(path).values():
-            assert np.array_equal(sketch.gray_THW, gray_THW)
-            assert sketch.header_frames == 9
+        for thumbnail in read_thumbnails(path).values():
+            assert np.array_equal(thumbnail.gray_THW, gray_THW)
+            assert thumbnail.header_frames == 9
