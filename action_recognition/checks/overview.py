@@ -21,8 +21,8 @@ FEW = 5  # things to name one by one
 class Leakage:
     """Of `clips` in `split`, how many come from a source that is also in train (for test: in train or val).
 
-    `leaking` counts sources of the same class, which a split has to keep apart; `seen_in_other_class` sources that give training
-    clips of another class only, which official splits do not. `noun` is what a source is here.
+    `leaking` counts sources of the same class, which a split has to keep apart; `seen_in_other_class` counts sources
+    that give training clips of another class only, which official splits do not. `noun` is what a source is here.
     """
 
     split: str
