@@ -1,7 +1,7 @@
 """What check-data looks at in each clip: the header's frame count and a few tiny grey frames.
 
-Thumbnails are made in parallel, one pass of decoding a clip, and kept in `.cache/thumbnails/` by the clip's checksum, so
-that a second check decodes nothing that has not changed.
+Thumbnails are made in parallel, in one pass over each clip, and kept in `.cache/thumbnails/` by the clip's checksum, so
+that a second check decodes only what has changed.
 """
 
 import hashlib
