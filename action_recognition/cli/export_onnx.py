@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from action_recognition.config import Config
-from action_recognition.data.dataset import ClipDataset, collate_clips
+from action_recognition.data.dataset import ClipDataset
 from action_recognition.data.load import load_manifest
 from action_recognition.errors import DataError
 from action_recognition.export.onnx import ExportReport, export_onnx
@@ -31,7 +31,7 @@ def export_checkpoint(config: Config, checkpoint: Path, path: Path, *, console: 
         report = export_onnx(
             model, path, clip_BCTHW=clip_BCTHW, opset=config.export.opset, tolerance=config.export.tolerance
         )
-    compared = f"{report.clips} real clips" if clip_BCTHW is not None else "noise, for want of real clips"
+    compared = f"{report.clips} real clips" if clip_BCTHW is not None else "noise, because no real clips are available"
     console.print(
         f"{path}: {report.bytes / 1e6:.1f} MB; largest difference to torch on {compared}: "
         f"{report.max_abs_difference:.1e}, {report.relative_difference:.1e} of the largest logit",
@@ -53,9 +53,9 @@ def real_clips(config: Config, model: VideoActionModel, console: Console) -> NDA
     if not usable or config.export.parity_clips < 1:
         return None
     spread = np.linspace(0, len(usable) - 1, min(config.export.parity_clips, len(usable))).astype(int)
-    source = open_clip_reader(config.data, manifest, short_side=contract.short_side)
-    dataset = ClipDataset([usable[i] for i in spread], manifest.videos_dir, contract, views=1, store=source)
-    batch = collate_clips([dataset[index] for index in range(len(dataset))])
+    reader = open_clip_reader(config.data, manifest, short_side=contract.short_side)
+    dataset = ClipDataset([usable[i] for i in spread], manifest.videos_dir, contract, views=1, store=reader)
+    batch = dataset.__getitems__(range(len(dataset)))
     return batch.clip_BCTHW.numpy() if len(batch.label_B) else None
 
 

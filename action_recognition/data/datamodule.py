@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from action_recognition.config import DataConfig
 from action_recognition.config.checking import shown
 from action_recognition.contract import ClipContract
-from action_recognition.data.dataset import ClipBatch, ClipDataset, collate_clips
+from action_recognition.data.dataset import ClipBatch, ClipDataset, already_collated
 from action_recognition.data.prefetch import ThreadedLoader
 from action_recognition.data.samplers import EpochSampler, rank_and_world
 from action_recognition.data.shard_batches import ShardBatches, lane_workers
@@ -176,9 +176,9 @@ class ClipDataModule(L.LightningDataModule):
         if self.data.num_workers < 0 and (copied or isinstance(self.source, InMemoryReader)):
             kind, workers = ThreadedLoader, 0
         return kind(
-            dataset,  # type: ignore[arg-type]  # its __getitems__ makes the batch
+            dataset,
             num_workers=workers,
-            collate_fn=collate_clips,
+            collate_fn=already_collated,
             worker_init_fn=one_thread,
             persistent_workers=workers > 0,
             pin_memory=torch.cuda.is_available(),

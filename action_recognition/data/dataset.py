@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from action_recognition.video.clip_sampling import Indices, random_clip, uniform
 
 # Where the squares of three-crop testing lie along the frame's longer side (SlowFast, Feichtenhofer et al. 2019).
 CROPS = {1: (0.5,), 3: (0.0, 0.5, 1.0)}
+Batch = TypeVar("Batch")
 
 
 class Draw(NamedTuple):
@@ -29,15 +30,6 @@ class Draw(NamedTuple):
 
     index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
     seed: int
-
-
-class ClipExample(NamedTuple):
-    """`clips_NCTHW`: views of one video, as the contract says. None, with a reason, where it could not be decoded."""
-
-    clips_NCTHW: Tensor | None
-    label: int
-    index: int  # type: ignore[assignment]  # likewise
-    error: str
 
 
 class ClipBatch(NamedTuple):
@@ -73,7 +65,7 @@ class KeyedGenerator:
         return self._generator
 
 
-class ClipDataset(Dataset[ClipExample]):
+class ClipDataset(Dataset[ClipBatch]):
     """Clips of one split, decoded unless a store holds them.
 
     With `views=0` a draw gives one random clip of the whole resized centre square, `short_side` pixels wide, for
@@ -115,14 +107,8 @@ class ClipDataset(Dataset[ClipExample]):
     def __len__(self) -> int:
         return len(self.records)
 
-    def __getitem__(self, draw: Draw | int) -> ClipExample:
-        batch = self.__getitems__([draw])
-        index = draw[0] if isinstance(draw, tuple) else draw
-        clips_NCTHW = None if batch.errors else batch.clip_BCTHW
-        return ClipExample(clips_NCTHW, int(self.label_N[index]), index, "".join(batch.errors))
-
     def __getitems__(self, draws: Sequence[Draw | int]) -> ClipBatch:
-        """A whole batch, each frame copied once, to its place in it. `DataLoader` calls this where it finds it."""
+        """A whole batch, each frame copied once, to its place in it; `DataLoader` calls this."""
         views, frames = max(1, self.views) * len(self.positions), self.contract.frames
         side = self.contract.size if self.views else self.contract.short_side
         shape = (len(draws) * views, frames, side, side, self.contract.channels)
@@ -198,19 +184,6 @@ class ClipDataset(Dataset[ClipExample]):
         )[None]
 
 
-def collate_clips(examples: Sequence[ClipExample] | ClipBatch) -> ClipBatch:
-    """Stack the views of all examples; those that could not be decoded leave only their error line."""
-    if isinstance(examples, ClipBatch):
-        return examples
-    good = [example for example in examples if example.clips_NCTHW is not None]
-    errors = tuple(example.error for example in examples if example.clips_NCTHW is None)
-    if not good:
-        empty = torch.empty(0, dtype=torch.int64)
-        return ClipBatch(torch.empty(0, dtype=torch.uint8), empty, empty, errors)
-    views = [len(example.clips_NCTHW) for example in good if example.clips_NCTHW is not None]
-    return ClipBatch(
-        torch.cat([example.clips_NCTHW for example in good if example.clips_NCTHW is not None]),
-        torch.tensor([example.label for example in good]).repeat_interleave(torch.tensor(views)),
-        torch.tensor([example.index for example in good]).repeat_interleave(torch.tensor(views)),
-        errors,
-    )
+def already_collated(batch: Batch) -> Batch:
+    """The `collate_fn` of datasets whose `__getitems__` makes the whole batch."""
+    return batch

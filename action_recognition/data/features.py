@@ -1,6 +1,6 @@
 """What a frozen backbone makes of clips, kept and read back in place of clips."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import lightning as L
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from action_recognition.data.dataset import already_collated
 from action_recognition.data.samplers import EpochSampler, rank_and_world
 
 Floats = NDArray[np.floating]
@@ -88,7 +89,7 @@ class FeatureDataModule(L.LightningDataModule):
         )
         drop_last = len(sampler) > self.batch_size and len(sampler) % self.batch_size == 1
         return DataLoader(
-            self.train, batch_size=self.batch_size, sampler=sampler, drop_last=drop_last, collate_fn=_as_it_is
+            self.train, batch_size=self.batch_size, sampler=sampler, drop_last=drop_last, collate_fn=already_collated
         )
 
     def val_dataloader(self) -> DataLoader[FeatureBatch] | list[FeatureBatch]:
@@ -96,10 +97,4 @@ class FeatureDataModule(L.LightningDataModule):
             return []
         rank, world = rank_and_world()
         places = range(rank, len(self.val), world)
-        return DataLoader(self.val, batch_size=self.batch_size, sampler=places, collate_fn=_as_it_is)
-
-
-def _as_it_is(batch: Any) -> FeatureBatch:
-    """Not a list of examples: `__getitems__` has made the batch."""
-    made: FeatureBatch = batch
-    return made
+        return DataLoader(self.val, batch_size=self.batch_size, sampler=places, collate_fn=already_collated)

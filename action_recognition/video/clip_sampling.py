@@ -65,17 +65,3 @@ def uniform_clips(num_frames: int, *, frames: int, stride: int, policy: str, cli
     starts = np.array([last_start // 2]) if clips == 1 else np.rint(np.linspace(0, last_start, clips)).astype(np.int64)
     indices = np.stack([clip_at(int(start), frames=frames, stride=stride) for start in starts])
     return apply_short_clip_policy(indices, num_frames=num_frames, policy=policy)
-
-
-def window_starts(num_frames: int, *, span: int, overlap: float = 0.0) -> Indices:
-    """First frames of the windows that cover a whole video.
-
-    Windows of `span` frames follow each other with the given share of overlap; a last one is moved back to end
-    with the video, so that every frame is covered and no window needs padding. A video shorter than `span` has one
-    window.
-    """
-    hop = max(1, round(span * (1 - overlap)))
-    starts = np.arange(0, max(num_frames - span, 0) + 1, hop, dtype=np.int64)
-    if num_frames > span and starts[-1] + span < num_frames:
-        starts = np.append(starts, num_frames - span)
-    return starts

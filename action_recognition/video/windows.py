@@ -21,10 +21,11 @@ class CutWindow(NamedTuple):
 
 
 class WindowCutter:
-    """Cuts the windows that `sampling.window_starts` lists, without knowing how long the video is.
+    """Cuts the windows that cover a whole video, without knowing how long it is.
 
-    Holds one window's span of frames, however long the video: the last window is moved back to end with the video,
-    and all it needs are the latest frames.
+    Windows of `contract.span` frames follow each other with the given overlap. The last one is moved back to end with
+    the video, so that every frame is covered and no window needs padding; a video shorter than the span has one window.
+    Only one span of frames is held, however long the video: the last window needs just the latest frames.
 
     Args:
         overlap: share of a window that the next one repeats, from 0 to below 1.

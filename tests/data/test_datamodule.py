@@ -6,7 +6,7 @@ import torch
 
 from action_recognition.config import load_config
 from action_recognition.data.datamodule import ClipDataModule, make_contract
-from action_recognition.data.dataset import ClipDataset, ClipExample, collate_clips
+from action_recognition.data.dataset import ClipDataset
 from action_recognition.data.samplers import EpochSampler
 from action_recognition.datasets.manifest import build_manifest
 from action_recognition.errors import ConfigError, DataError
@@ -60,7 +60,7 @@ def test_views_are_the_frames_that_decoding_everything_gives(tiny_config):
     datamodule = make_datamodule(tiny_config)
     record = datamodule.records("test")[0]
     dataset = ClipDataset([record], datamodule.manifest.videos_dir, datamodule.contract, views=2)
-    views = dataset[0].clips_NCTHW
+    views = dataset.__getitems__([0]).clip_BCTHW
     contract = datamodule.contract
     path = datamodule.manifest.videos_dir / record.path
     frames = np.stack(list(iter_frames(path, short_side=contract.short_side)))
@@ -88,10 +88,12 @@ def test_a_clip_that_breaks_later_is_skipped_and_named(tiny_config, tiny_set, tm
     assert sum(len(batch.label_B) for batch in train) == 11
 
 
-def test_a_batch_of_nothing_but_errors_is_empty():
-    batch = collate_clips([ClipExample(None, 0, 0, "a.avi: empty file")])
-    assert len(batch.label_B) == 0
-    assert batch.errors == ("a.avi: empty file",)
+def test_a_batch_of_nothing_but_errors_is_empty(tiny_config, tmp_path):
+    datamodule = make_datamodule(tiny_config)
+    record = datamodule.records("test")[0]
+    batch = ClipDataset([record], tmp_path, datamodule.contract, views=1).__getitems__([0])
+    assert len(batch.clip_BCTHW) == len(batch.label_B) == 0
+    assert [line.split(":")[0] for line in batch.errors] == [str(tmp_path / record.path)]
 
 
 def test_an_empty_split_is_an_error_that_names_it(tiny_config, tiny_set, tmp_path):
@@ -127,7 +129,7 @@ def test_three_crops_lie_along_the_longer_side_of_each_clip(tiny_config, tmp_pat
     contract = datamodule.contract
     videos_dir = datamodule.manifest.videos_dir
     whole = np.stack(list(iter_frames(videos_dir / record.path, short_side=contract.short_side)))
-    (out,) = ClipDataset([record], videos_dir, contract, views=2, crops=3)[0].clips_NCTHW[None]
+    out = ClipDataset([record], videos_dir, contract, views=2, crops=3).__getitems__([0]).clip_BCTHW
     assert len(out) == 6
     top, room = (whole.shape[1] - contract.size) // 2, whole.shape[2] - contract.size
     last = record.frames - contract.span

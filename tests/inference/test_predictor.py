@@ -14,6 +14,7 @@ import pytest
 import torch
 from helpers.support import moving_square
 from helpers.tiny_models import exported_bytes, names_in, save_checkpoint, tiny_contract, tiny_model
+from helpers.window_starts import window_starts
 from rich.console import Console
 
 from action_recognition.contract import ClipContract
@@ -23,7 +24,6 @@ from action_recognition.inference.inputs import expand_sources
 from action_recognition.inference.prediction import Prediction, Window
 from action_recognition.inference.predictor import Predictor, softmax
 from action_recognition.inference.report import labelled_paths, predict_sources, print_table
-from action_recognition.video.clip_sampling import window_starts
 
 MakeVideo = Callable[..., Path]
 

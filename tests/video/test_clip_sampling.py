@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from action_recognition.errors import VideoError
-from action_recognition.video.clip_sampling import apply_short_clip_policy, random_clip, uniform_clips, window_starts
+from action_recognition.video.clip_sampling import apply_short_clip_policy, random_clip, uniform_clips
 
 
 @pytest.mark.parametrize("jitter", [False, True])
@@ -54,17 +54,3 @@ def test_policy_error_names_the_numbers():
 def test_no_frames_no_clip():
     with pytest.raises(VideoError):
         uniform_clips(0, frames=2, stride=1, policy="wrap")
-
-
-@pytest.mark.parametrize("overlap", [0.0, 0.25, 0.5, 0.9])
-@pytest.mark.parametrize("span", [1, 4, 7])
-@pytest.mark.parametrize("num_frames", [1, 3, 4, 7, 8, 14, 15, 100])
-def test_windows_cover_every_frame_and_none_reaches_past_the_end(num_frames, span, overlap):
-    starts = window_starts(num_frames, span=span, overlap=overlap)
-    covered = {frame for start in starts for frame in range(start, start + span)}
-    assert set(range(num_frames)) <= covered
-    assert (np.diff(starts) > 0).all()
-    if num_frames >= span:
-        assert max(covered) == num_frames - 1
-    else:
-        assert starts.tolist() == [0]

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from helpers.tiny_models import tiny_contract
+from helpers.window_starts import window_starts
 
 from action_recognition.errors import VideoError
-from action_recognition.video.clip_sampling import window_starts
 from action_recognition.video.windows import CutWindow, WindowCutter
 
 
@@ -35,10 +35,12 @@ def test_windows_are_those_of_the_whole_video(frames: int, stride: int, overlap:
             assert window.clip_CTHW[0, :, 0, 0].tolist() == [start + stride * step for step in range(frames)]
 
 
-@pytest.mark.parametrize("count", range(2, 30))
-def test_every_frame_is_covered(count: int) -> None:
-    covered = {frame for window in cut(count) for frame in range(window.first_frame, window.end_frame)}
-    assert covered == set(range(count))
+@pytest.mark.parametrize("overlap", [0.0, 0.25, 0.9])
+def test_every_frame_is_covered_and_no_window_reaches_past_the_end(overlap: float) -> None:
+    for count in range(2, 30):
+        windows = cut(count, overlap=overlap)
+        assert {frame for w in windows for frame in range(w.first_frame, w.end_frame)} == set(range(count))
+        assert (np.diff([window.first_frame for window in windows]) > 0).all()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ import json
 import tarfile
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
 import cv2
 import numpy as np
@@ -49,12 +48,6 @@ class Sample:
     def __init__(self, content: bytes, *, origin: str) -> None:
         self.origin = origin
         self._members = _members(content)
-
-    @property
-    def about(self) -> dict[str, Any]:
-        """What its JSON says."""
-        about: dict[str, Any] = json.loads(bytes(self._members["json"]))
-        return about
 
     def read(self, indices: Indices) -> Frame:
         """The frames numbered `indices`, whole; see `read_square`."""

@@ -199,22 +199,6 @@ class ClipStore:
                 lines.append(str(error))
         return lines
 
-    def read(self, md5: str, indices: Indices) -> Frame:
-        """Frames of one clip, RGB uint8 `[T, H, W, 3]`, the shorter side as long as the store's formats say.
-
-        Args:
-            indices: `[T]` in any order, repeats allowed.
-
-        Raises:
-            VideoError: if the store does not hold the clip, or the clip has no such frame.
-        """
-        entry = self.entry(md5)
-        if entry is None:
-            raise VideoError(f"{self.root}: no clip of a video with md5 {md5}; run: python commands.py cache-data")
-        if indices.min() < 0 or indices.max() >= entry.frames:
-            raise VideoError(f"{self.root}: frames {indices.tolist()} asked for, {md5} has {entry.frames}")
-        return entry.read(indices)
-
     def __getstate__(self) -> dict[str, Any]:
         # Maps do not travel to a worker that is not a fork; it makes its own.
         return self.__dict__ | {"_open": OrderedDict()}
