@@ -1,7 +1,6 @@
 """What the benchmarks share: a table on the terminal, and the same figures in a file that names the machine."""
 
 import json
-import os
 import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from action_recognition.utils.cpu import available_cores, cpu_name
 from action_recognition.utils.files import replace_file
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,10 +23,15 @@ LIBRARIES = ("torch", "numpy", "opencv-python-headless", "av", "lightning", "onn
 
 def machine() -> dict[str, Any]:
     """Processor, cores that this process may use, memory in GB, and GPU (None where there is none)."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
     memory_gb = round(psutil.virtual_memory().total / 1e9, 1)
-    return {"cpu": _cpu_name(), "cores": cores, "memory_gb": memory_gb, "gpu": gpu, "system": platform.platform()}
+    return {
+        "cpu": cpu_name(),
+        "cores": available_cores(),
+        "memory_gb": memory_gb,
+        "gpu": gpu,
+        "system": platform.platform(),
+    }
 
 
 def versions(libraries: Sequence[str] = LIBRARIES) -> dict[str, str]:
@@ -79,12 +84,3 @@ def report(
     replace_file(path, (json.dumps(content, indent=2) + "\n").encode())
     console.print(f"written to {path.relative_to(ROOT)}", highlight=False)
     return path
-
-
-def _cpu_name() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()

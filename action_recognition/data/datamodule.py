@@ -1,6 +1,5 @@
 """The LightningDataModule: manifest to batches."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from action_recognition.readers.in_memory_reader import InMemoryReader
 from action_recognition.readers.open import below_memory, open_clip_reader
 from action_recognition.readers.shards.reader import ShardReader
 from action_recognition.readers.store.reader import ClipStore
+from action_recognition.utils.cpu import available_cores
 
 MAX_WORKERS = 8
 
@@ -57,11 +57,10 @@ def make_contract(data: DataConfig, manifest: Manifest) -> ClipContract:
 
 
 def worker_count(requested: int) -> int:
-    """-1 means one a core this process may use, at most `MAX_WORKERS`."""
+    """-1 means one per core that this process may use, at most `MAX_WORKERS`."""
     if requested >= 0:
         return requested
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, MAX_WORKERS)
+    return min(available_cores(), MAX_WORKERS)
 
 
 def one_thread(_worker: int = 0) -> None:

@@ -18,10 +18,10 @@ from action_recognition.data.load import load_manifest
 from action_recognition.datasets.records import NAMES_AS_THEY_ARE, ClipRecord, group_digests
 from action_recognition.errors import DataError
 from action_recognition.evaluation.metrics import Metrics, compute_metrics
-from action_recognition.models.device import training_device
 from action_recognition.models.module import VideoActionModel
 from action_recognition.reports.run_plots import plot_class_accuracy, plot_confusion
 from action_recognition.tracking.run_folders import data_title, evaluation_dir, run_dir_of, run_title
+from action_recognition.utils.devices import training_device
 from action_recognition.utils.files import replace_file
 from action_recognition.utils.finite import check_logits
 from action_recognition.utils.malloc import keep_freed_memory

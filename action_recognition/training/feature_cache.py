@@ -20,10 +20,10 @@ from action_recognition.data.datamodule import ClipDataModule
 from action_recognition.data.dataset import ClipBatch
 from action_recognition.data.features import FeatureDataModule, FeatureSet, Floats
 from action_recognition.errors import DataError, NumericsError
-from action_recognition.models.device import training_device
 from action_recognition.models.module import VideoActionModel
 from action_recognition.training.step import StepPlan, autocast
 from action_recognition.utils.checksums import is_sealed, seal_file
+from action_recognition.utils.devices import training_device
 from action_recognition.utils.files import replacing
 from action_recognition.utils.progress import progress_bar
 

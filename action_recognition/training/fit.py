@@ -20,7 +20,6 @@ from action_recognition.data.datamodule import ClipDataModule, make_contract
 from action_recognition.data.load import load_manifest, report_unusable
 from action_recognition.datasets.records import Manifest, group_digests
 from action_recognition.errors import ConfigError
-from action_recognition.models.device import check_devices, training_device
 from action_recognition.models.module import VideoActionModel
 from action_recognition.models.networks import build_network
 from action_recognition.models.pretrained import load_pretrained
@@ -47,6 +46,7 @@ from action_recognition.training.resumable import explaining_no_room, fit, go_on
 from action_recognition.training.run_stats import RunFacts, source_name
 from action_recognition.training.step import StepPlan, choose_step
 from action_recognition.transforms.motion_inputs import input_shape
+from action_recognition.utils.devices import check_devices, training_device
 from action_recognition.utils.files import remove_abandoned, replace_file
 from action_recognition.utils.interruption import advising
 from action_recognition.utils.malloc import keep_freed_memory
@@ -89,7 +89,7 @@ def train(
         NumericsError: if the loss or the weights become infinite or NaN.
         Interrupted: after Ctrl-C or SIGTERM.
     """
-    check_devices(config.trainer)
+    check_devices(config.trainer.accelerator, config.trainer.devices)
     with advising(lambda: start_again(config, command)):
         return _train(config, console=console, tracker=tracker, callbacks=callbacks, command=command)
 

@@ -1,17 +1,15 @@
 """What a training cost, and on what: the facts from which `compare-runs` says why a runtime moved."""
 
-import platform
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import lightning as L
-import torch
 from lightning.pytorch.callbacks import Callback
 
 from action_recognition.readers.base import ClipReader
 from action_recognition.readers.shards.reader import ShardReader
 from action_recognition.training.callbacks import History
 from action_recognition.training.step import StepPlan
+from action_recognition.utils.devices import device_name
 
 if TYPE_CHECKING:
     from action_recognition.tracking.mlflow_run import Tracker
@@ -75,18 +73,3 @@ def source_name(source: ClipReader | None) -> str:
     if source is None:
         return "videos"
     return "shards" if isinstance(source, ShardReader) else "clip store"
-
-
-def device_name(device: torch.device, count: int = 1) -> str:
-    """`NVIDIA H100`, `AMD EPYC 7B13, 2 threads`; with `2 x` in front where several processes train."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _chip_name()
-    if device.type == "cpu":
-        name = f"{name}, {torch.get_num_threads()} threads"
-    return f"{count} x {name}" if count > 1 else name
-
-
-def _chip_name() -> str:
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text().splitlines() if path.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()

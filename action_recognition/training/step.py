@@ -19,9 +19,10 @@ from torch import nn
 
 from action_recognition.config import TrainerConfig
 from action_recognition.errors import ConfigError
-from action_recognition.models.device import training_device
-from action_recognition.training.step_plan import StepPlan, autocast, candidates, cpu_name, fast_precision
+from action_recognition.training.step_plan import StepPlan, autocast, candidates, fast_precision
 from action_recognition.training.step_proof import PLAIN, StepTrial
+from action_recognition.utils.cpu import cpu_flags, cpu_name
+from action_recognition.utils.devices import training_device
 from action_recognition.utils.files import replace_file
 from action_recognition.utils.progress import Advance, progress_bar
 from action_recognition.utils.rank import is_first_process
@@ -229,6 +230,7 @@ def _remembered(entry: object, plans: list[StepPlan]) -> StepPlan | None:
 
 
 def _key(device: torch.device, label: str, clip_shape: tuple[int, ...], names: list[str]) -> str:
-    chip = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name()
+    flags = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in cpu_flags()]
+    chip = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{cpu_name()} {' '.join(flags)}"
     text = f"{PROOF}|{chip}|{torch.get_num_threads()}|{torch.__version__}|{label}|{clip_shape}|{names}"
     return f"{label.split('(')[0]}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"

@@ -15,8 +15,9 @@ from action_recognition.errors import ConfigError, ContractError, MissingLibrary
 from action_recognition.export.engine import EngineInfo, gpu_capability, load_library, sidecar_path
 from action_recognition.export.tensorrt import convert_trt
 from action_recognition.inference.backends import load_backend
-from action_recognition.inference.backends.onnx import OnnxBackend, available_cores
+from action_recognition.inference.backends.onnx import OnnxBackend
 from action_recognition.inference.backends.tensorrt import check_version, fill_batch
+from action_recognition.utils.cpu import available_cores
 
 without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 with_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="engines run on a GPU")

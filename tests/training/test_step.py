@@ -16,6 +16,7 @@ from action_recognition.models.module import VideoActionModel
 from action_recognition.training import step, step_plan
 from action_recognition.training.step import Race, StepPlan, candidates, choose_step
 from action_recognition.training.step_proof import PLAIN, StepResult, StepTrial
+from action_recognition.utils import cpu
 
 SHAPE = (3, 4, 32, 32)
 CPU = torch.device("cpu")
@@ -255,20 +256,19 @@ def test_the_proof_passes_right_gradients():
     assert race_with(lambda gradient: gradient).refused == []
 
 
-def test_half_types_are_offered_only_where_the_chip_has_them(monkeypatch):
-    monkeypatch.setattr(step_plan, "_cpuinfo", lambda: "model name : x\nflags : avx2 fma\n")
-    plans = candidates(settings(), torch.device("cpu"))
-    assert {plan.precision for plan in plans} == {"32-true"}
-    monkeypatch.setattr(step_plan, "_cpuinfo", lambda: "model name : x\nflags : avx2 amx_bf16 amx_tile\n")
-    assert {plan.precision for plan in candidates(settings(), torch.device("cpu"))} == {"32-true", "bf16-mixed"}
-
-
-def test_float16_on_a_cpu_becomes_what_the_chip_computes(monkeypatch):
-    config = settings(precision="16-mixed")
-    monkeypatch.setattr(step_plan, "_cpuinfo", lambda: "model name : x\nflags : avx2 fma\n")
-    assert {plan.precision for plan in candidates(config, torch.device("cpu"))} == {"32-true"}
-    monkeypatch.setattr(step_plan, "_cpuinfo", lambda: "model name : x\nflags : avx2 amx_bf16 amx_tile\n")
-    assert {plan.precision for plan in candidates(config, torch.device("cpu"))} == {"bf16-mixed"}
+@pytest.mark.parametrize(
+    ("flags", "asked", "offered"),
+    [
+        ("avx2 fma", "auto", {"32-true"}),
+        ("avx2 amx_bf16 amx_tile", "auto", {"32-true", "bf16-mixed"}),
+        ("avx2 fma", "16-mixed", {"32-true"}),  # CPUs do not train in float16
+        ("avx2 amx_bf16 amx_tile", "16-mixed", {"bf16-mixed"}),
+    ],
+)
+def test_half_types_are_offered_only_where_the_chip_has_them(flags, asked, offered, tmp_path, monkeypatch):
+    (tmp_path / "cpuinfo").write_text(f"model name\t: x\nflags\t\t: {flags}\n")
+    monkeypatch.setattr(cpu, "CPUINFO", tmp_path / "cpuinfo")
+    assert {plan.precision for plan in candidates(settings(precision=asked), CPU)} == offered
 
 
 def tiny_training(plan, folder, **changes):

@@ -1,6 +1,5 @@
 """ONNX files, run by ONNX Runtime. Needs no torch."""
 
-import os
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from action_recognition.contract import CONTRACT_KEY, ClipContract
 from action_recognition.errors import ContractError, UserError
 from action_recognition.utils.checksums import EXPORT_AGAIN, check_onnx, say_unchecked
+from action_recognition.utils.cpu import available_cores
 from action_recognition.utils.finite import DIVERGED
 
 SILENT = 4  # of ONNX Runtime's log levels: only what ends the process
@@ -72,11 +72,6 @@ def check_initializers(path: Path) -> None:
         if bad.any():
             line = f"{path}: weights that are infinite or NaN: {bad.sum()} of {bad.size} values of {tensor.name}"
             raise ContractError(f"{line}; {DIVERGED}")
-
-
-def available_cores() -> int:
-    """Cores this process may use, which in a container can be fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _open_session(path: Path, device: str) -> onnxruntime.InferenceSession:

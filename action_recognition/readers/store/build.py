@@ -1,6 +1,5 @@
 """Filling the store: which codec, what is missing or damaged, decoding that in parallel, and what nothing needs."""
 
-import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -21,6 +20,7 @@ from action_recognition.readers.store.entry import (
     read_header,
     write_entry,
 )
+from action_recognition.utils.cpu import available_cores
 from action_recognition.video.decoder import iter_frames, resized_size
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _survey(
         return held, header is not None and header.crc32 is None, ""
 
     # Threads: reading and checksums both leave the interpreter lock.
-    with ThreadPoolExecutor(_cores()) as pool:
+    with ThreadPoolExecutor(available_cores()) as pool:
         states = list(pool.map(state, records))
     todo = [record for record, (held, _, _) in zip(records, states, strict=True) if not held]
     return todo, [line for _, _, line in states if line], sum(unchecked for _, unchecked, _ in states)
@@ -228,7 +228,7 @@ def _build_all(
             return str(error)
 
     # Threads: decoding, scaling and writing all leave the interpreter lock, and a kill ends all of them at once.
-    pool = ThreadPoolExecutor(_cores())
+    pool = ThreadPoolExecutor(available_cores())
     futures = [pool.submit(build, record) for record in records]
     try:
         for done, future in enumerate(as_completed(futures), start=1):
@@ -237,10 +237,6 @@ def _build_all(
                 progress(done, len(futures))
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _cores() -> int | None:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
 
 
 def _free_bytes(root: Path) -> int:
