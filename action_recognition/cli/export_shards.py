@@ -26,7 +26,7 @@ def export_shards(config: Config, *, console: Console) -> None:
 
     Raises:
         ConfigError: for a data set of images.
-        DataError: if the folder holds something else, or another process writes there.
+        DataError: if the folder holds something else, or is being written by another process.
         VideoError: if a clip cannot be decoded.
     """
     data = config.data

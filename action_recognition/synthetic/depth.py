@@ -15,7 +15,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from action_recognition.errors import check_at_least
-from action_recognition.synthetic.stills import new_folder, write_image
+from action_recognition.synthetic.stills import write_image
+from action_recognition.utils.folders import new_folder
 
 SIDE = 64  # pixels
 FRAMES_NAME = "frames"

@@ -3,9 +3,7 @@
 The same seed gives the same pictures; scenes, people, sizes and places are drawn without regard to the class.
 """
 
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from math import radians
 from pathlib import Path
@@ -14,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-from action_recognition.errors import DataError, check_at_least
+from action_recognition.errors import check_at_least
 from action_recognition.synthetic.figures import (
     Image,
     Pose,
@@ -28,6 +26,7 @@ from action_recognition.synthetic.figures import (
     throw_pose,
 )
 from action_recognition.synthetic.scene import MARGIN, NOISE, WIDTH, make_scene
+from action_recognition.utils.folders import new_folder
 
 SIDE = 96  # pixels; as high as the demo's scenes
 JPEG_QUALITY = 90
@@ -49,27 +48,6 @@ POSES: dict[str, Callable[[float], Pose]] = {
     "standing": idle_pose,
     "throwing": lambda phase: throw_pose(0.35 * phase),
 }
-
-
-@contextmanager
-def new_folder(directory: Path) -> Iterator[Path]:
-    """Give a folder beside `directory` to fill; it takes its place at the end, or is removed on failure.
-
-    Raises:
-        DataError: if `directory` holds something.
-    """
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise DataError(f"{directory}: not empty; move it away before the demo set is made there")
-    partial = directory.with_name(f"{directory.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        yield partial
-        if directory.exists():
-            directory.rmdir()
-        partial.rename(directory)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def write_image(path: Path, image: np.ndarray, *settings: int) -> None:

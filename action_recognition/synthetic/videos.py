@@ -4,7 +4,6 @@ The same seed gives the same bytes: OpenCV's own Motion-JPEG writer is used, whi
 whose number could matter, and every clip is drawn from a generator of its own.
 """
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from action_recognition.synthetic.scene import (
     make_scene,
     render_frames,
 )
+from action_recognition.utils.folders import new_folder
 
 JPEG_QUALITY = 8  # by this writer's own scale: 8 gives the tables that others call 50, about 75 KB a clip
 CLIPS_PER_SOURCE = 6  # of one class, on average
@@ -94,11 +94,7 @@ def render_demo_set(
     """
     check_at_least("seed", seed, 0)
     check_at_least("clips_per_class", clips_per_class, len(SPLITS))
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise DataError(f"{directory}: not empty; move it away before the demo set is made there")
-    partial = directory.with_name(f"{directory.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
+    with new_folder(directory) as partial:
         planned = list(plan_clips(seed=seed, clips_per_class=clips_per_class))
         with _one_opencv_thread():
             for done, clip in enumerate(planned, start=1):
@@ -106,11 +102,6 @@ def render_demo_set(
                 if progress:
                     progress(done, len(planned))
         _write_splits(planned, partial / "splits")
-        if directory.exists():
-            directory.rmdir()
-        partial.rename(directory)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def plan_clips(*, seed: int, clips_per_class: int) -> Iterator[PlannedClip]:

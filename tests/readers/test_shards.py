@@ -248,7 +248,7 @@ def test_a_folder_of_something_else_is_not_touched(tiny_overrides, tiny_config, 
 
 
 def test_two_exports_to_one_place_do_not_mix(shards, tiny_overrides):
-    with FileLock(shards.with_name(f".{shards.name}.lock.tmp")), pytest.raises(DataError, match="another process"):
+    with FileLock(shards.with_name(f".{shards.name}.lock.tmp")), pytest.raises(DataError, match="is already running"):
         export_shards(load_config([*tiny_overrides, f"data.shards.dir={shards}"]), console=QUIET)
 
 

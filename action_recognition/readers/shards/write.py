@@ -13,10 +13,11 @@ from action_recognition.contract import ClipContract
 from action_recognition.datasets.manifest import Progress
 from action_recognition.datasets.records import ClipRecord, Manifest
 from action_recognition.errors import DataError
-from action_recognition.readers.shards.folder import only_writer, replacing_folder
 from action_recognition.readers.shards.index import INDEX_FILE, MANIFEST_FILE, SHARD_SPLITS, Shard, ShardIndex
 from action_recognition.readers.shards.shard_set import in_shard_order, is_exported
 from action_recognition.readers.shards.tar_clip import END_OF_TAR, sample_bytes
+from action_recognition.utils.folders import replacing_folder
+from action_recognition.utils.locks import locked
 
 HELD_CLIPS = 64
 ReadJpegs = Callable[[ClipRecord], Sequence[bytes]]
@@ -43,7 +44,7 @@ def write_shards(
         read_jpegs: from a record to all of its frames, resized and compressed.
 
     Raises:
-        DataError: if `directory` holds something else than shards, or another process writes there.
+        DataError: if `directory` holds something else than shards, or is being written by another process.
         VideoError: if a clip cannot be decoded.
     """
     ordered = Manifest(manifest.videos_dir, tuple(in_shard_order(manifest.records)))
@@ -56,11 +57,12 @@ def write_shards(
         manifest_sha256=hashlib.sha256(rows).hexdigest(),
         shards=(),
     )
-    with only_writer(directory):
+    lock_path = directory.with_name(f".{directory.name}.lock.tmp")
+    with locked(lock_path, work=f"export-shards into {directory}"):
         there = whole_index(directory)
         if there is not None and replace(there, shards=()) == planned:
             return there
-        with replacing_folder(directory, holds=is_shard_file) as partial:
+        with replacing_folder(directory, may_replace=is_shard_file) as partial:
             (partial / MANIFEST_FILE).write_bytes(rows)
             index = replace(planned, shards=tuple(_write_tars(partial, ordered, planned, read_jpegs, progress)))
             (partial / INDEX_FILE).write_text(index.to_json(), encoding="utf-8")

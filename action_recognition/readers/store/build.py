@@ -3,12 +3,9 @@
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from filelock import FileLock, Timeout
 
 from action_recognition.errors import DataError, VideoError
 from action_recognition.readers.store.entry import (
@@ -21,6 +18,7 @@ from action_recognition.readers.store.entry import (
     write_entry,
 )
 from action_recognition.utils.cpu import available_cores
+from action_recognition.utils.locks import locked
 from action_recognition.video.decoder import iter_frames, resized_size
 
 if TYPE_CHECKING:
@@ -151,7 +149,7 @@ def build_store(
     entry_format: StoreFormat,
     *,
     progress: Progress | None = None,
-    on_wait: Callable[[], None] | None = None,
+    on_wait: Callable[[], None] = lambda: None,
 ) -> BuildReport:
     """Decode what the store does not hold, or no longer as it was written, one thread per core.
 
@@ -166,7 +164,8 @@ def build_store(
         DataError: if the store cannot be written.
     """
     try:
-        with _only_writer(root, on_wait):
+        root.mkdir(parents=True, exist_ok=True)
+        with locked(root / LOCK_NAME, work=f"cache-data into {root}", on_wait=on_wait):
             for left_over in root.glob(f"??/.*.partial-*{SUFFIX}"):
                 left_over.unlink()
             todo, damaged, unchecked = _survey(records, root, entry_format)
@@ -192,22 +191,6 @@ def unused_files(records: Iterable["ClipRecord"], root: Path, entry_format: Stor
     """Entries that these clips in this format do not need: of other videos, sizes or codecs."""
     needed = {entry_format.path(root, record.md5) for record in records}
     return sorted(path for path in root.glob(f"??/[!.]*{SUFFIX}") if path not in needed)
-
-
-@contextmanager
-def _only_writer(root: Path, on_wait: Callable[[], None] | None) -> Iterator[None]:
-    root.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(root / LOCK_NAME)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        if on_wait:
-            on_wait()
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _build_all(
