@@ -11,7 +11,6 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
 import pytest
 from helpers.support import ROOT, TINY_MODEL, latest_of_each_key, moving_square, write_video
 
-from action_recognition.cli.commands import Commands
 from action_recognition.cli.main import main
 from action_recognition.config import Config, load_config
 from action_recognition.contract import ClipContract
@@ -113,7 +112,7 @@ def run_cli(
     def run(*words: str) -> Outcome:
         monkeypatch.chdir(tmp_path)
         capfd.readouterr()
-        code = main(Commands, latest_of_each_key(words))
+        code = main(latest_of_each_key(words))
         captured = capfd.readouterr()
         return Outcome(code, captured.out, captured.err)
 

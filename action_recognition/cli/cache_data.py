@@ -3,24 +3,40 @@
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-
-from action_recognition.config import Config
-from action_recognition.data.load import load_manifest
-from action_recognition.datasets.manifest import IMAGE_SOURCES
+from action_recognition.cli.command import Call, command
+from action_recognition.cli.next_commands import TRAINING
 from action_recognition.errors import ConfigError
-from action_recognition.readers.store.build import build_store, choose_format, distinct, unused_files
-from action_recognition.utils.progress import progress_bar
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from action_recognition.config import Config
 
 
-def cache_data(config: Config, *, console: Console) -> None:
+@command(groups=("data",), reads_videos=True, needs_data=True)
+def run(call: Call) -> None:
+    """Decode every clip once into the clip store, which training and evaluation then read instead.
+
+    data.cache.codec=raw|jpeg chooses how, data.cache.prune=true removes what is not used any more.
+    """
+    cache_data(call.config, console=call.console)
+    call.print_next({"train": TRAINING})
+
+
+def cache_data(config: "Config", *, console: "Console") -> None:
     """Decode every clip of the data set once, whatever its split, into `data.cache.dir`.
 
     Raises:
         ConfigError: if `data.cache.dir` is null.
         DataError: if the store cannot be written.
     """
+    from action_recognition.data.load import load_manifest
+    from action_recognition.datasets.manifest import IMAGE_SOURCES
+    from action_recognition.readers.store.build import build_store, choose_format, distinct, unused_files
+    from action_recognition.utils.progress import progress_bar
+
     if config.data.kind in IMAGE_SOURCES:
         line = f"data={config.data.name}: images are read as they are; nothing to cache"
         console.print(line, highlight=False, markup=False)
@@ -66,7 +82,7 @@ def cache_data(config: Config, *, console: Console) -> None:
     _report_unused(unused_files(records, root, chosen), prune=settings.prune, console=console)
 
 
-def _report_unused(paths: Sequence[Path], *, prune: bool, console: Console) -> None:
+def _report_unused(paths: Sequence[Path], *, prune: bool, console: "Console") -> None:
     if not paths:
         return
     megabytes = sum(path.stat().st_size for path in paths) / 1e6

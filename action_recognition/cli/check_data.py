@@ -1,51 +1,44 @@
 """`check-data`: what would make training wrong, found before it does."""
 
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
-
-from action_recognition.checks.duplicates import MAX_PAIRS, find_exact_duplicates, find_near_duplicates
-from action_recognition.checks.findings import (
-    KINDS,
-    Finding,
-    HeaderBias,
-    Listing,
-    find_damaged_entries,
-    find_frame_mismatches,
-    find_leaking,
-    find_listed_twice,
-    find_mislabelled,
-    find_short,
-    find_unlisted,
-    find_unreadable,
-    find_untrained_classes,
-)
-from action_recognition.checks.overview import Checked, length_text, measure_leakage, remark_lines
-from action_recognition.checks.report import write_report
-from action_recognition.checks.thumbnails import make_thumbnails
-from action_recognition.config import Config, DataConfig
-from action_recognition.data.datamodule import make_contract
-from action_recognition.data.load import load_manifest
-from action_recognition.datasets import OFFICIAL_SOURCES
-from action_recognition.datasets.manifest import IMAGE_SOURCES
-from action_recognition.datasets.records import SPLITS, Manifest
-from action_recognition.datasets.source_videos import source_noun, unknown_sources_line
+from action_recognition.cli.command import Call, command
+from action_recognition.cli.next_commands import TRAINING
 from action_recognition.errors import DataError
-from action_recognition.readers.store.open import open_store
-from action_recognition.utils.progress import progress_bar
 from action_recognition.utils.text import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from action_recognition.checks.findings import Finding
+    from action_recognition.checks.overview import Checked
+    from action_recognition.config import Config
+    from action_recognition.datasets.records import Manifest
 
 SHOWN = 10  # findings of a kind on the terminal
 
 
-def check_data(config: Config, *, console: Console) -> Checked:
+@command(groups=("data",), reads_videos=True, needs_data=True)
+def run(call: Call) -> None:
+    """Decode every clip; report corrupt, short, duplicate, leaking; exit 1 where training would be wrong."""
+    check_data(call.config, console=call.console)
+    call.print_next({"train": TRAINING})
+
+
+def check_data(config: "Config", *, console: "Console") -> "Checked":
     """Decode every clip, show what is wrong with any, and write the report.
 
     Raises:
         DataError: when a finding makes training or its scores wrong.
     """
+    from action_recognition.checks.examine import examine
+    from action_recognition.checks.findings import KINDS
+    from action_recognition.checks.report import write_report
+
     checked = examine(config, console=console)
     console.print(class_table(checked.manifest))
     for kind, group in groupby(checked.findings, key=lambda finding: finding.kind):
@@ -73,72 +66,13 @@ def check_data(config: Config, *, console: Console) -> Checked:
     return checked
 
 
-def examine(config: Config, *, console: Console) -> Checked:
-    """All findings, in the order of `KINDS`, with nothing shown but progress.
-
-    Raises:
-        DataError: if there is nothing to check.
-    """
-    data = config.data
-    manifest = load_manifest(config, console)
-    contract = make_contract(data, manifest)
-    listing = read_listing(data)
-    readable = [record for record in manifest.records if not record.error]
-    with progress_bar("decoding clips", console=console) as progress:
-        thumbnails, errors = make_thumbnails(readable, data, progress=progress)
-    readable = [record for record in readable if record.md5 in thumbnails]
-    header_frames = {record.path: thumbnails[record.md5].header_frames for record in readable}
-
-    habit = HeaderBias.of(readable, header_frames)
-    cut = find_frame_mismatches(readable, header_frames, habit)
-    whole = [record for record in readable if record.path not in {finding.path for finding in cut}]
-    exact = find_exact_duplicates(readable)
-    # Stills have no footage to compare, and depth images of one gesture all look alike.
-    compared = [] if data.kind in IMAGE_SOURCES else readable
-    near, unseen = find_near_duplicates(compared, thumbnails, videos_dir=manifest.videos_dir)
-    known = {finding.path for finding in exact}
-    findings = [
-        *find_unreadable(manifest),
-        *(Finding(kind="unreadable", path=path, detail=line) for path, line in errors.items()),
-        *cut,
-        *find_mislabelled(manifest.records, listing),
-        *find_listed_twice(manifest.records, listing),
-        *find_untrained_classes(manifest),
-        *find_leaking(manifest),
-        *find_damaged_entries(readable, open_store(data, short_side=contract.short_side)),
-        *exact,
-        *(finding for finding in near if finding.path not in known),
-        *find_short(whole, contract),
-        *find_unlisted(manifest.records, listing),
-    ]
-    remarks = remark_lines(manifest, contract, listing, header_frames=header_frames, habit=habit)
-    if data.kind in IMAGE_SOURCES:
-        remarks += (f"near duplicates are not looked for in data.kind={data.kind}, only files of the same bytes",)
-    if unseen:
-        remarks += (f"near duplicates: only the {MAX_PAIRS:,} most alike pairs were compared, {unseen:,} were not",)
-    return Checked(
-        name=data.name,
-        kind=data.kind,
-        unknown_sources=unknown_sources_line(manifest.records, data),
-        split=data.split if listing else None,
-        manifest=manifest,
-        contract=contract,
-        findings=tuple(sorted(findings, key=lambda finding: (list(KINDS).index(finding.kind), finding.path))),
-        remarks=remarks,
-        leakage=measure_leakage(manifest, noun=source_noun(data.kind).one),
-    )
-
-
-def read_listing(data: DataConfig) -> Listing:
-    """What the split files say of all classes, whether their folders are here or not; empty without split files."""
-    official = OFFICIAL_SOURCES.get(data.kind)
-    if official is None or data.splits_dir is None:
-        return {}
-    return official.read_split(Path(data.splits_dir), split=data.split)
-
-
-def class_table(manifest: Manifest) -> Table:
+def class_table(manifest: "Manifest") -> "Table":
     """Clips of each class in each split, and their lengths."""
+    from rich.table import Table
+
+    from action_recognition.checks.overview import length_text
+    from action_recognition.datasets.records import SPLITS
+
     table = Table(title=str(manifest.videos_dir), title_justify="left")
     table.add_column("class")
     for column in (*SPLITS, "sources", "frames"):
@@ -150,7 +84,9 @@ def class_table(manifest: Manifest) -> Table:
     return table
 
 
-def _show(kind: str, findings: list[Finding], console: Console) -> None:
+def _show(kind: str, findings: "Sequence[Finding]", console: "Console") -> None:
+    from action_recognition.checks.findings import KINDS
+
     style = "bold red" if KINDS[kind].fault else "bold"
     console.print(f"{kind} ({len(findings)}): {KINDS[kind].meaning}", style=style, markup=False, highlight=False)
     for finding in findings[:SHOWN]:

@@ -1,21 +1,31 @@
-"""The command itself: what is there is left alone, what is missing is brought, and the manifest says what it is."""
+"""`download-data`: what is there is left alone, what is missing is brought, and the manifest says what it is."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
+from action_recognition.cli.command import Call, command
+from action_recognition.cli.next_commands import DATA, TRACKING, TRAINING
 
-from action_recognition.config import Config, DataConfig
-from action_recognition.data.load import load_manifest
-from action_recognition.datasets.manifest import IMAGE_SOURCES
-from action_recognition.datasets.records import Manifest, read_records
-from action_recognition.download.dataset import DOWNLOADS_DIR, DatasetDownload
-from action_recognition.download.files import locked
-from action_recognition.download.images import bring_images
-from action_recognition.synthetic.videos import render_demo_set
-from action_recognition.utils.progress import progress_bar
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from action_recognition.config import Config, DataConfig
+    from action_recognition.datasets.records import Manifest
 
 
-def download_data(config: Config, *, console: Console) -> None:
+@command(groups=("data",), reads_videos=True)
+def run(call: Call) -> None:
+    """Get a data set into data/<name>/ with a manifest (data=demo makes the synthetic one).
+
+    data=hmdb51 and data=ucf101 download the clips and the official splits from the mirrors in conf/data/, go on
+    where an earlier run stopped, and check what came. data.archive=FILE|FOLDER|URL takes the clips from there: a
+    RAR, ZIP or TAR, a folder of class folders, or one with archives in it; data.splits_archive= the splits.
+    """
+    download_data(call.config, console=call.console)
+    call.print_next({"train-ml-flow-dvc": (*TRAINING, *TRACKING), "check-data": DATA})
+
+
+def download_data(config: "Config", *, console: "Console") -> None:
     """Make `data.videos_dir` and `data.splits_dir` exist and be right, then write `<data.dir>/manifest.csv`.
 
     Everything is brought and checked beside its place and then renamed, so an interrupted call leaves nothing that
@@ -24,6 +34,12 @@ def download_data(config: Config, *, console: Console) -> None:
     Raises:
         DataError: if there is nothing to take the data from, or what came is not the data set.
     """
+    from action_recognition.data.load import load_manifest
+    from action_recognition.datasets.manifest import IMAGE_SOURCES
+    from action_recognition.download.dataset import DOWNLOADS_DIR, DatasetDownload
+    from action_recognition.download.files import locked
+    from action_recognition.download.images import bring_images
+
     data = config.data
     with locked(DOWNLOADS_DIR / f"{data.name}.lock", doing=f"download-data data={data.name}"):
         if data.kind == "demo":
@@ -35,7 +51,10 @@ def download_data(config: Config, *, console: Console) -> None:
         _write_if_changed(load_manifest(config, console), Path(data.dir))
 
 
-def _render_demo(data: DataConfig, console: Console) -> None:
+def _render_demo(data: "DataConfig", console: "Console") -> None:
+    from action_recognition.synthetic.videos import render_demo_set
+    from action_recognition.utils.progress import progress_bar
+
     if Path(data.videos_dir).is_dir():
         console.print(f"{data.videos_dir} is there already")
         return
@@ -44,7 +63,9 @@ def _render_demo(data: DataConfig, console: Console) -> None:
     console.print(f"rendered the demo set to {data.dir}")
 
 
-def _write_if_changed(manifest: Manifest, folder: Path) -> None:
+def _write_if_changed(manifest: "Manifest", folder: Path) -> None:
+    from action_recognition.datasets.records import read_records
+
     path = folder / "manifest.csv"
     for left in folder.glob(".manifest.partial-*"):  # by a run that was killed while it wrote
         left.unlink(missing_ok=True)

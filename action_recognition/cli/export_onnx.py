@@ -1,78 +1,28 @@
-"""The export commands."""
+"""`export-onnx`: a checkpoint as an ONNX file."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-from rich.console import Console
+from action_recognition.cli.command import Call, command
 
-from action_recognition.config import Config
-from action_recognition.data.dataset import ClipDataset
-from action_recognition.data.load import load_manifest
-from action_recognition.errors import DataError
-from action_recognition.export.onnx import ExportReport, export_onnx
-from action_recognition.models.module import VideoActionModel
-from action_recognition.readers.open import open_clip_reader
-from action_recognition.tracking.run_folders import resolve_checkpoint
-from action_recognition.utils.progress import progress_bar
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from action_recognition.config import Config
+    from action_recognition.export.onnx import ExportReport
 
 
-def run_export_onnx(config: Config, *, console: Console) -> ExportReport:
+@command(groups=("data", "export"), of_checkpoint=True)
+def run(call: Call) -> None:
+    """Export a checkpoint to video_action_model.onnx, compared with torch before it is put in place."""
+    run_export_onnx(call.config, console=call.console)
+    call.print_next({"infer-from-onnx VIDEO": ("export.onnx",), "convert-trt": ("export",)})
+
+
+def run_export_onnx(config: "Config", *, console: "Console") -> "ExportReport":
     """Export `export.checkpoint` to `export.onnx`."""
+    from action_recognition.export.checkpoint import export_checkpoint
+    from action_recognition.tracking.run_folders import resolve_checkpoint
+
     checkpoint = resolve_checkpoint(config.export.checkpoint, plots_dir=config.plots_dir)
     return export_checkpoint(config, checkpoint, Path(config.export.onnx), console=console)
-
-
-def export_checkpoint(config: Config, checkpoint: Path, path: Path, *, console: Console) -> ExportReport:
-    """Export a checkpoint and print how far the file is from torch on real clips."""
-    model = VideoActionModel.from_checkpoint(checkpoint)
-    clip_BCTHW = real_clips(config, model, console)
-    with progress_bar(f"exporting {path}", console=console):
-        report = export_onnx(
-            model, path, clip_BCTHW=clip_BCTHW, opset=config.export.opset, tolerance=config.export.tolerance
-        )
-    compared = f"{report.clips} real clips" if clip_BCTHW is not None else "noise, because no real clips are available"
-    console.print(
-        f"{path}: {report.bytes / 1e6:.1f} MB; largest difference to torch on {compared}: "
-        f"{report.max_abs_difference:.1e}, {report.relative_difference:.1e} of the largest logit",
-        highlight=False,
-    )
-    return report
-
-
-def real_clips(config: Config, model: VideoActionModel, console: Console) -> NDArray[np.uint8] | None:
-    """Clips `[B, C, T, H, W]` of the checkpoint's data set to compare on; None where the data is not at hand."""
-    try:
-        manifest = load_manifest(config, console)
-    except DataError as error:
-        console.print(f"no real clips to compare on: {error}", style="yellow", markup=False)
-        return None
-    contract = model.contract
-    usable = [r for r in manifest.records if not r.error and r.frames >= contract.min_frames]
-    usable = [record for record in usable if record.label in contract.class_names]
-    if not usable or config.export.parity_clips < 1:
-        return None
-    spread = np.linspace(0, len(usable) - 1, min(config.export.parity_clips, len(usable))).astype(int)
-    reader = open_clip_reader(config.data, manifest, short_side=contract.short_side)
-    dataset = ClipDataset([usable[i] for i in spread], manifest.videos_dir, contract, views=1, store=reader)
-    batch = dataset.__getitems__(range(len(dataset)))
-    return batch.clip_BCTHW.numpy() if len(batch.label_B) else None
-
-
-def run_convert_trt(config: Config, *, console: Console) -> None:
-    """Build `export.engine_path` from `export.onnx`."""
-    from action_recognition.export.tensorrt import convert_trt
-
-    settings = config.export
-    with progress_bar("building the engine", console=console):
-        report = convert_trt(
-            Path(settings.onnx),
-            Path(settings.engine_path),
-            engine=settings.engine,
-            compute_capability=settings.compute_capability,
-            precision=settings.precision,
-            min_batch=settings.min_batch,
-            opt_batch=settings.opt_batch,
-            max_batch=settings.max_batch,
-        )
-    console.print(f"{report}", highlight=False)

@@ -1,27 +1,33 @@
 """`export-shards`: from videos or the clip store to a folder of shards."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-from rich.console import Console
-
-from action_recognition.config import Config, DataConfig
-from action_recognition.data.datamodule import make_contract
-from action_recognition.data.load import load_manifest, report_unusable
-from action_recognition.datasets.manifest import IMAGE_SOURCES
-from action_recognition.datasets.records import ClipRecord, Manifest
+from action_recognition.cli.command import Call, command
 from action_recognition.errors import ConfigError
-from action_recognition.readers.shards.index import SHARD_SPLITS
-from action_recognition.readers.shards.tar_clip import encode_jpeg
-from action_recognition.readers.shards.write import ReadJpegs, write_shards
-from action_recognition.readers.store.open import open_store, report_store
-from action_recognition.readers.store.reader import JpegEntry
-from action_recognition.utils.progress import progress_bar
-from action_recognition.video.decoder import iter_frames
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from action_recognition.config import Config, DataConfig
+    from action_recognition.datasets.records import ClipRecord, Manifest
+    from action_recognition.readers.shards.write import ReadJpegs
 
 
-def export_shards(config: Config, *, console: Console) -> None:
+@command(groups=("data",), reads_videos=True, needs_data=True)
+def run(call: Call) -> None:
+    """Write the clips as WebDataset tars to data.shards.dir, for object storage; train data=shards reads them.
+
+    data.shards.max_megabytes limits a tar. Upload the folder as it is, then: data=shards data.shards.url=URL
+    """
+    export_shards(call.config, console=call.console)
+    url = shlex.quote(f"data.shards.url={call.config.data.shards.dir}")
+    call.print_next({f"train data=shards {url}": ("plots_dir", "model", "optimizer", "trainer")})
+
+
+def export_shards(config: "Config", *, console: "Console") -> None:
     """Write the training, validation and test clips to `data.shards.dir`.
 
     Raises:
@@ -29,6 +35,13 @@ def export_shards(config: Config, *, console: Console) -> None:
         DataError: if the folder holds something else, or is being written by another process.
         VideoError: if a clip cannot be decoded.
     """
+    from action_recognition.data.datamodule import make_contract
+    from action_recognition.data.load import load_manifest, report_unusable
+    from action_recognition.datasets.manifest import IMAGE_SOURCES
+    from action_recognition.readers.shards.index import SHARD_SPLITS
+    from action_recognition.readers.shards.write import write_shards
+    from action_recognition.utils.progress import progress_bar
+
     data = config.data
     if data.kind in IMAGE_SOURCES:
         raise ConfigError(f"data={data.name}: shards hold videos; images are copied and trained on as they are")
@@ -54,12 +67,20 @@ def export_shards(config: Config, *, console: Console) -> None:
     )
 
 
-def _jpeg_reader(data: DataConfig, manifest: Manifest, console: Console) -> ReadJpegs:
+def _jpeg_reader(data: "DataConfig", manifest: "Manifest", console: "Console") -> "ReadJpegs":
     """Frames come from the clip store where it holds them: as they are, if they are JPEG of the same quality."""
+    import numpy as np
+
+    from action_recognition.readers.shards.index import SHARD_SPLITS
+    from action_recognition.readers.shards.tar_clip import encode_jpeg
+    from action_recognition.readers.store.open import open_store, report_store
+    from action_recognition.readers.store.reader import JpegEntry
+    from action_recognition.video.decoder import iter_frames
+
     store, quality = open_store(data, short_side=data.short_side), data.shards.jpeg_quality
     report_store(store, [record for split in SHARD_SPLITS for record in manifest.split(split)], console)
 
-    def read(record: ClipRecord) -> Sequence[bytes]:
+    def read(record: "ClipRecord") -> Sequence[bytes]:
         entry = store.entry(record.md5, frames=record.frames) if store else None
         if entry is None:
             frames = iter_frames(Path(manifest.videos_dir) / record.path, short_side=data.short_side)

@@ -1,16 +1,48 @@
 """The evaluation commands: a table on the terminal, and MLflow if asked."""
 
-from rich.console import Console
-from rich.table import Table
+import shlex
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from action_recognition.config import Config
-from action_recognition.evaluation.evaluate import Evaluation, evaluate
-from action_recognition.evaluation.metrics import Metrics
-from action_recognition.tracking.run_folders import resolve_checkpoint, run_dir_of, tracking_of
+from action_recognition.cli.command import Call, command
+from action_recognition.cli.next_commands import PLACES
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from action_recognition.config import Config
+    from action_recognition.evaluation.evaluate import Evaluation
+    from action_recognition.evaluation.metrics import Metrics
+
+GROUPS = ("data", "evaluation", "trainer")
 
 
-def run_evaluation(config: Config, *, console: Console, mlflow: bool = False) -> Evaluation:
+@command(groups=GROUPS, of_checkpoint=True, makes_batches=True)
+def infer(call: Call) -> None:
+    """Evaluate a checkpoint on the test split of its data; writes plots/metrics.json."""
+    run_evaluation(call.config, console=call.console)
+    call.print_next({same_checkpoint("export-onnx", call.overrides): PLACES})
+
+
+@command(groups=(*GROUPS, "tracking"), of_checkpoint=True, makes_batches=True)
+def infer_ml_flow(call: Call) -> None:
+    """As infer, and record the scores and plots in MLflow."""
+    run_evaluation(call.config, console=call.console, mlflow=True)
+    call.print_next({same_checkpoint("export-onnx", call.overrides): PLACES})
+
+
+def same_checkpoint(command: str, given: Sequence[str]) -> str:
+    """`command` for the checkpoint that an evaluation was told to take."""
+    named = [word.partition("=")[2] for word in given if word.startswith("evaluation.checkpoint=")]
+    return f"{command} {shlex.quote(f'export.checkpoint={named[-1]}')}" if named else command
+
+
+def run_evaluation(config: "Config", *, console: "Console", mlflow: bool = False) -> "Evaluation":
     """Evaluate `evaluation.checkpoint` and show the scores."""
+    from action_recognition.evaluation.evaluate import evaluate
+    from action_recognition.tracking.run_folders import resolve_checkpoint, run_dir_of, tracking_of
+
     checkpoint = resolve_checkpoint(config.evaluation.checkpoint, plots_dir=config.plots_dir)
     if not mlflow:
         evaluation = evaluate(config, checkpoint, console=console)
@@ -37,7 +69,10 @@ def run_evaluation(config: Config, *, console: Console, mlflow: bool = False) ->
     return evaluation
 
 
-def metrics_table(metrics: Metrics, *, split: str) -> Table:
+def metrics_table(metrics: "Metrics", *, split: str) -> "Table":
+    """The scores of a split in one row."""
+    from rich.table import Table
+
     table = Table(title=f"{metrics.clips} {split} clips", title_justify="left")
     for name in ("top-1", "95 % interval", "top-3", "top-5", "mean class accuracy"):
         table.add_column(name, justify="right")

@@ -3,17 +3,14 @@
 Nothing heavy is imported here, so that help and mistakes answer at once.
 """
 
-import inspect
 import os
-import re
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 
-import fire
-from fire.decorators import SetParseFn
-
+from action_recognition.cli.command import Command
+from action_recognition.cli.commands import COMMANDS, load_command
 from action_recognition.cli.standard_streams import (
     CLOSED_PIPE,
     is_closed_pipe,
@@ -27,24 +24,14 @@ from action_recognition.utils.rank import is_first_process
 from action_recognition.utils.redaction import redacted
 from action_recognition.utils.text import printable
 
-OVERRIDE = re.compile(r"^([+~]{0,2}[A-Za-z_][\w./@]*=|@)")
 # The exit code of an error nobody foresaw (EX_SOFTWARE of sysexits.h).
 BUG = 70
 
 
-def command_names(commands: type) -> dict[str, Callable[..., None]]:
-    """`{"train-ml-flow": function}` in the order of definition."""
-    functions = inspect.getmembers_static(commands, inspect.isfunction)
-    order = {name: number for number, name in enumerate(vars(commands))}
-    public = [(name, function) for name, function in functions if not name.startswith("_")]
-    return {name.replace("_", "-"): function for name, function in sorted(public, key=lambda item: order[item[0]])}
-
-
-def list_commands(commands: type) -> str:
+def list_commands(commands: Mapping[str, str]) -> str:
     """All commands, one line each."""
-    names = command_names(commands)
-    width = max(map(len, names))
-    lines = [f"  {name:<{width}}  {(function.__doc__ or '').splitlines()[0]}" for name, function in names.items()]
+    width = max(map(len, commands))
+    lines = [f"  {name:<{width}}  {load_command(place).summary}" for name, place in commands.items()]
     return "\n".join(
         [
             "usage: python commands.py COMMAND [key=value ...]",
@@ -56,14 +43,12 @@ def list_commands(commands: type) -> str:
     )
 
 
-def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Sources and overrides, told apart by `key=` or `@` at the start; a file that is there is a source."""
-    sources = [a for a in arguments if os.path.exists(a) or not OVERRIDE.match(a)]  # noqa: PTH110 - no Path per argument
-    return sources, [a for a in arguments if a not in sources]
-
-
-def main(commands: type, arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str], commands: Mapping[str, str] = COMMANDS) -> int:
     """Run one command; returns the exit code.
+
+    Args:
+        arguments: the command's name, then its words.
+        commands: where each command is, as `module:object`.
 
     0: done. 1: a mistake or a failure, said in one line. 2: no such command or option. 70: a bug of this program.
     130: interrupted; 143: ended by SIGTERM. 141: nobody reads the output any more.
@@ -78,24 +63,24 @@ def main(commands: type, arguments: Sequence[str]) -> int:
     return code
 
 
-def _dispatch(commands: type, arguments: Sequence[str]) -> int:
-    names = command_names(commands)
+def _dispatch(commands: Mapping[str, str], arguments: Sequence[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(list_commands(commands))
         return 0
     name = arguments[0].replace("_", "-")
-    if name not in names:
-        known = f"{did_you_mean(name, names)}; python commands.py --help lists them"
+    if name not in commands:
+        known = f"{did_you_mean(name, commands)}; python commands.py --help lists them"
         _say(f"no command {arguments[0]!r}{known}")
         return 2
+    command = load_command(commands[name])
     if any(argument in ("-h", "--help") for argument in arguments[1:]):
-        print(f"python commands.py {name} [key=value ...]\n\n{inspect.getdoc(names[name])}")
+        print(f"python commands.py {name} [key=value ...]\n\n{command.help}")
         return 0
     flags = [word for word in arguments[1:] if word.startswith("-") and not os.path.exists(word)]  # noqa: PTH110
     if flags:
         _say(f"{flags[0]!r}: expected key=value, without dashes; keys are in conf/")
         return 2
-    _call(getattr(commands(), name.replace("-", "_")), arguments[1:])
+    _call(name, command, arguments[1:])
     return 0
 
 
@@ -103,15 +88,17 @@ def _dispatch(commands: type, arguments: Sequence[str]) -> int:
 SHIELD = "="
 
 
-def _call(function: Callable[..., None], words: Sequence[str]) -> None:
+def _call(name: str, command: Command, words: Sequence[str]) -> None:
     """Call a command through Fire, with the words exactly as they were typed: what a value means is Hydra's to say."""
+    import fire  # not at the top: help answers without it
+    from fire.decorators import SetParseFn
 
     @SetParseFn(lambda word: word.removeprefix(SHIELD))
     def call(*words: str) -> None:
-        function(*words)
+        command.run(words)
 
-    call.__doc__ = function.__doc__
-    fire.Fire(call, command=[f"{SHIELD}{word}" for word in words], name=f"commands.py {function.__name__}")
+    call.__doc__ = command.help
+    fire.Fire(call, command=[f"{SHIELD}{word}" for word in words], name=f"commands.py {name}")
 
 
 def _report(error: BaseException, arguments: Sequence[str]) -> int:

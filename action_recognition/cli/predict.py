@@ -1,28 +1,64 @@
 """The prediction commands."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-
-from action_recognition.config import Config
+from action_recognition.cli.command import Call, command
+from action_recognition.cli.next_commands import print_next
 from action_recognition.errors import ConfigError, ReportedError, VideoError
-from action_recognition.inference.backends import load_backend
-from action_recognition.inference.inputs import as_clips
-from action_recognition.inference.predictor import Predictor, expand_sources, predict_sources
-from action_recognition.tracking.run_folders import resolve_checkpoint
 from action_recognition.utils.text import printable
 
+if TYPE_CHECKING:
+    from rich.console import Console
 
-def run_prediction(config: Config, sources: Sequence[str], *, console: Console) -> None:
+    from action_recognition.config import Config
+
+# Inputs that the line of the next command names; a pattern of the shell may have given thousands.
+MOST_REPEATED = 3
+FURTHER = {"predict.video_dir": "labelled", "predict.output": "labels.json"}
+
+
+@command(groups=("predict", "export"), takes_inputs=True, fixed=("predict.backend=onnx",), instead="predict")
+def infer_from_onnx(call: Call) -> None:
+    """Label videos or folders of them with the ONNX model: infer-from-onnx INPUT ... [key=value ...]"""
+    _label("infer-from-onnx", call)
+
+
+@command(groups=("predict", "evaluation", "export"), takes_inputs=True)
+def predict(call: Call) -> None:
+    """Label videos on any backend: predict INPUT ... [predict.backend=torch|onnx|tensorrt]"""
+    _label("predict", call)
+
+
+def _label(name: str, call: Call) -> None:
+    from action_recognition.config import key_of
+
+    run_prediction(call.config, call.inputs, console=call.console)
+    given = {key_of(override) for override in call.overrides}
+    named = call.inputs if len(call.inputs) <= MOST_REPEATED else ["INPUT"]
+    again = [
+        shlex.join([name, *named, *call.overrides, f"{key}={value}"])
+        for key, value in FURTHER.items()
+        if key not in given
+    ]
+    print_next(call.console, *(f"python commands.py {line}" for line in again[:1]))
+
+
+def run_prediction(config: "Config", sources: Sequence[str], *, console: "Console") -> None:
     """Label `sources` with the backend of `predict.backend`.
 
     Raises:
         ConfigError: without sources, or without a model.
         VideoError: at the end, if some video could not be read; each was named when it was met.
     """
+    from action_recognition.inference.backends import load_backend
+    from action_recognition.inference.inputs import as_clips
+    from action_recognition.inference.predictor import Predictor, expand_sources, predict_sources
+
     if not sources:
-        raise ConfigError("no video given; expected files or folders: python commands.py predict SOURCE ...")
+        raise ConfigError("no video given; expected files or folders: python commands.py predict INPUT ...")
     paths = expand_sources(sources)
     settings = config.predict
     backend = load_backend(model_path(config), kind=settings.backend, device=settings.device)
@@ -47,8 +83,10 @@ def run_prediction(config: Config, sources: Sequence[str], *, console: Console) 
         raise VideoError(f"{len(errors)} of {len(paths)} videos could not be read or written")
 
 
-def model_path(config: Config) -> Path:
+def model_path(config: "Config") -> Path:
     """`predict.model`, or what the backend's export command writes."""
+    from action_recognition.tracking.run_folders import resolve_checkpoint
+
     if config.predict.model:
         return Path(config.predict.model)
     if config.predict.backend == "onnx":

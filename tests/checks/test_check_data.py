@@ -12,6 +12,7 @@ from rich.console import Console
 
 from action_recognition.checks import thumbnails
 from action_recognition.checks.duplicates import common_footage, find_exact_duplicates, frame_vectors
+from action_recognition.checks.examine import examine
 from action_recognition.checks.findings import (
     HeaderBias,
     find_frame_mismatches,
@@ -20,7 +21,6 @@ from action_recognition.checks.findings import (
     named_class,
 )
 from action_recognition.checks.overview import length_bins, measure_leakage
-from action_recognition.cli.check_data import examine
 from action_recognition.config import load_config
 from action_recognition.contract import ClipContract
 from action_recognition.datasets.records import ClipRecord, Manifest

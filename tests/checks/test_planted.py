@@ -7,7 +7,7 @@ import pytest
 from helpers.planting import Planting
 from rich.console import Console
 
-from action_recognition.cli.check_data import examine
+from action_recognition.checks.examine import examine
 from action_recognition.config import load_config
 from action_recognition.datasets.hmdb51 import parse_clip_name
 

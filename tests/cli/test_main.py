@@ -9,8 +9,10 @@ from helpers.support import ROOT
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from action_recognition.cli.commands import Commands
-from action_recognition.cli.main import command_names, main, split_arguments
+from action_recognition.cli.command import Command
+from action_recognition.cli.commands import COMMANDS
+from action_recognition.cli.main import main
+from action_recognition.cli.words import split_words
 
 
 @pytest.mark.parametrize("words", [(), ("--help",), ("help",)])
@@ -18,16 +20,15 @@ def test_help_lists_every_command_with_one_line(run_cli, words):
     result = run_cli(*words)
     assert result.code == 0
     lines = result.out.splitlines()
-    for name in command_names(Commands):
+    for name in COMMANDS:
         assert sum(line.split()[:1] == [name] for line in lines) == 1
 
 
 def test_help_does_not_import_torch_or_hydra():
-    code = "import sys, commands; commands.main(commands.Commands, ['--help']); print(sorted(sys.modules))"
+    code = "import sys, commands; commands.main(['--help']); print(sorted(sys.modules))"
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     modules = result.stdout.splitlines()[-1]
-    assert "'fire'" in modules
-    assert not any(f"'{name}'" in modules for name in ("torch", "lightning", "hydra", "mlflow", "numpy", "cv2"))
+    assert not any(f"'{name}'" in modules for name in ("torch", "lightning", "hydra", "mlflow", "numpy", "cv2", "fire"))
 
 
 def test_help_of_one_command_shows_its_text(run_cli):
@@ -70,19 +71,21 @@ def test_sources_and_overrides_are_told_apart(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a=b.avi").write_bytes(b"")
     words = ["a=b.avi", "missing.avi", "predict.top_k=2", "~data", "+x.y=1"]
-    assert split_arguments(words) == (["a=b.avi", "missing.avi", "~data"], ["predict.top_k=2", "+x.y=1"])
+    assert split_words(words) == (["a=b.avi", "missing.avi", "~data"], ["predict.top_k=2", "+x.y=1"])
 
 
-class Remembering:
-    """Commands that keep the words they were given."""
+GIVEN: list[tuple[str, ...]] = []
 
-    given: tuple[object, ...] = ()
 
-    def keep(self, *words: str) -> None:
-        Remembering.given = words
+def _break_down(words):
+    raise ZeroDivisionError("line one\nline two")
 
-    def break_down(self, *words: str) -> None:
-        raise ZeroDivisionError("line one\nline two")
+
+keep = Command(function=lambda words: GIVEN.append(tuple(words)), composes=False)
+break_down = Command(function=_break_down, composes=False)
+numpy = Command(function=lambda words: np.empty(2**60, dtype=np.uint8), composes=False)
+torch_ = Command(function=lambda words: torch.empty(2**60, dtype=torch.uint8), composes=False)
+MINE = {name.rstrip("_").replace("_", "-"): f"{__name__}:{name}" for name in ("keep", "break_down", "numpy", "torch_")}
 
 
 WORDS = ["2024", "0", "1e5", "None", "[a]", "{a: 1}", "true", "'x'", "a=b", "a b = c", "\u00fc\udcff", "", "=", "#x"]
@@ -91,27 +94,27 @@ WORDS = ["2024", "0", "1e5", "None", "[a]", "{a: 1}", "true", "'x'", "a=b", "a b
 @given(st.lists(st.text().filter(lambda word: not word.startswith("-"))))
 @example(WORDS)
 def test_words_reach_a_command_as_they_were_typed(words):
-    assert main(Remembering, ["keep", *words]) == 0
-    assert Remembering.given == tuple(words)
+    assert main(["keep", *words], MINE) == 0
+    assert GIVEN[-1] == tuple(words)
 
 
 @pytest.mark.parametrize("word", ["-", "--", "--separator", "--help-me", "-x.avi"])
 def test_a_word_with_a_dash_is_refused_unless_it_is_a_file(word, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert main(Remembering, ["keep", word]) == 2
+    assert main(["keep", word], MINE) == 2
     assert capsys.readouterr().err == f"error: {word!r}: expected key=value, without dashes; keys are in conf/\n"
     Path(word).touch()
-    assert main(Remembering, ["keep", "a", word, "b"]) == 0
-    assert Remembering.given == ("a", word, "b")
+    assert main(["keep", "a", word, "b"], MINE) == 0
+    assert GIVEN[-1] == ("a", word, "b")
 
 
 def test_a_bug_is_one_line_that_names_its_traceback(capsys, monkeypatch):
     monkeypatch.delenv("DEBUG", raising=False)
-    assert main(Remembering, ["break-down"]) == 70
+    assert main(["break-down"], MINE) == 70
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: a bug in this program, not in how it was called: ZeroDivisionError: line one;")
     traceback = Path(line.rpartition(" ")[2])
-    assert "in break_down" in traceback.read_text()
+    assert "in _break_down" in traceback.read_text()
     traceback.unlink()
 
 
@@ -145,8 +148,9 @@ def test_output_that_nobody_takes_ends_a_command_without_a_traceback(words, outp
 
 
 def test_a_table_into_a_closed_pipe_ends_as_quietly():
-    code = "import sys, rich.console as r; from action_recognition import cli; "
-    code += "C = type('C', (), {'show': lambda self, *words: r.Console().print('x')}); sys.exit(cli.main(C, ['show']))"
+    code = "import sys, rich.console as r; from action_recognition.cli import command, main; show = command.Command("
+    code += "function=lambda words: r.Console().print('x'), composes=False); "
+    code += "sys.exit(main.main(['show'], {'show': '__main__:show'}))"
     line = f'(sleep 0.2; exec "$0" -c "{code}") | true'
     result = subprocess.run(
         ["bash", "-o", "pipefail", "-c", line, sys.executable], cwd=ROOT, capture_output=True, text=True
@@ -170,22 +174,12 @@ def test_what_cannot_be_meant_is_one_line(run_cli, words, expected):
 
 
 def test_a_key_given_twice_is_one_line(capsys):
-    assert main(Commands, ["train", "trainer.max_epochs=1", "trainer.max_epochs=2"]) == 1
+    assert main(["train", "trainer.max_epochs=1", "trainer.max_epochs=2"]) == 1
     assert capsys.readouterr().err == "error: trainer.max_epochs is given twice, as 1 and 2: expected one of them\n"
-
-
-class ShortOfMemory:
-    """Commands that ask for more memory than any machine has."""
-
-    def numpy(self) -> None:
-        np.empty(2**60, dtype=np.uint8)
-
-    def torch(self) -> None:
-        torch.empty(2**60, dtype=torch.uint8)
 
 
 @pytest.mark.parametrize("library", ["numpy", "torch"])
 def test_too_little_memory_is_one_line(library, capsys):
-    assert main(ShortOfMemory, [library]) == 1
+    assert main([library], MINE) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"error: not enough memory for {library}; a smaller data.batch_size")

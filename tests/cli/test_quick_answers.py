@@ -20,9 +20,8 @@ MISTAKES = {
 PROGRAM = """
 import sys
 from action_recognition.cli.main import main
-from action_recognition.cli.commands import Commands
 for line in sys.stdin.read().splitlines():
-    code = main(Commands, line.split())
+    code = main(line.split())
     print(code, sorted({"torch", "lightning", "mlflow"} & set(sys.modules)), flush=True)
 """
 

@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from action_recognition.cli.main import split_arguments
+from action_recognition.cli.words import split_words
 from action_recognition.config import load_config
 from action_recognition.config.parameter_files import read_overrides
 from action_recognition.errors import ConfigError
@@ -88,4 +88,4 @@ def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
 def test_it_is_no_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("@clip.avi").touch()
-    assert split_arguments(["@clip.avi", "@params.yaml", "a.avi"]) == (["@clip.avi", "a.avi"], ["@params.yaml"])
+    assert split_words(["@clip.avi", "@params.yaml", "a.avi"]) == (["@clip.avi", "a.avi"], ["@params.yaml"])

@@ -18,7 +18,6 @@ from helpers.mirror_server import Server, add_tree
 from helpers.support import moving_square, write_video
 from rich.console import Console
 
-from action_recognition.cli import download_data as command
 from action_recognition.cli.download_data import download_data
 from action_recognition.config import Config, FullSetConfig, MirrorsConfig, load_config
 from action_recognition.datasets import hmdb51
@@ -26,6 +25,7 @@ from action_recognition.datasets.records import read_records
 from action_recognition.download.completeness import IncompleteError, check_clips, read_lists
 from action_recognition.download.layout import Places, into_place, link_clips
 from action_recognition.errors import ConfigError, DataError
+from action_recognition.synthetic import videos
 
 ODD = "#1 & (2) ! ; [3] ~ @ + 'x'_wave_f_cm_np1_fr_med_0.avi"
 
@@ -505,7 +505,7 @@ def test_own_videos_need_no_lists(tiny_set, tmp_path, run_cli):
 
 
 def test_the_demo_set_is_rendered_once(tmp_path, run_cli, monkeypatch):
-    monkeypatch.setattr(command, "render_demo_set", partial(command.render_demo_set, clips_per_class=3))
+    monkeypatch.setattr(videos, "render_demo_set", partial(videos.render_demo_set, clips_per_class=3))
     assert "rendered the demo set" in run_cli("download-data").out
     before = tree(tmp_path / "data/demo")
     assert "data/demo/videos is there already" in run_cli("download-data", "data=demo").out

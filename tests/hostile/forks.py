@@ -101,10 +101,9 @@ def _be_command(folder: str, words: list[str], reading: int, writing: int) -> No
     sys.stdout, sys.stderr = os.fdopen(1, "w", buffering=1), os.fdopen(2, "w", buffering=1)
     code = 1
     try:
-        from action_recognition.cli.commands import Commands
         from action_recognition.cli.main import main
 
-        code = main(Commands, words)
+        code = main(words)
     except BaseException:
         import traceback
 

@@ -68,7 +68,6 @@ def streams_to(out: Path, err: Path) -> Iterator[None]:
 
 def run_command(words: Sequence[str], folder: Path) -> Said:
     """Run a command of the project in this process, with `folder` as its working directory."""
-    from action_recognition.cli.commands import Commands
     from action_recognition.cli.main import main
 
     out, err = folder.parent / "stdout", folder.parent / "stderr"
@@ -77,7 +76,7 @@ def run_command(words: Sequence[str], folder: Path) -> Said:
     try:
         with streams_to(out, err):
             try:
-                code = main(Commands, list(words))
+                code = main(list(words))
             except SystemExit as ended:
                 code = ended.code if isinstance(ended.code, int) else 1
             except BaseException:

@@ -25,13 +25,13 @@ from helpers.support import TINY_MODEL
 from rich.console import Console
 from torch.testing._internal.distributed.fake_pg import FakeStore
 
-from action_recognition.cli.export_onnx import real_clips
 from action_recognition.cli.export_shards import export_shards
 from action_recognition.config import load_config
 from action_recognition.data.datamodule import ClipDataModule, make_contract
 from action_recognition.data.load import load_manifest
 from action_recognition.datasets.manifest import build_manifest
 from action_recognition.errors import ConfigError, ContractError, DataError, MissingLibraryError
+from action_recognition.export.checkpoint import real_clips
 from action_recognition.models.module import VideoActionModel
 from action_recognition.readers.shards import files
 from action_recognition.readers.shards.exported_settings import as_exported

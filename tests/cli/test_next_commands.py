@@ -3,7 +3,7 @@ import shlex
 import pytest
 from rich.console import Console
 
-from action_recognition.cli.next_command import DATA, PLACES, print_next, with_overrides
+from action_recognition.cli.next_commands import DATA, PLACES, print_next, with_overrides
 from action_recognition.tracking.run_folders import last_run, remember_run
 
 FOLDER = ("data=folder", "data.videos_dir=my clips/it's")

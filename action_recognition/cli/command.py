@@ -1,0 +1,137 @@
+"""What a command is: the groups of `conf/` that it reads, what is checked before its slow imports, and its function."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from action_recognition.cli.next_commands import print_next, with_overrides
+from action_recognition.cli.words import split_words
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from action_recognition.config import Config
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One call of a command: its checked configuration, and where it prints."""
+
+    config: "Config"
+    console: "Console"
+    overrides: tuple[str, ...]  # as given
+    inputs: tuple[str, ...] = ()
+
+    def print_next(self, commands: Mapping[str, Sequence[str]]) -> None:
+        """Say what may follow: each command with those of the overrides whose keys it has to be told."""
+        print_next(self.console, *(with_overrides(name, self.overrides, keys) for name, keys in commands.items()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """A command. Its function is given a `Call`, or the words as they were typed where `composes` is False.
+
+    Configuration and folders are checked first. The function imports what is slow, such as torch, inside.
+
+    Args:
+        groups: the groups of `conf/` that it reads.
+        of_checkpoint: it takes the configuration that a checkpoint was trained with.
+        reads_videos: it cannot read shards.
+        needs_data: the folders of the data set have to be there.
+        makes_batches: a batch has to fit into memory.
+        takes_inputs: it is given videos or folders beside overrides.
+        fixed: overrides that the command itself gives; `instead` is the command that takes other values.
+    """
+
+    function: Callable[[Any], None]
+    composes: bool = True
+    groups: tuple[str, ...] = ()
+    of_checkpoint: bool = False
+    reads_videos: bool = False
+    needs_data: bool = False
+    makes_batches: bool = False
+    takes_inputs: bool = False
+    fixed: tuple[str, ...] = ()
+    instead: str = ""
+
+    @property
+    def help(self) -> str:
+        return inspect.getdoc(self.function) or ""
+
+    @property
+    def summary(self) -> str:
+        return self.help.partition("\n")[0]
+
+    def run(self, words: Sequence[str]) -> None:
+        """Check everything that can be checked at once, then do the work.
+
+        Raises:
+            UserError: for a wrong configuration, missing data, or whatever the command meets.
+        """
+        self.function(self.prepare(words) if self.composes else words)
+
+    def prepare(self, words: Sequence[str]) -> Call:
+        """The configuration that `words` and, where it is used, a checkpoint give; and the terminal.
+
+        Raises:
+            ConfigError: for a key, a value or a combination that cannot be used.
+            DataError: if the data is not there.
+        """
+        from rich.console import Console
+
+        from action_recognition.utils.rank import is_first_process
+        from action_recognition.video.pixel_limit import set_max_pixels
+
+        inputs, overrides = split_words(words) if self.takes_inputs else ([], list(words))
+        config = self.compose(overrides)
+        set_max_pixels(config.data.max_pixels)
+        if self.needs_data:
+            from action_recognition.data.places import check_places
+
+            check_places(config.data)
+        if self.makes_batches:
+            from action_recognition.data.memory_needed import check_batches_fit
+
+            views = config.data.test_clips * config.data.test_crops if self.of_checkpoint else 1
+            check_batches_fit(config.data, views=views)
+        console = Console(soft_wrap=True, quiet=not is_first_process())
+        return Call(config=config, console=console, overrides=tuple(overrides), inputs=tuple(inputs))
+
+    def compose(self, overrides: Sequence[str]) -> "Config":
+        """The configuration that this command would run with.
+
+        Raises:
+            ConfigError: for a key or a value that cannot be used here.
+        """
+        from action_recognition.config import check_given_once, load_config
+        from action_recognition.errors import ConfigError
+
+        check_given_once(overrides)
+        self._check_fixed(overrides)
+        config = load_config((*(set(self.fixed) - set(overrides)), *overrides))
+        if config.data.kind == "shards" and self.reads_videos:
+            raise ConfigError("data=shards: this command reads videos; name the data set itself, such as data=hmdb51")
+        if self.of_checkpoint or config.trainer.resume:
+            from action_recognition.models.checkpoint_config import config_of_checkpoint
+
+            return config_of_checkpoint(config)
+        if config.data.kind == "shards":
+            from action_recognition.readers.shards.exported_settings import as_exported
+
+            return as_exported(config)
+        return config
+
+    def _check_fixed(self, overrides: Sequence[str]) -> None:
+        from action_recognition.config import key_of
+        from action_recognition.errors import ConfigError
+
+        keys = {key_of(override) for override in overrides}
+        for fixed in self.fixed:
+            if (key := key_of(fixed)) in keys and fixed not in overrides:
+                raise ConfigError(f"{key} can be chosen with {self.instead}; expected {fixed} or nothing here")
+
+
+def command(**declared: Any) -> Callable[[Callable[[Any], None]], Command]:
+    """Make a `Command` of the function below it; takes the arguments of `Command`."""
+    return lambda function: Command(function=function, **declared)
