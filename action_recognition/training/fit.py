@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import lightning as L
-from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from rich.console import Console
 
@@ -38,7 +37,7 @@ from action_recognition.tracking.run_folders import (
 from action_recognition.training.averaging import weight_average
 from action_recognition.training.callbacks import EpochProgress, History
 from action_recognition.training.checkpoint_files import AtomicCheckpointIO
-from action_recognition.training.distributed import inherited_step_plan, share_batch_norm, share_step_plan
+from action_recognition.training.distributed import inherited_step_plan, process_settings, share_step_plan
 from action_recognition.training.feature_cache import make_feature_data
 from action_recognition.training.freezing import FreezeBackbone
 from action_recognition.training.loss_guard import LossGuard
@@ -46,7 +45,7 @@ from action_recognition.training.resumable import explaining_no_room, fit, go_on
 from action_recognition.training.run_stats import RunFacts, source_name
 from action_recognition.training.step import StepPlan, choose_step
 from action_recognition.transforms.motion_inputs import input_shape
-from action_recognition.utils.devices import check_devices, training_device
+from action_recognition.utils.devices import check_devices
 from action_recognition.utils.files import remove_abandoned, replace_file
 from action_recognition.utils.interruption import advising
 from action_recognition.utils.malloc import keep_freed_memory
@@ -145,7 +144,8 @@ def _train(
     # `best` and `last` mean this run as soon as it has a checkpoint, and not before.
     files = AtomicCheckpointIO(partial(remember_run, run_dir, plots_dir=config.plots_dir))
     trainer = make_trainer(config, plan, all_callbacks, tracker, files, has_val=has_val)
-    prepare_network(model, config, trainer)
+    if config.trainer.compile:
+        model.network.compile()
     advice = partial(go_on, config, run_dir, command)
     with advising(advice), explaining_no_room(advice):
         fit(trainer, model, fit_data, resume_from)
@@ -213,14 +213,6 @@ def recipe_callbacks(config: Config) -> list[Callback]:
     if settings.ema_decay is not None:
         made.append(weight_average(settings.ema_decay))
     return made
-
-
-def prepare_network(model: VideoActionModel, config: Config, trainer: L.Trainer) -> None:
-    """Compile, and let batch norm see all processes' batches where Lightning cannot do it."""
-    if trainer.world_size > 1 and isinstance(trainer.accelerator, CPUAccelerator):
-        share_batch_norm(model.network)
-    if config.trainer.compile:
-        model.network.compile()
 
 
 def report_skipped(model: VideoActionModel, manifest: Manifest, contract: ClipContract, console: Console) -> None:
@@ -301,10 +293,7 @@ def make_trainer(
         callbacks = [EarlyStopping("val_top1", mode="max", patience=settings.patience), *callbacks]
     return L.Trainer(
         max_epochs=settings.max_epochs,
-        accelerator=settings.accelerator,
-        devices=settings.devices,
-        strategy="auto" if settings.devices in (1, "auto") else "ddp",
-        sync_batchnorm=settings.devices != 1 and training_device(settings.accelerator).type == "cuda",
+        **process_settings(settings),
         precision=plan.precision,
         accumulate_grad_batches=settings.accumulate,
         gradient_clip_val=settings.gradient_clip,
