@@ -14,6 +14,7 @@ Units = Annotated[int, Range(1, 65536)]
 Layers = Annotated[int, Range(1, 100)]
 
 NETWORK_ARGUMENTS: Mapping[str, Any] = {
+    "backbone": str,
     "variant": Annotated[str, Choice("original", "adapted")],
     "head": Annotated[str, Choice("linear", "light", "conv", "baseline")],
     "pooling": Annotated[str, Choice("average", "temporal_shift", "transformer")],

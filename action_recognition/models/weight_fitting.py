@@ -46,7 +46,8 @@ def fit_tensor(name: str, tensor: Tensor, here: Tensor, *, is_stem: bool) -> tup
         before, after = tensor.shape[1], here.shape[1]
         mean = tensor.mean(dim=1, keepdim=True) * (before / after)
         return mean.expand_as(here).contiguous(), f"stem from {before} to {after} channels"
-    if any(part.startswith(("pos_", "position", "rel_pos")) for part in name.split(".")):
+    # Not timm's `pos_embed`: its places lie on a grid, not on a line.
+    if any(part.startswith(("pos_", "position", "rel_pos")) and part != "pos_embed" for part in name.split(".")):
         return _interpolated(tensor, dim=differing[0], length=here.shape[differing[0]]), "positions interpolated"
     return None
 

@@ -26,6 +26,7 @@ NETWORKS: Mapping[str, tuple[str, str]] = {
     "efficientnet_b0": ("frame", "EfficientNetB0"),
     "efficientnet_b7": ("frame", "EfficientNetB7"),
     "mobilenet_v2": ("frame", "MobileNetV2"),
+    "timm": ("timm_frames", "TimmFrames"),
 }
 
 

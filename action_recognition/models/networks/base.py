@@ -17,12 +17,11 @@ class ActionNetwork(nn.Module):
     """
 
     pretrained_prefix: ClassVar[str] = ""
-    classifier_prefix: ClassVar[str | None] = None
+    classifier_prefix: str | None = None
 
     head: nn.Module
 
-    @classmethod
-    def weight_names(cls) -> Mapping[str, str]:
+    def weight_names(self) -> Mapping[str, str]:
         """Published weights: name to URL, whose file name ends in the start of its SHA-256 (`name-0a1b2c3d.pth`)."""
         return {}
 

@@ -97,9 +97,8 @@ class FrameNetwork(ActionNetwork):
             p = DROPOUT[head] if dropout is None else dropout
             self.head = _frame_head(head, out, num_classes, dropout=p, frame_size=(height, width))
 
-    @classmethod
-    def weight_names(cls) -> Mapping[str, str]:
-        return published_weights(cls.backbone_name)
+    def weight_names(self) -> Mapping[str, str]:
+        return published_weights(self.backbone_name)
 
     def maps(self, clip_BCTHW: Tensor) -> Tensor:
         """The backbone's last map of every frame, `[B, T, D, h, w]`.

@@ -69,10 +69,9 @@ class TorchvisionVideo(ActionNetwork):
         made: nn.Module = get_model(cls.builder, weights=None, **options)
         return made
 
-    @classmethod
-    def weight_names(cls) -> Mapping[str, str]:
+    def weight_names(self) -> Mapping[str, str]:
         # __members__, because DEFAULT is another name of one of them.
-        return {name: weight.url for name, weight in get_model_weights(cls.builder).__members__.items()}
+        return {name: weight.url for name, weight in get_model_weights(self.builder).__members__.items()}
 
     def features(self, clip_BCTHW: Tensor) -> Tensor:
         features_BD: Tensor = self.backbone(clip_BCTHW)

@@ -21,8 +21,7 @@ FRAMES = "mobilenet_v2"
 class AppearanceStream(nn.Sequential):
     """A frame backbone that knows the names of published weights."""
 
-    @classmethod
-    def weight_names(cls) -> Mapping[str, str]:
+    def weight_names(self) -> Mapping[str, str]:
         return published_weights(FRAMES)
 
 
