@@ -1,10 +1,11 @@
-"""RandAugment and random erasing with torchvision's operations: one draw a clip, for all of its frames."""
+"""RandAugment and random erasing with torchvision's operations: one draw per clip, for all of its frames."""
 
 import torch
 from torch import Tensor
 from torchvision.transforms import v2
 
 from action_recognition.config import AugmentConfig
+from action_recognition.transforms.seeded import seeded
 
 # RandAugment's magnitudes as in the paper (Cubuk et al. 2019, arXiv:1909.13719), 0 to 10.
 MAGNITUDES = 11
@@ -18,8 +19,7 @@ def augment_clip(clip_CTHW: Tensor, config: AugmentConfig, *, seed: int) -> Tens
     2017, arXiv:1708.04896), the same in every frame.
     """
     frames_TCHW = clip_CTHW.transpose(0, 1)
-    with torch.random.fork_rng(devices=[]):  # torchvision draws from the global generator
-        torch.manual_seed(seed)
+    with seeded(seed):
         if config.randaugment_ops and frames_TCHW.shape[1] == RGB:
             operations = v2.RandAugment(
                 config.randaugment_ops, round(config.randaugment_magnitude), num_magnitude_bins=MAGNITUDES

@@ -1,9 +1,8 @@
 """Mixup and CutMix: two examples in one, and a label that says how much of each."""
 
-import numpy as np
-import torch
-import torch.nn.functional as F
 from torch import Tensor
+
+from action_recognition.transforms.seeded import seeded
 
 
 def mix(
@@ -15,7 +14,7 @@ def mix(
     cutmix_alpha: float,
     seed: int,
 ) -> tuple[Tensor, Tensor]:
-    """Mix every example of a batch with the one before it.
+    """Mix every example of a batch with the one before it, by torchvision's transforms.
 
     Mixup (Zhang et al. 2017, arXiv:1710.09412) blends; CutMix (Yun et al. 2019, arXiv:1905.04899) puts a box of the
     other clip into every frame. Where both have an alpha, one of them is drawn for the batch.
@@ -29,33 +28,15 @@ def mix(
     Returns:
         Mixed inputs, float, and labels `[B, num_classes]`, rows of which sum to 1.
     """
-    generator = np.random.default_rng(seed)
-    cut = inputs.ndim == 5 and generator.random() < _cut_probability(mixup_alpha, cutmix_alpha)
-    alpha = cutmix_alpha if cut else mixup_alpha or cutmix_alpha
-    share = float(generator.beta(alpha, alpha))
-    other = inputs.roll(1, dims=0)
-    if cut:
-        mixed, share = _paste(inputs, other, share, generator)
-    else:
-        mixed = torch.lerp(other.float(), inputs.float(), share)
-    label_BK = F.one_hot(label_B, num_classes).float()
-    return mixed, torch.lerp(label_BK.roll(1, dims=0), label_BK, share)
+    from torchvision.transforms import v2  # takes a second: only where clips are mixed
 
-
-def _cut_probability(mixup_alpha: float, cutmix_alpha: float) -> float:
-    """Probability that a batch is cut rather than blended."""
-    if not cutmix_alpha:
-        return 0.0
-    return 0.5 if mixup_alpha else 1.0
-
-
-def _paste(inputs: Tensor, other: Tensor, share: float, generator: np.random.Generator) -> tuple[Tensor, float]:
-    """`inputs` with a box of `other` of about `1 - share` of the frame, and the share of `inputs` that is left."""
-    height, width = inputs.shape[-2:]
-    half_height, half_width = (0.5 * np.sqrt(1 - share) * side for side in (height, width))
-    y, x = generator.integers(height), generator.integers(width)
-    top, bottom = (int(np.clip(edge, 0, height)) for edge in (y - half_height, y + half_height))
-    left, right = (int(np.clip(edge, 0, width)) for edge in (x - half_width, x + half_width))
-    mixed = inputs.clone()
-    mixed[..., top:bottom, left:right] = other[..., top:bottom, left:right]
-    return mixed, 1 - (bottom - top) * (right - left) / (height * width)
+    ways: list[v2.Transform] = []
+    if cutmix_alpha and inputs.ndim == 5:
+        ways.append(v2.CutMix(alpha=cutmix_alpha, num_classes=num_classes))
+    if mixup_alpha or not ways:
+        ways.append(v2.MixUp(alpha=mixup_alpha or cutmix_alpha, num_classes=num_classes))
+    # Both see a batch of images: frames as channels, or features as images of one pixel.
+    images = inputs.float().flatten(1, 2) if inputs.ndim == 5 else inputs.float().reshape(len(inputs), -1, 1, 1)
+    with seeded(seed):
+        mixed, label_BK = v2.RandomChoice(ways)(images, label_B)
+    return mixed.reshape(inputs.shape), label_BK
