@@ -78,7 +78,7 @@ def main() -> None:
     results: dict[str, Result] = {}
     with tempfile.TemporaryDirectory() as scratch:
         os.chdir(scratch)  # caches and plots
-        results["reference"] = run_reference([*single, "data.frames=16", "data.stride=2", "data.test_clips=3"], console)
+        results["reference"] = run_reference([*single, "clip.frames=16", "clip.stride=2", "data.test_clips=3"], console)
         results["transfer"] = run_experiment(["experiment=hmdb51_transfer", *transfer, *data], console)
         results["scratch"] = run_experiment(["experiment=hmdb51_scratch", *data], console, store=True)
         results["single_frame"] = run_experiment(single, console)
@@ -119,8 +119,8 @@ def run_reference(overrides: Sequence[str], console: Console) -> Result:
     config = load_config(overrides)
     console.rule("reference: frame features and logistic regression", align="left")
     manifest = load_manifest(config, console)
-    contract = make_contract(config.data, manifest)
-    datamodule = ClipDataModule(config.data, manifest, contract, seed=0)
+    contract = make_contract(config, manifest)
+    datamodule = ClipDataModule(config, manifest, contract, seed=0)
     model = VideoActionModel(contract.to_dict(), config.model).eval()
     console.print(load_pretrained(model.network, config.model.weights, network_name="mobilenet_v2").line())
     start = time.perf_counter()

@@ -119,14 +119,14 @@ def make_config(arguments: argparse.Namespace) -> Config:
             f"data.videos_dir='{arguments.videos}'",
             "data.test_fraction=0",
             "data.val_fraction=0",
-            f"data.frames={arguments.frames}",
-            f"data.stride={arguments.stride}",
-            f"data.short_side={arguments.short_side}",
-            f"data.size={arguments.short_side}",
+            f"clip.frames={arguments.frames}",
+            f"clip.stride={arguments.stride}",
+            f"clip.short_side={arguments.short_side}",
+            f"clip.size={arguments.short_side}",
             f"data.batch_size={arguments.batch_size}",
             "data.num_workers=0",
             # The peer has no such thing.
-            "data.augment.temporal_jitter=false",
+            "augment.temporal_jitter=false",
         ]
     )
 
@@ -141,7 +141,7 @@ def pick_clips(manifest: Manifest, count: int) -> Manifest:
 def build(manifest: Manifest, config: Config, root: Path, codec: str) -> tuple[int, float]:
     """Bytes on disk, and the seconds that it took."""
     began = time.perf_counter()
-    entry_format = StoreFormat(codec=codec, short_side=config.data.short_side, quality=config.data.cache.quality)
+    entry_format = StoreFormat(codec=codec, short_side=config.clip.short_side, quality=config.data.cache.quality)
     build_store(distinct(manifest.records), manifest.videos_dir, root, entry_format)
     seconds = time.perf_counter() - began
     return sum(path.stat().st_size for path in root.rglob("*") if path.is_file()), seconds
@@ -149,8 +149,8 @@ def build(manifest: Manifest, config: Config, root: Path, codec: str) -> tuple[i
 
 def datamodule(manifest: Manifest, config: Config, root: Path | None) -> ClipDataModule:
     cache = replace(config.data.cache, dir=str(root) if root else None)
-    data = replace(config.data, cache=cache)
-    return ClipDataModule(data, manifest, make_contract(data, manifest), seed=0)
+    own = replace(config, data=replace(config.data, cache=cache))
+    return ClipDataModule(own, manifest, make_contract(own, manifest), seed=0)
 
 
 def loader_epoch(module: ClipDataModule) -> Epoch:

@@ -120,10 +120,10 @@ def arm_config(videos_dir: Path, scratch: Path, name: str, options: argparse.Nam
             f"data.splits_dir='{scratch / name / 'splits'}'",
             f"data.cache.dir='{scratch / 'store'}'",
             "data.val_fraction=0",
-            "data.short_side=72",
-            "data.size=64",
-            "data.frames=16",
-            "data.stride=2",
+            "clip.short_side=72",
+            "clip.size=64",
+            "clip.frames=16",
+            "clip.stride=2",
             f"trainer.max_epochs={options.epochs}",
             # Not `auto`: both arms are to run alike, here and elsewhere.
             "trainer.precision=32-true",
@@ -136,7 +136,7 @@ def arm_config(videos_dir: Path, scratch: Path, name: str, options: argparse.Nam
 
 
 def train_and_judge(config: Config, console: Console) -> tuple[Leakage, Metrics]:
-    (leakage,) = measure_leakage(build_manifest(config.data))
+    (leakage,) = measure_leakage(build_manifest(config))
     console.print(f"leakage: {leakage}", highlight=False)
     result = train(config, console=console)
     evaluation = evaluate(config, result.run_dir / "checkpoints" / "last.ckpt", console=console)

@@ -178,10 +178,10 @@ def gpu_waiting(options: argparse.Namespace, console: Console) -> dict[str, floa
         config = load_config(["data=hmdb51", "model=r3d_18", *places, *store])
         cache_data(config, console=console)
         manifest = load_manifest(config, console)
-        contract = make_contract(config.data, manifest)
-        datamodule = ClipDataModule(config.data, manifest, contract, seed=0)
+        contract = make_contract(config, manifest)
+        datamodule = ClipDataModule(config, manifest, contract, seed=0)
         device, plan = training_device("auto"), plan_of("r3d_18", options)
-        model = VideoActionModel(contract.to_dict(), config.model, augment=config.data.augment)
+        model = VideoActionModel(contract.to_dict(), config.model, augment=config.augment)
         model = model.to(device, memory_format=torch.channels_last_3d).train()
         optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
         for _ in range(2):  # the second epoch counts: the first one starts workers and chooses algorithms

@@ -61,7 +61,7 @@ def tiny_overrides(tiny_set: Path, tmp_path: Path) -> list[str]:
         "data.num_workers=0",
         "data.test_clips=2",
         *TINY_MODEL,
-        "data.stride=2",
+        "clip.stride=2",
         "trainer.max_epochs=2",
         "trainer.accelerator=cpu",
         "trainer.precision=32-true",

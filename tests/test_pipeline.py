@@ -71,7 +71,7 @@ def test_the_runs_are_in_mlflow(run_cli, tiny_overrides, tmp_path):
     )
     assert run.info.run_name == "first"
     assert run.info.status == "FINISHED"
-    assert run.data.params["data.frames"] == "4"
+    assert run.data.params["clip.frames"] == "4"
     assert run.data.params["optimizer.lr"] == "0.002"
     assert len(client.get_metric_history(run.info.run_id, "val_top1")) == 2
     # What is one number is no chart.

@@ -40,7 +40,7 @@ def examine(config: Config, *, console: Console) -> Checked:
     """
     data = config.data
     manifest = load_manifest(config, console)
-    contract = make_contract(data, manifest)
+    contract = make_contract(config, manifest)
     listing = read_listing(data)
     readable = [record for record in manifest.records if not record.error]
     with progress_bar("decoding clips", console=console) as progress:

@@ -138,7 +138,7 @@ def _length_line(records: Sequence[ClipRecord], contract: ClipContract) -> str:
         return ""
     return (
         f"{shorter} of {len(records)} clips have fewer frames than the {contract.span} that the model's "
-        f"{contract.frames} frames at stride {contract.stride} span: data.short_clip={contract.short_clip} applies"
+        f"{contract.frames} frames at stride {contract.stride} span: clip.short_clip={contract.short_clip} applies"
     )
 
 

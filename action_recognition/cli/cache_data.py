@@ -41,7 +41,7 @@ def cache_data(config: "Config", *, console: "Console") -> None:
         line = f"data={config.data.name}: images are read as they are; nothing to cache"
         console.print(line, highlight=False, markup=False)
         return
-    settings, short_side = config.data.cache, config.data.short_side
+    settings, short_side = config.data.cache, config.clip.short_side
     if settings.dir is None:
         raise ConfigError("data.cache.dir=null: the store needs a folder, for example data.cache.dir=store/mine")
     root = Path(settings.dir)

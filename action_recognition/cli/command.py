@@ -94,7 +94,7 @@ class Command:
             from action_recognition.data.memory_needed import check_batches_fit
 
             views = config.data.test_clips * config.data.test_crops if self.of_checkpoint else 1
-            check_batches_fit(config.data, views=views)
+            check_batches_fit(config, views=views)
         console = Console(soft_wrap=True, quiet=not is_first_process())
         return Call(config=config, console=console, overrides=tuple(overrides), inputs=tuple(inputs))
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from action_recognition.config import Config
     from action_recognition.evaluation.metrics import Metrics
 
-SINGLE_FRAME = ("data.frames=1", "data.stride=1", "evaluation.metrics=plots/single_frame/metrics.json")
+SINGLE_FRAME = ("clip.frames=1", "clip.stride=1", "evaluation.metrics=plots/single_frame/metrics.json")
 
 
 @command(groups=("data", "model", "optimizer", "trainer", "evaluation", "tracking", "export", "predict"))
@@ -53,10 +53,10 @@ def run_demo(overrides: Sequence[str], *, console: "Console") -> None:
     _say(console, "download-data data=demo")
     download_data(config, console=console)
 
-    _say(console, "train-ml-flow data.frames=1 data.stride=1", "(control)")
+    _say(console, "train-ml-flow clip.frames=1 clip.stride=1", "(control)")
     scores["one frame"] = _train_and_judge([*base, *SINGLE_FRAME], console, dvc=False)
     _say(console, "train-ml-flow-dvc experiment=demo")
-    scores[f"{config.data.frames} frames"] = _train_and_judge(base, console, dvc=True)
+    scores[f"{config.clip.frames} frames"] = _train_and_judge(base, console, dvc=True)
 
     _say(console, "export-onnx")
     trained = config_of_checkpoint(load_config(base))
@@ -92,7 +92,7 @@ def a_test_video(config: "Config") -> Path:
     """The first test clip of the data set: one that no training has seen."""
     from action_recognition.datasets.manifest import build_manifest
 
-    manifest = build_manifest(config.data)
+    manifest = build_manifest(config)
     return manifest.videos_dir / manifest.split("test")[0].path
 
 

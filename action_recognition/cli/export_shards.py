@@ -11,7 +11,7 @@ from action_recognition.errors import ConfigError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from action_recognition.config import Config, DataConfig
+    from action_recognition.config import Config
     from action_recognition.datasets.records import ClipRecord, Manifest
     from action_recognition.readers.shards.write import ReadJpegs
 
@@ -47,7 +47,7 @@ def export_shards(config: "Config", *, console: "Console") -> None:
         raise ConfigError(f"data={data.name}: shards hold videos; images are copied and trained on as they are")
     directory = Path(data.shards.dir)
     manifest = load_manifest(config, console)
-    contract = make_contract(data, manifest)
+    contract = make_contract(config, manifest)
     report_unusable(manifest, contract, console)
     with progress_bar("exporting", console=console) as progress:
         index = write_shards(
@@ -57,7 +57,7 @@ def export_shards(config: "Config", *, console: "Console") -> None:
             name=data.name,
             jpeg_quality=data.shards.jpeg_quality,
             max_bytes=int(data.shards.max_megabytes * 1e6),
-            read_jpegs=_jpeg_reader(data, manifest, console),
+            read_jpegs=_jpeg_reader(config, manifest, console),
             progress=progress,
         )
     counts = ", ".join(f"{sum(s.clips for s in index.shards if s.split == split)} {split}" for split in SHARD_SPLITS)
@@ -67,7 +67,7 @@ def export_shards(config: "Config", *, console: "Console") -> None:
     )
 
 
-def _jpeg_reader(data: "DataConfig", manifest: "Manifest", console: "Console") -> "ReadJpegs":
+def _jpeg_reader(config: "Config", manifest: "Manifest", console: "Console") -> "ReadJpegs":
     """Frames come from the clip store where it holds them: as they are, if they are JPEG of the same quality."""
     import numpy as np
 
@@ -77,13 +77,14 @@ def _jpeg_reader(data: "DataConfig", manifest: "Manifest", console: "Console") -
     from action_recognition.readers.store.reader import JpegEntry
     from action_recognition.video.decoder import iter_frames
 
-    store, quality = open_store(data, short_side=data.short_side), data.shards.jpeg_quality
+    data, short_side = config.data, config.clip.short_side
+    store, quality = open_store(data, short_side=short_side), data.shards.jpeg_quality
     report_store(store, [record for split in SHARD_SPLITS for record in manifest.split(split)], console)
 
     def read(record: "ClipRecord") -> Sequence[bytes]:
         entry = store.entry(record.md5, frames=record.frames) if store else None
         if entry is None:
-            frames = iter_frames(Path(manifest.videos_dir) / record.path, short_side=data.short_side)
+            frames = iter_frames(Path(manifest.videos_dir) / record.path, short_side=short_side)
             return [encode_jpeg(frame_HWC, quality) for frame_HWC in frames]
         if isinstance(entry, JpegEntry) and data.cache.quality == quality:
             return [

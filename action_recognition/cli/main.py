@@ -123,7 +123,7 @@ def _report(error: BaseException, arguments: Sequence[str]) -> int:
         case OSError():
             _say(f"{error.strerror or first_line(error)}: {_failed_file(error, command)}")
         case _ if _is_out_of_memory(error):
-            what = "data.batch_size, data.frames, data.size or model"
+            what = "data.batch_size, clip.frames, clip.size or model"
             _say(f"not enough memory for {command}; a smaller {what} takes less")
         case _:
             what = f"{type(error).__name__}: {first_line(error)}"

@@ -3,10 +3,10 @@
 `load_config` turns overrides into plain dataclasses, so the rest of the code never meets an OmegaConf object.
 """
 
+from action_recognition.config.clip_schema import AugmentConfig, ClipConfig
 from action_recognition.config.compose import check_given_once, each_key_once, flatten, key_of, load_config, to_yaml
 from action_recognition.config.data_schema import (
     DATA_KINDS,
-    AugmentConfig,
     CacheConfig,
     DataConfig,
     FullSetConfig,
@@ -33,6 +33,7 @@ __all__ = [
     "DATA_KINDS",
     "AugmentConfig",
     "CacheConfig",
+    "ClipConfig",
     "CompareConfig",
     "Config",
     "DataConfig",

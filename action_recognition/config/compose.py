@@ -140,7 +140,7 @@ def _suggested(key: str, value: str = "") -> str:
 
 
 def flatten(config: Config) -> dict[str, Any]:
-    """The configuration as `{"data.frames": 16, ...}`, for MLflow parameters; without passwords, as `to_yaml`."""
+    """The configuration as `{"clip.frames": 16, ...}`, for MLflow parameters; without passwords, as `to_yaml`."""
     flat: dict[str, Any] = {}
 
     def visit(prefix: str, value: Any) -> None:

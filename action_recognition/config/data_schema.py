@@ -1,65 +1,28 @@
 """What the keys of the `data` group may be."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from action_recognition.config.checking import Section, shown
+from action_recognition.config.checking import Section
 from action_recognition.config.rules import (
-    ChannelMeans,
-    ChannelStds,
     Choice,
     Count,
     FolderName,
-    Interval,
     Length,
     Pattern,
     Range,
     Seed,
-    Share,
     ShareBelowOne,
 )
-from action_recognition.contract import SHORT_CLIP_POLICIES
-from action_recognition.errors import ConfigError, check_choice
+from action_recognition.errors import ConfigError
 
 MOST_PIXELS = 1 << 30  # OpenCV decodes no larger image
 DATA_KINDS = ("demo", "hmdb51", "ucf101", "folder", "shards", "stills", "depth")
 
-Pixels = Annotated[int, Range(1, 4096)]
 Megabytes = Annotated[float, Range(above=0, most=1_000_000)]
 JpegQuality = Annotated[int, Range(1, 100)]
-# A factor between 1 - x and 1 + x; beyond 1 it would turn colours round.
-ColorFactor = Annotated[float, Range(0, 1)]
-BetaParameter = Annotated[float, Range(0, 100)]
 SplitCounts = Annotated[list[Annotated[int, Range(0, 1_000_000_000)]], Length(3, 3)]
 SEQUENCE_GROUPS = ("subject", "label", "frame")
-
-
-@dataclass(kw_only=True)
-class AugmentConfig(Section):
-    """Training-time augmentation; `crop_scale` is the share of the frame's area, colour values are +- factors.
-
-    `randaugment_ops` of `randaugment_magnitude` (0-10) follow colour; `erasing_scale` is a share of the frame's area;
-    `mixup_alpha` and `cutmix_alpha` are the Beta distribution's parameter, 0 for none, one of the two drawn a batch.
-    """
-
-    KEY: ClassVar[str] = "data.augment"
-
-    crop_scale: Annotated[list[Annotated[float, Range(above=0, most=1)]], Interval()]
-    crop_ratio: Annotated[list[Annotated[float, Range(0.01, 100)]], Interval()]
-    flip_probability: Share
-    keep_direction: list[str]
-    brightness: ColorFactor
-    contrast: ColorFactor
-    saturation: ColorFactor
-    temporal_jitter: bool
-    randaugment_ops: Annotated[int, Range(0, 16)] = 0
-    randaugment_magnitude: Annotated[float, Range(0, 10)] = 9.0
-    erasing_probability: Share = 0.0
-    erasing_scale: Annotated[list[Annotated[float, Range(above=0, below=1)]], Interval()] = field(
-        default_factory=lambda: [0.02, 0.33]
-    )
-    mixup_alpha: BetaParameter = 0.0
-    cutmix_alpha: BetaParameter = 0.0
 
 
 @dataclass(kw_only=True)
@@ -135,7 +98,7 @@ class CacheConfig(Section):
 
 @dataclass(kw_only=True)
 class DataConfig(Section):
-    """A data set and how clips are cut from it."""
+    """A data set, its split, and how it is loaded."""
 
     KEY: ClassVar[str] = "data"
 
@@ -155,13 +118,6 @@ class DataConfig(Section):
     test_fraction: ShareBelowOne
     val_fraction: ShareBelowOne
     split_seed: Seed
-    frames: Annotated[int, Range(1, 4096)]
-    stride: Annotated[int, Range(1, 1000)]
-    short_side: Pixels
-    size: Pixels
-    short_clip: Annotated[str, Choice(*SHORT_CLIP_POLICIES)]
-    mean: ChannelMeans
-    std: ChannelStds
     batch_size: Annotated[int, Range(1, 65536)]
     num_workers: Annotated[int, Range(-1, 256)]
     test_clips: Annotated[int, Range(1, 1000)]
@@ -171,7 +127,6 @@ class DataConfig(Section):
     max_pixels: Annotated[int, Range(1, MOST_PIXELS)]
     cache: CacheConfig
     shards: ShardsConfig
-    augment: AugmentConfig
     in_memory: bool = False
     synthetic: bool = False
     labels_csv: str | None = None
@@ -180,27 +135,12 @@ class DataConfig(Section):
     sequence_pattern: Annotated[str, Pattern(SEQUENCE_GROUPS)] = r"(?P<subject>S\d+)-(?P<label>G\d+)-T(?P<frame>\d+)"
     sequence_length: Count | None = None
     min_sequence: Count = 6
-    bits: Annotated[int, Choice(8, 16)] = 8
 
     def check_together(self) -> None:
-        if self.kind != "shards" and self.short_side < self.size:  # shards bring what is not given here
-            line = f"data.short_side={self.short_side}: expected at least data.size={self.size}, which is cut from it"
-            raise ConfigError(line)
-        self._check_images()
-        if max(self.std) < 1 and max(map(abs, self.mean)) <= 1:
-            line = f"data.mean={shown(self.mean)}, data.std={shown(self.std)}: expected on the scale of pixels"
-            raise ConfigError(f"{line}, 0-255; multiply them by 255")
-
-    def _check_images(self) -> None:
-        """The keys of stills and depth sequences."""
-        check_choice("data.bits", self.bits, (8, 16) if self.kind == "depth" else (8,))
         if self.sequence_length is not None and self.sequence_length < self.min_sequence:
             line = f"data.sequence_length={self.sequence_length}: expected at least data.min_sequence"
             raise ConfigError(f"{line}={self.min_sequence}, below which sequences are not used")
         if self.synthetic and self.kind not in ("stills", "depth"):
             raise ConfigError(f"data.synthetic=true: not with data.kind={self.kind}; use data=stills_demo, depth_demo")
-        channels, what = (1, "depth has one channel, so one value") if self.kind == "depth" else (3, "RGB, so 3 values")
-        if (len(self.mean), len(self.std)) != (channels, channels):
-            raise ConfigError(f"data.mean={shown(self.mean)}, data.std={shown(self.std)}: {what} each")
         if both := sorted(set(self.train_subjects or ()) & set(self.test_subjects or ())):
             raise ConfigError(f"data.train_subjects and data.test_subjects: {both[0]} is in both; leave it in one")

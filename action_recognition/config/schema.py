@@ -3,11 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
 
-from action_recognition.config.checking import Section
+from action_recognition.config.checking import Section, shown
+from action_recognition.config.clip_schema import AugmentConfig, ClipConfig
 from action_recognition.config.data_schema import DataConfig
 from action_recognition.config.network_arguments import check_network_arguments
 from action_recognition.config.rules import Choice, Count, Internal, Range, Seed, ShareBelowOne, TextByPart, Words
-from action_recognition.errors import ConfigError
+from action_recognition.errors import ConfigError, check_choice
 
 # What a network is given instead of RGB frames; see `models.inputs`.
 INPUTS = ("rgb", "residual", "rgb_residual")
@@ -205,6 +206,8 @@ class Config(Section):
     """The whole configuration, one field a Hydra group."""
 
     plots_dir: str
+    clip: ClipConfig
+    augment: AugmentConfig
     data: DataConfig
     model: ModelConfig
     optimizer: OptimizerConfig
@@ -216,3 +219,13 @@ class Config(Section):
     compare: CompareConfig
     tune: TuneConfig
     overrides: Annotated[list[str], Internal()] = field(default_factory=list)
+
+    def check_together(self) -> None:
+        clip, depth = self.clip, self.data.kind == "depth"
+        if self.data.kind != "shards" and clip.short_side < clip.size:  # shards bring what is not given here
+            line = f"clip.short_side={clip.short_side}: expected at least clip.size={clip.size}, which is cut from it"
+            raise ConfigError(line)
+        check_choice("clip.bits", clip.bits, (8, 16) if depth else (8,))
+        channels, what = (1, "depth has one channel, so one value") if depth else (3, "RGB, so 3 values")
+        if (len(clip.mean), len(clip.std)) != (channels, channels):
+            raise ConfigError(f"clip.mean={shown(clip.mean)}, clip.std={shown(clip.std)}: {what} each")

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
-from action_recognition.config import DataConfig
+from action_recognition.config import Config
 from action_recognition.config.checking import shown
 from action_recognition.contract import ClipContract
 from action_recognition.data.dataset import ClipBatch, ClipDataset, already_collated
@@ -28,31 +28,32 @@ from action_recognition.utils.cpu import available_cores
 MAX_WORKERS = 8
 
 
-def make_contract(data: DataConfig, manifest: Manifest) -> ClipContract:
+def make_contract(config: Config, manifest: Manifest) -> ClipContract:
     """The clip contract that a data configuration and its manifest describe.
 
     Raises:
-        ConfigError: if `data.augment.keep_direction` names what is no class: the one that was meant would be mirrored.
+        ConfigError: if `augment.keep_direction` names what is no class: the one that was meant would be mirrored.
     """
-    unknown = [name for name in data.augment.keep_direction if name not in manifest.class_names]
+    unknown = [name for name in config.augment.keep_direction if name not in manifest.class_names]
     if unknown:
         close = did_you_mean(unknown[0], manifest.class_names)
         raise ConfigError(
-            f"data.augment.keep_direction: {shown(unknown[0])} is no class{close}; "
+            f"augment.keep_direction: {shown(unknown[0])} is no class{close}; "
             f"expected some of {shown(manifest.class_names)}"
         )
+    clip = config.clip
     return ClipContract(
-        frames=data.frames,
-        stride=data.stride,
-        short_side=data.short_side,
-        size=data.size,
-        mean=tuple(data.mean),
-        std=tuple(data.std),
+        frames=clip.frames,
+        stride=clip.stride,
+        short_side=clip.short_side,
+        size=clip.size,
+        mean=tuple(clip.mean),
+        std=tuple(clip.std),
         class_names=manifest.class_names,
-        short_clip=data.short_clip,
+        short_clip=clip.short_clip,
         data_hash=manifest.data_hash,
-        channels=len(data.mean),
-        bits=data.bits,
+        channels=len(clip.mean),
+        bits=clip.bits,
     )
 
 
@@ -80,13 +81,14 @@ class ClipDataModule(L.LightningDataModule):
         seed: of shuffling and clip positions.
     """
 
-    def __init__(self, data: DataConfig, manifest: Manifest, contract: ClipContract, *, seed: int) -> None:
+    def __init__(self, config: Config, manifest: Manifest, contract: ClipContract, *, seed: int) -> None:
         super().__init__()
-        self.data = data
+        self.config = config
+        self.data = config.data
         self.manifest = manifest
         self.contract = contract
         self.seed = seed
-        self.source = open_clip_reader(data, manifest, short_side=contract.short_side)
+        self.source = open_clip_reader(config, manifest, short_side=contract.short_side)
 
     def records(self, split: str) -> list[ClipRecord]:
         """Usable clips of a split.
@@ -142,7 +144,7 @@ class ClipDataModule(L.LightningDataModule):
         return np.array([number[record.label] for record in self.records(split)], dtype=np.int64)
 
     def _dataset(self, split: str, *, views: int, crops: int = 1) -> ClipDataset:
-        jitter = self.data.augment.temporal_jitter
+        jitter = self.config.augment.temporal_jitter
         videos_dir = Path(self.manifest.videos_dir)
         return ClipDataset(
             self.records(split),

@@ -20,7 +20,7 @@ def load_manifest(config: Config, console: Console) -> Manifest:
     else:
         what = "images" if config.data.kind in IMAGE_SOURCES else "videos"
         with progress_bar(f"reading {what}", console=console) as progress:
-            manifest = build_manifest(config.data, progress=progress)
+            manifest = build_manifest(config, progress=progress)
     counts = manifest.counts()
     found = ", ".join(f"{counts[name]} {name}" for name in SPLITS if counts[name])
     console.print(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import psutil
 
-from action_recognition.config import DataConfig
+from action_recognition.config import ClipConfig, Config
 from action_recognition.errors import ConfigError
 
 FLOAT_BYTES = 4
@@ -20,22 +20,23 @@ def machine_bytes() -> int:
         return total
 
 
-def batch_bytes(data: DataConfig, *, clips: int) -> int:
+def batch_bytes(clip: ClipConfig, *, clips: int) -> int:
     """What `clips` clips take at least: as they are read, and as the numbers that a network is given."""
-    values = clips * len(data.mean) * data.frames
-    return values * (data.short_side**2 * data.bits // 8 + data.size**2 * FLOAT_BYTES)
+    values = clips * len(clip.mean) * clip.frames
+    return values * (clip.short_side**2 * clip.bits // 8 + clip.size**2 * FLOAT_BYTES)
 
 
-def check_batches_fit(data: DataConfig, *, views: int = 1) -> None:
+def check_batches_fit(config: Config, *, views: int = 1) -> None:
     """Refuse settings whose batches, or `views` views of one video, are larger than this machine's memory.
 
     Raises:
         ConfigError: with both sizes.
     """
-    needed, there = batch_bytes(data, clips=max(data.batch_size, views)), machine_bytes()
+    clip, data = config.clip, config.data
+    needed, there = batch_bytes(clip, clips=max(data.batch_size, views)), machine_bytes()
     if needed > there:
-        settings = f"data.batch_size={data.batch_size}, data.frames={data.frames}, data.size={data.size}"
+        settings = f"data.batch_size={data.batch_size}, clip.frames={clip.frames}, clip.size={clip.size}"
         raise ConfigError(
-            f"{settings}, data.short_side={data.short_side}: one batch takes {needed / 1e9:,.0f} GB, "
+            f"{settings}, clip.short_side={clip.short_side}: one batch takes {needed / 1e9:,.0f} GB, "
             f"this machine has {there / 1e9:,.0f} GB; expected smaller ones"
         )

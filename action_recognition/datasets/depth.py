@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from action_recognition.config import DataConfig
+from action_recognition.config import Config, DataConfig
 from action_recognition.datasets.layout import class_folders
 from action_recognition.datasets.listed import ListedClip
 from action_recognition.datasets.splits import cut_by_source
@@ -22,7 +22,7 @@ from action_recognition.video.regular_files import size_bytes
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """Frames that follow each other; `path` names them in the form of `data.frames`."""
+    """Frames that follow each other; `path` names them as `video.clip_files` reads it."""
 
     path: str
     label: str
@@ -30,13 +30,13 @@ class Run:
     files: tuple[Path, ...]
 
 
-def list_sequences(data: DataConfig) -> list[ListedClip]:
+def list_sequences(config: Config) -> list[ListedClip]:
     """The sequences below `data.videos_dir` with their splits.
 
     Raises:
-        DataError: for a missing folder, no sequence, values of other than `data.bits`, or subjects that are not there.
+        DataError: for a missing folder, no sequence, values of other than `clip.bits`, or subjects that are not there.
     """
-    root = Path(data.videos_dir)
+    data, root = config.data, Path(config.data.videos_dir)
     if not root.is_dir():
         bring = f"python commands.py download-data data={data.name} brings it"
         raise DataError(f"data.videos_dir={root}: no such directory; {bring}")
@@ -46,7 +46,7 @@ def list_sequences(data: DataConfig) -> list[ListedClip]:
     if not sequences:
         raise DataError(f"data.videos_dir={root}: no images; expected <label>/<sequence>/<frames> or flat files")
     for sequence in sequences:
-        _check_bits(sequence.files[0], data.bits)
+        _check_bits(sequence.files[0], config.clip.bits)
     return assign_splits([_listed(sequence, root, data.min_sequence) for sequence in sequences], data)
 
 
@@ -107,7 +107,7 @@ def _check_bits(path: Path, bits: int) -> None:
             return  # the sequence will be listed as unreadable
     if found != bits:
         raise DataError(
-            f"{path}: {found} bits a value, data.bits={bits}; give data.bits={found}, with data.mean and data.std on "
+            f"{path}: {found} bits a value, clip.bits={bits}; give clip.bits={found}, with clip.mean and clip.std on "
             f"the scale 0-{2**found - 1}"
         )
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from action_recognition.config import DataConfig
+from action_recognition.config import Config, DataConfig
 from action_recognition.datasets import OFFICIAL_SOURCES, hmdb51
 from action_recognition.datasets.depth import list_sequences
 from action_recognition.datasets.folder import assign_folder_splits
@@ -27,11 +27,11 @@ from action_recognition.video.clip_files import clip_files, clip_md5, probe_clip
 from action_recognition.video.regular_files import size_bytes
 
 # Data sets of images: they list their clips and split them in one.
-IMAGE_SOURCES: dict[str, Callable[[DataConfig], list[ListedClip]]] = {"stills": list_stills, "depth": list_sequences}
+IMAGE_SOURCES: dict[str, Callable[[Config], list[ListedClip]]] = {"stills": list_stills, "depth": list_sequences}
 Progress = Callable[[int, int], None]
 
 
-def build_manifest(data: DataConfig, *, progress: Progress | None = None) -> Manifest:
+def build_manifest(config: Config, *, progress: Progress | None = None) -> Manifest:
     """List the clips of a data set, assign splits, and decode what has not been decoded before.
 
     Args:
@@ -40,10 +40,10 @@ def build_manifest(data: DataConfig, *, progress: Progress | None = None) -> Man
     Raises:
         DataError: on missing folders, a class without split file, or no clip at all.
     """
-    videos_dir = Path(data.videos_dir)
+    data, videos_dir = config.data, Path(config.data.videos_dir)
     if data.kind in IMAGE_SOURCES:
-        images = [ClipRecord(**asdict(clip)) for clip in IMAGE_SOURCES[data.kind](data)]
-        return _probed_manifest(images, data, progress)
+        images = [ClipRecord(**asdict(clip)) for clip in IMAGE_SOURCES[data.kind](config)]
+        return _probed_manifest(images, config, progress)
     official = OFFICIAL_SOURCES.get(data.kind)
     listed = [
         _named_record(video, label=folder.name, videos_dir=videos_dir, source=official or hmdb51)
@@ -52,12 +52,12 @@ def build_manifest(data: DataConfig, *, progress: Progress | None = None) -> Man
     ]
     if not listed:
         raise DataError(f"data.videos_dir={videos_dir}: no videos in its class folders")
-    return _probed_manifest(_cut_validation(_assign_splits(listed, data, official), data), data, progress)
+    return _probed_manifest(_cut_validation(_assign_splits(listed, data, official), data), config, progress)
 
 
-def _probed_manifest(listed: Sequence[ClipRecord], data: DataConfig, progress: Progress | None) -> Manifest:
-    videos_dir = Path(data.videos_dir)
-    probed = _probe_all(listed, data=data, progress=progress)
+def _probed_manifest(listed: Sequence[ClipRecord], config: Config, progress: Progress | None) -> Manifest:
+    data, videos_dir = config.data, Path(config.data.videos_dir)
+    probed = _probe_all(listed, config=config, progress=progress)
     manifest = Manifest(videos_dir, tuple(probed))
     if not manifest.split("train"):
         under = f" under split {data.split}" if data.kind not in IMAGE_SOURCES else ""
@@ -102,8 +102,9 @@ def _cache_paths(data: DataConfig) -> tuple[Path, ...]:
     return Path(data.dir) / "manifest.csv", Path(".cache/manifests") / f"{data.name}-{key}.csv"
 
 
-def _probe_all(records: Sequence[ClipRecord], *, data: DataConfig, progress: Progress | None) -> list[ClipRecord]:
-    videos_dir, caches, channels = Path(data.videos_dir), _cache_paths(data), len(data.mean)
+def _probe_all(records: Sequence[ClipRecord], *, config: Config, progress: Progress | None) -> list[ClipRecord]:
+    videos_dir, caches = Path(config.data.videos_dir), _cache_paths(config.data)
+    channels = config.clip.channels
     known = {(r.path, r.size_bytes): r for cache in caches for r in _still_true(cache, videos_dir)}
     # What has an error already, such as too few frames, is not used, so not decoded.
     missing = [r for r in records if not r.error and (r.path, r.size_bytes) not in known]

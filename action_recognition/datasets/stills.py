@@ -13,7 +13,7 @@ from dataclasses import replace
 from math import ceil, floor
 from pathlib import Path
 
-from action_recognition.config import DataConfig
+from action_recognition.config import Config, DataConfig
 from action_recognition.datasets.listed import ListedClip
 from action_recognition.datasets.lists import read_text
 from action_recognition.errors import DataError
@@ -24,7 +24,7 @@ COLUMNS = ("filename", "label")
 VALUE = Text(1000)
 
 
-def list_stills(data: DataConfig) -> list[ListedClip]:
+def list_stills(config: Config) -> list[ListedClip]:
     """One clip an image that `data.labels_csv` names, with its split.
 
     An image that is not there is listed with an error, as an unreadable one will be.
@@ -32,7 +32,7 @@ def list_stills(data: DataConfig) -> list[ListedClip]:
     Raises:
         DataError: without CSV or folder, on a row without label, or an image of two labels.
     """
-    images_dir = Path(data.videos_dir)
+    data, images_dir = config.data, Path(config.data.videos_dir)
     if not images_dir.is_dir():
         bring = f"python commands.py download-data data={data.name} brings it"
         raise DataError(f"data.videos_dir={images_dir}: no such directory; {bring}")

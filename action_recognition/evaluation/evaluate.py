@@ -55,7 +55,7 @@ def evaluate(config: Config, checkpoint: Path, *, console: Console) -> Evaluatio
     keep_freed_memory()
     device = training_device(config.trainer.accelerator)
     model = VideoActionModel.from_checkpoint(checkpoint, device=device)
-    datamodule = ClipDataModule(config.data, load_manifest(config, console), model.contract, seed=0)
+    datamodule = ClipDataModule(config, load_manifest(config, console), model.contract, seed=0)
     records = datamodule.records(config.evaluation.split)
     check_leakage(records, model, config)
 

@@ -46,7 +46,7 @@ def real_clips(config: Config, model: VideoActionModel, console: Console) -> NDA
     if not usable or config.export.parity_clips < 1:
         return None
     spread = np.linspace(0, len(usable) - 1, min(config.export.parity_clips, len(usable))).astype(int)
-    reader = open_clip_reader(config.data, manifest, short_side=contract.short_side)
+    reader = open_clip_reader(config, manifest, short_side=contract.short_side)
     dataset = ClipDataset([usable[i] for i in spread], manifest.videos_dir, contract, views=1, store=reader)
     batch = dataset.__getitems__(range(len(dataset)))
     return batch.clip_BCTHW.numpy() if len(batch.label_B) else None

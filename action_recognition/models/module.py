@@ -169,7 +169,7 @@ class VideoActionModel(L.LightningModule):
         return loss
 
     def _mixed(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Inputs and targets of a training batch: labels, or shares of classes where `data.augment` mixes clips."""
+        """Inputs and targets of a training batch: labels, or shares of classes where `augment` mixes clips."""
         inputs = batch.feature_B if isinstance(batch, FeatureBatch) else self._cropped(batch.clip_BCTHW)
         config = self.augment.config if self.augment else None
         if config is None or not (config.mixup_alpha or config.cutmix_alpha):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from action_recognition.config import DataConfig
+from action_recognition.config import Config
 from action_recognition.datasets.records import ClipRecord, Manifest
 from action_recognition.readers.base import ClipReader
 from action_recognition.readers.in_memory_reader import InMemoryReader
@@ -14,7 +14,7 @@ from action_recognition.readers.store.open import open_store, report_store
 from action_recognition.readers.store.reader import ClipStore
 
 
-def open_clip_reader(data: DataConfig, manifest: Manifest, *, short_side: int) -> ClipReader | None:
+def open_clip_reader(config: Config, manifest: Manifest, *, short_side: int) -> ClipReader | None:
     """The shards of a manifest that came from shards; else the clip store; None where every clip is decoded.
 
     With `data.in_memory`, memory in front of it.
@@ -26,10 +26,10 @@ def open_clip_reader(data: DataConfig, manifest: Manifest, *, short_side: int) -
     if isinstance(manifest, ShardManifest):
         inner = ShardReader(manifest.shards, short_side=short_side)
     else:
-        inner = open_store(data, short_side=short_side)
-    if not data.in_memory:
+        inner = open_store(config.data, short_side=short_side)
+    if not config.data.in_memory:
         return inner
-    return InMemoryReader(manifest, inner, short_side=short_side, channels=len(data.mean), bits=data.bits)
+    return InMemoryReader(manifest, inner, short_side=short_side, channels=config.clip.channels, bits=config.clip.bits)
 
 
 def below_memory(source: ClipReader | None) -> ClipReader | None:

@@ -82,7 +82,7 @@ def with_step_plan(
         return list(base)
     if STEP_PLAN not in study.user_attrs:
         shared = trial_config(base)
-        contract = make_contract(shared.data, load_manifest(shared, Console(quiet=True)))
+        contract = make_contract(shared, load_manifest(shared, Console(quiet=True)))
         plan = choose_step_plan(shared, contract, console)
         study.set_user_attr(
             STEP_PLAN, {"trainer.precision": plan.precision, "trainer.memory_format": plan.memory_format}
@@ -115,7 +115,7 @@ def _checked_data(config: Config, console: Console) -> str:
     if config.trainer.limit_val_batches == 0:
         raise ConfigError("trainer.limit_val_batches=0: a search needs validation; give null")
     manifest = load_manifest(config, console)
-    if not manifest.split("val", min_frames=make_contract(config.data, manifest).min_frames):
+    if not manifest.split("val", min_frames=make_contract(config, manifest).min_frames):
         raise ConfigError(
             f"data.val_fraction={config.data.val_fraction}: no validation clip in {config.data.name}; {hint}"
         )

@@ -101,7 +101,7 @@ def _train(
     first = is_first_process()
     L.seed_everything(config.trainer.seed, workers=True, verbose=False)
     manifest = load_manifest(config, console)
-    contract = make_contract(config.data, manifest)
+    contract = make_contract(config, manifest)
     check_limits(config, manifest, contract)
     report_unusable(manifest, contract, console)
 
@@ -114,7 +114,7 @@ def _train(
     plan = inherited_step_plan() or choose_step_plan(config, contract, console)
     share_step_plan(plan)
     model.use_memory_format(plan.memory_format)
-    datamodule = ClipDataModule(config.data, manifest, contract, seed=config.trainer.seed)
+    datamodule = ClipDataModule(config, manifest, contract, seed=config.trainer.seed)
     report_reader(datamodule.source, manifest.split("train") + manifest.split("val"), console)
     has_val = bool(manifest.split("val", min_frames=contract.min_frames))
     fit_data: L.LightningDataModule = datamodule
@@ -188,8 +188,8 @@ def find_weights(config: Config) -> None:
     """
     if config.trainer.resume or not config.model.weights:
         return
-    data = config.data
-    shape = input_shape((len(data.mean), data.frames, data.size, data.size), config.model.input)
+    clip = config.clip
+    shape = input_shape((clip.channels, clip.frames, clip.size, clip.size), config.model.input)
     # The classes are not known before the data is read; a head of another size is left out anyway.
     network = build_network(config.model.network, clip_shape=shape, num_classes=2, **config.model.args)
     load_pretrained(network, config.model.weights, network_name=config.model.network)
@@ -256,7 +256,7 @@ def make_model(config: Config, contract: ClipContract, manifest: Manifest) -> Vi
         contract.to_dict(),
         config.model,
         config.optimizer,
-        config.data.augment,
+        config.augment,
         seed=config.trainer.seed,
         provenance=provenance,
     )

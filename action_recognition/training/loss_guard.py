@@ -111,8 +111,8 @@ class LossGuard(Callback):
     def _advice(self, *, first_step: bool = False) -> str:
         half = f"trainer.precision={self.precision} may overflow" if self.precision != "32-true" else ""
         if first_step:  # before any weight was changed
-            cause = half or "the weights it starts from, data.mean or data.std do not suit the network"
-            change = ["trainer.precision=32-true"] if half else ["other model.weights", "data.mean", "data.std"]
+            cause = half or "the weights it starts from, clip.mean or clip.std do not suit the network"
+            change = ["trainer.precision=32-true"] if half else ["other model.weights", "clip.mean", "clip.std"]
         else:
             cause = f"the learning rate optimizer.lr={self.lr:g} is probably too high"
             cause += f", or {half}" if half else ""

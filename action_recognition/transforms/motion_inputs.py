@@ -18,7 +18,7 @@ def input_shape(clip_shape: tuple[int, int, int, int], kind: str) -> tuple[int, 
     """
     channels, frames, height, width = clip_shape
     if kind != "rgb" and frames < 2:
-        raise ConfigError(f"model.input={kind}: needs at least 2 frames, data.frames={frames}")
+        raise ConfigError(f"model.input={kind}: needs at least 2 frames, clip.frames={frames}")
     return (2 * channels if kind == "rgb_residual" else channels), frames, height, width
 
 

@@ -153,7 +153,7 @@ def _as_depth(path: Path, image: Any, short_side: int | None, bits: int | None) 
     found = _DEPTHS.get(image.dtype)
     if found is None or bits not in (None, found):
         is_what = f"{found} bits a value" if found else f"{image.dtype} values"
-        wanted = f"expected {bits} (data.bits)" if bits else "expected 8 or 16 bits"
+        wanted = f"expected {bits} (clip.bits)" if bits else "expected 8 or 16 bits"
         raise VideoError(f"{path}: {is_what}, {wanted}")
     if image.ndim == 3:
         if (image[..., :1] != image[..., 1:3]).any():

@@ -28,7 +28,7 @@ def apply_short_clip_policy(indices: Indices, *, num_frames: int, policy: str) -
     if policy == "error" and indices.max(initial=0) >= num_frames:
         raise VideoError(
             f"{num_frames} frames are too few for a clip that spans {int(indices.max()) + 1}; "
-            "choose data.short_clip=repeat_last or wrap, or a smaller data.frames or data.stride"
+            "choose clip.short_clip=repeat_last or wrap, or a smaller clip.frames or clip.stride"
         )
     if policy == "wrap":
         return indices % num_frames

@@ -37,6 +37,6 @@ def check_pixels(path: Path, width: int, height: int, *, resized: bool = False) 
     if width * height > limit:
         what = f"would be resized to {width}x{height} pixels" if resized else f"{width}x{height} pixels"
         advice = (
-            "; choose a smaller data.short_side, or raise the limit" if resized else "; raise the limit if it is real"
+            "; choose a smaller clip.short_side, or raise the limit" if resized else "; raise the limit if it is real"
         )
         raise VideoError(f"{path}: {what}, more than data.max_pixels={limit}{advice}")

@@ -33,7 +33,7 @@ QUIET = Console(quiet=True)
 def own_set(tiny_set, tmp_path):
     """A copy of the tiny set, and the words that name it on the command line."""
     shutil.copytree(tiny_set, tmp_path / "own")
-    small = ["data.frames=4", "data.stride=2", "data.short_side=36", "data.size=32", "data.val_fraction=0.25"]
+    small = ["clip.frames=4", "clip.stride=2", "clip.short_side=36", "clip.size=32", "data.val_fraction=0.25"]
     return tmp_path / "own", ["data=hmdb51", "data.videos_dir=own/videos", "data.splits_dir=own/splits", *small]
 
 
@@ -89,7 +89,7 @@ def test_a_random_split_is_called_leaking(own_set, run_cli, tmp_path):
 
 
 def test_own_videos_without_split_files(own_set, run_cli):
-    size = [word for word in own_set[1] if word.startswith(("data.frames", "data.stride", "data.s"))]
+    size = [word for word in own_set[1] if word.startswith(("clip.frames", "clip.stride", "data.s"))]
     words = ["data=folder", "data.videos_dir=own/videos", r"data.source_pattern='^(Film_\d+)_'", *size]
     result = run_cli("check-data", *[word for word in words if "splits_dir" not in word])
     assert result.code == 0, result.err

@@ -29,7 +29,7 @@ def noise(size: int) -> bytes:
 
 def test_one_fault_of_each_kind_in_the_tiny_set(tiny_set, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    small = ["data.frames=4", "data.stride=2", "data.short_side=36", "data.size=32", "data.val_fraction=0"]
+    small = ["clip.frames=4", "clip.stride=2", "clip.short_side=36", "clip.size=32", "data.val_fraction=0"]
     planting = Planting.copy(
         tiny_set / "videos", tiny_set / "splits", tmp_path / "own", split=1, classes=["run", "walk"]
     )

@@ -11,7 +11,7 @@ OPTIONS = sorted(path.relative_to(CONF_DIR).with_suffix("") for path in CONF_DIR
 @pytest.mark.parametrize("option", OPTIONS, ids=str)
 def test_every_shipped_option_composes(option: Path):
     config = load_config([f"{option.parent}={option.name}"])
-    assert config.data.frames >= 1
+    assert config.clip.frames >= 1
 
 
 def test_values_arrive_typed():
@@ -22,8 +22,8 @@ def test_values_arrive_typed():
 
 
 def test_flatten_names_every_value_by_its_override_key():
-    flat = flatten(load_config(["data.augment.brightness=0.25"]))
-    assert flat["data.augment.brightness"] == 0.25
+    flat = flatten(load_config(["augment.brightness=0.25"]))
+    assert flat["augment.brightness"] == 0.25
     assert flat["model.network"] == "cnn3d"
     assert not any(isinstance(value, dict) for value in flat.values())
 
@@ -36,7 +36,7 @@ def test_flatten_names_every_value_by_its_override_key():
         ("trainer.max_epochs=0", ["trainer.max_epochs=0", "1 to 1000000"]),
         ("data.split=7", ["data.split=7", "1, 2, 3"]),
         ("data=hmdb", ["data=hmdb", "hmdb51"]),
-        ("data.augment.crop_scale=[1]", ["crop_scale"]),
+        ("augment.crop_scale=[1]", ["crop_scale"]),
         ("data.source_pattern='('", ["source_pattern", "regular expression"]),
         ("export.min_batch=9", ["min_batch"]),
         ("predict.backend=torhc", ["torhc", "'torch'"]),
@@ -92,11 +92,11 @@ def test_a_key_by_another_name_is_answered_with_the_right_one(word, meant):
         ("hydra.run.dir=x", ["hydra.run.dir=x", "not read"]),
         ("+overrides=[a]", ["overrides", "no such key"]),
         ("data.name=${nope}", ["data.name", "nope"]),
-        ("data.frames=???", ["data.frames", "must be given"]),
-        ("data.frames=2.7", ["data.frames=2.7", "whole number"]),
-        ("data.std=[0,1,1]", ["data.std[0]=0", "1e-06 to 65535"]),
-        ("data.std=[0.2,0.2,0.2] data.mean=[0.5,0.5,0.5]", ["data.std=[0.2,0.2,0.2]", "0-255"]),
-        ("data.std=[1,1]", ["data.std=[1.0,1.0]", "RGB, so 3 values each"]),
+        ("clip.frames=???", ["clip.frames", "must be given"]),
+        ("clip.frames=2.7", ["clip.frames=2.7", "whole number"]),
+        ("clip.std=[0,1,1]", ["clip.std[0]=0", "1e-06 to 65535"]),
+        ("clip.std=[0.2,0.2,0.2] clip.mean=[0.5,0.5,0.5]", ["clip.std=[0.2,0.2,0.2]", "0-255"]),
+        ("clip.std=[1,1]", ["clip.std=[1.0,1.0]", "RGB, so 3 values each"]),
         ("model.args=a", ["model.args=a", "mapping"]),
         ("+=${hydra:x}", ["expected key=value"]),
         ("data.full_set=3", ["data.full_set=3", "classes"]),

@@ -10,16 +10,16 @@ from action_recognition.tracking.run_folders import last_run
 from action_recognition.training.callbacks import read_history
 
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "conf/experiment").glob("*.yaml"))
-STILLS = ["data=stills_demo", "data.short_side=40", "data.size=32"]
+STILLS = ["data=stills_demo", "clip.short_side=40", "clip.size=32"]
 # What makes each of them small; and for the frozen pair of networks, sides that its motion stream divides.
 SMALL = {
-    "demo": ["data=demo", "data.short_side=36", "data.size=32"],
-    "actrecog_c3d": ["data=depth_demo", "data.short_side=65", "data.size=65", "model.args.widths=[8,8,8,8,8]"],
-    "actrecog_lrcn": ["data=depth_demo", "data.short_side=36", "data.size=32", "model.args.widths=[8,8,8,8,8]"],
-    "hmdb51_scratch": ["data.short_side=36", "data.size=32"],
-    "hmdb51_transfer": ["data.short_side=68", "data.size=64", "model.args.motion_size=32", "trainer.feature_views=1"],
-    "hmdb51_single_frame": ["data.short_side=36", "data.size=32"],
-    "hmdb51_kinetics": ["data.short_side=36", "data.size=32", "data.frames=4"],
+    "demo": ["data=demo", "clip.short_side=36", "clip.size=32"],
+    "actrecog_c3d": ["data=depth_demo", "clip.short_side=65", "clip.size=65", "model.args.widths=[8,8,8,8,8]"],
+    "actrecog_lrcn": ["data=depth_demo", "clip.short_side=36", "clip.size=32", "model.args.widths=[8,8,8,8,8]"],
+    "hmdb51_scratch": ["clip.short_side=36", "clip.size=32"],
+    "hmdb51_transfer": ["clip.short_side=68", "clip.size=64", "model.args.motion_size=32", "trainer.feature_views=1"],
+    "hmdb51_single_frame": ["clip.short_side=36", "clip.size=32"],
+    "hmdb51_kinetics": ["clip.short_side=36", "clip.size=32", "clip.frames=4"],
 }
 
 
@@ -78,7 +78,7 @@ def test_the_stills_series_changes_what_its_notebooks_changed():
         (
             config.data.in_memory,
             config.data.test_fraction > 0 and config.data.val_fraction > 0,
-            config.data.augment.flip_probability > 0,
+            config.augment.flip_probability > 0,
             config.model.args["head"],
             config.optimizer.targets,
             config.trainer.patience < config.trainer.max_epochs,

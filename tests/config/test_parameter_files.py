@@ -22,16 +22,16 @@ def written(folder: Path, content: Any) -> str:
 
 def test_a_file_is_the_overrides_in_it_in_its_place(tmp_path: Path) -> None:
     word = written(tmp_path, {"trainer": {"max_epochs": 2, "ema_decay": None}, "data": {"std": [1.5, 2, 3]}})
-    config = load_config(["trainer.max_epochs=9", word, "data.size=32"])
+    config = load_config(["trainer.max_epochs=9", word, "clip.size=32"])
     assert config.trainer.max_epochs == 2
-    assert config.data.std == [1.5, 2, 3]
+    assert config.clip.std == [1.5, 2, 3]
     # What a checkpoint remembers, and MLflow: the values, not the name of a file that changes.
     assert config.overrides == [
         "trainer.max_epochs=9",
-        "data.std=[1.5,2,3]",
+        "clip.std=[1.5,2,3]",
         "trainer.ema_decay=null",
         "trainer.max_epochs=2",
-        "data.size=32",
+        "clip.size=32",
     ]
 
 

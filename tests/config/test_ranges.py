@@ -29,7 +29,7 @@ NEVER = ["nan", "inf", "-inf", "???"]
 
 
 def declared(section: type[Section], prefix: str = "") -> dict[str, Any]:
-    """`{"data.augment.brightness": hint}` of every field that is no section itself."""
+    """`{"augment.brightness": hint}` of every field that is no section itself."""
     found: dict[str, Any] = {}
     for name, hint in field_hints(section).items():
         plain, rules = split_rules(hint)

@@ -16,8 +16,8 @@ from action_recognition.video.decoder import center_crop, iter_frames
 def make_datamodule(config, **changes):
     for key, value in changes.items():
         setattr(config.data, key, value)
-    manifest = build_manifest(config.data)
-    return ClipDataModule(config.data, manifest, make_contract(config.data, manifest), seed=1)
+    manifest = build_manifest(config)
+    return ClipDataModule(config, manifest, make_contract(config, manifest), seed=1)
 
 
 def batches(loader, epoch=0):
@@ -38,7 +38,7 @@ def test_batches_are_uint8_clips_of_the_contract(tiny_config):
 
 def test_what_is_drawn_depends_on_the_epoch_not_on_the_workers(tiny_config):
     alone = make_datamodule(tiny_config, num_workers=0)
-    helped = ClipDataModule(tiny_config.data, alone.manifest, alone.contract, seed=1)
+    helped = ClipDataModule(tiny_config, alone.manifest, alone.contract, seed=1)
     first = batches(alone.train_dataloader())
     tiny_config.data.num_workers = 2
     second = batches(helped.train_dataloader())
@@ -180,7 +180,6 @@ def test_repeated_draws_decode_a_clip_once(tiny_config, monkeypatch):
 
 
 def test_a_direction_to_keep_of_what_is_no_class_is_refused(tiny_config):
-    data = tiny_config.data
-    data.augment.keep_direction = ["walk", "runs"]
+    tiny_config.augment.keep_direction = ["walk", "runs"]
     with pytest.raises(ConfigError, match=r"keep_direction: runs is no class \(did you mean 'run'\?\)"):
-        make_contract(data, build_manifest(data))
+        make_contract(tiny_config, build_manifest(tiny_config))

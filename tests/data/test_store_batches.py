@@ -30,8 +30,8 @@ def cached(run_cli, tiny_overrides, tmp_path):
 
 def datamodule(overrides, *more):
     config = load_config([*overrides, *more])
-    manifest = build_manifest(config.data)
-    return ClipDataModule(config.data, manifest, make_contract(config.data, manifest), seed=1)
+    manifest = build_manifest(config)
+    return ClipDataModule(config, manifest, make_contract(config, manifest), seed=1)
 
 
 def loaders(module):
@@ -157,7 +157,7 @@ def test_the_command_says_what_it_does(cached, tiny_set, tmp_path):
     assert "0 clips built" in cached()
     assert "24 reused" in cached()
     # Another short side is another contract: all is built anew, and the old is named.
-    other = cached("data.short_side=40")
+    other = cached("clip.short_side=40")
     assert "24 clips built" in other
     assert "24 entries" in other
     assert "data.cache.prune=true" in other

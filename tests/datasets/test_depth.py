@@ -16,7 +16,7 @@ from action_recognition.datasets.records import group_digests
 from action_recognition.errors import ConfigError, DataError
 from action_recognition.synthetic.depth import GESTURES, draw_sequence, make_subject, render_depth_set
 
-BASE = ["data.frames=4", "data.stride=2", "data.short_side=32", "data.size=32", "data.batch_size=4"]
+BASE = ["clip.frames=4", "clip.stride=2", "clip.short_side=32", "clip.size=32", "data.batch_size=4"]
 SMALL = [*BASE, "data.num_workers=0", "data.test_clips=2"]
 RUN = [
     *SMALL,
@@ -57,8 +57,8 @@ def config_of(*words):
 
 def datamodule_of(*words):
     config = config_of(*words)
-    manifest = build_manifest(config.data)
-    return ClipDataModule(config.data, manifest, make_contract(config.data, manifest), seed=1)
+    manifest = build_manifest(config)
+    return ClipDataModule(config, manifest, make_contract(config, manifest), seed=1)
 
 
 def subjects(manifest, split):
@@ -66,7 +66,7 @@ def subjects(manifest, split):
 
 
 def test_flat_names_make_sequences_of_subjects(flat):
-    manifest = build_manifest(config_of().data)
+    manifest = build_manifest(config_of())
     assert len(manifest.records) == 8
     assert manifest.class_names == ("G1", "G2")
     record = next(r for r in manifest.records if r.source == "S10" and r.label == "G2")
@@ -77,7 +77,7 @@ def test_flat_names_make_sequences_of_subjects(flat):
 def test_the_split_is_by_subject_for_all_classes_at_once(flat):
     for seed in range(5):
         config = config_of(f"data.split_seed={seed}")
-        manifest = build_manifest(config.data)
+        manifest = build_manifest(config)
         parts = [subjects(manifest, split) for split in ("train", "val", "test")]
         assert set.union(*parts) == {"S1", "S2", "S3", "S10"}
         assert sum(map(len, parts)) == 4
@@ -90,25 +90,25 @@ def test_the_split_is_by_subject_for_all_classes_at_once(flat):
 
 def test_subjects_go_where_they_are_named(flat):
     words = ["data.train_subjects=[S1,S10]", "data.test_subjects=[S2]", "data.val_fraction=0"]
-    manifest = build_manifest(config_of(*words).data)
+    manifest = build_manifest(config_of(*words))
     assert [subjects(manifest, split) for split in ("train", "test", "unused")] == [{"S1", "S10"}, {"S2"}, {"S3"}]
-    manifest = build_manifest(config_of("data.test_subjects=[S2]", "data.val_fraction=0").data)
+    manifest = build_manifest(config_of("data.test_subjects=[S2]", "data.val_fraction=0"))
     assert [subjects(manifest, split) for split in ("train", "test")] == [{"S1", "S3", "S10"}, {"S2"}]
-    manifest = build_manifest(config_of("data.train_subjects=[S2]", "data.val_fraction=0").data)
+    manifest = build_manifest(config_of("data.train_subjects=[S2]", "data.val_fraction=0"))
     assert [subjects(manifest, split) for split in ("train", "test")] == [{"S2"}, {"S1", "S3", "S10"}]
 
 
 def test_one_subject_is_cut_by_sequence_and_that_is_said(flat):
     words = ["data.train_subjects=[S1]", "data.test_subjects=[S2]", "data.sequence_length=6", "data.val_fraction=0.5"]
     config = config_of(*words)
-    manifest = build_manifest(config.data)
+    manifest = build_manifest(config)
     assert Counter(r.split for r in manifest.records) == {"train": 2, "val": 2, "test": 4, "unused": 8}
     (line,) = split_remarks(manifest, config.data)
     assert "val has sequences of subject S1, who is in train too" in line
 
 
 def test_a_run_is_cut_into_consecutive_sequences(flat):
-    manifest = build_manifest(config_of("data.sequence_length=7", "data.min_sequence=5").data)
+    manifest = build_manifest(config_of("data.sequence_length=7", "data.min_sequence=5"))
     paths = sorted(r.path for r in manifest.records if r.source == "S1" and r.label == "G1")
     assert paths == ["S1-G1-T*-depth.bin.png[0:7]", "S1-G1-T*-depth.bin.png[7:12]"]
     assert {(r.frames, len(r.md5)) for r in manifest.records} == {(7, 32), (5, 32)}
@@ -117,12 +117,12 @@ def test_a_run_is_cut_into_consecutive_sequences(flat):
 
 def test_short_sequences_are_left_out_with_the_reason(flat):
     write_sequence(flat / "frames", 5, names="S1-G3-T{}-depth.bin.png")
-    manifest = build_manifest(config_of("data.val_fraction=0", "data.test_subjects=[S2]").data)
+    manifest = build_manifest(config_of("data.val_fraction=0", "data.test_subjects=[S2]"))
     (unusable,) = manifest.unusable()
     assert unusable.error == "frames/S1-G3-T*-depth.bin.png: 5 frames, fewer than data.min_sequence=6"
     assert len(manifest.split("train")) == 6
     # What was refused before is taken when the limit allows it: the reason is not in the cache.
-    manifest = build_manifest(config_of("data.val_fraction=0", "data.test_subjects=[S2]", "data.min_sequence=5").data)
+    manifest = build_manifest(config_of("data.val_fraction=0", "data.test_subjects=[S2]", "data.min_sequence=5"))
     assert manifest.unusable() == []
     assert len(manifest.split("train")) == 7
 
@@ -135,8 +135,8 @@ def test_short_sequences_are_left_out_with_the_reason(flat):
         (["data.sequence_length=3"], "data.sequence_length=3: expected at least data.min_sequence=6"),
         (["data.sequence_pattern='S(\\d+)'"], "(?P<frame>...)"),
         (["data.sequence_pattern='('"], "expected a regular expression"),
-        (["data.bits=12"], "data.bits=12: expected one of 8, 16"),
-        (["data.mean=[1,2,3]"], "depth has one channel"),
+        (["clip.bits=12"], "clip.bits=12: expected one of 8, 16"),
+        (["clip.mean=[1,2,3]"], "depth has one channel"),
     ],
 )
 def test_settings_that_cannot_be_meant_are_one_line(words, said):
@@ -151,13 +151,13 @@ def test_settings_that_cannot_be_meant_are_one_line(words, said):
     [
         (["data.test_subjects=[S20]"], "data.test_subjects: no subject 'S20' in ./frames"),
         (["data.videos_dir=nowhere"], "nowhere: no such directory"),
-        (["data.bits=16", "data.mean=[9]"], "8 bits a value, data.bits=16; give data.bits=8"),
+        (["clip.bits=16", "clip.mean=[9]"], "8 bits a value, clip.bits=16; give clip.bits=8"),
         (["data.sequence_pattern='(?P<subject>A)(?P<label>B)(?P<frame>C)'"], "matches no file (first: S1-G1-T1-depth"),
     ],
 )
 def test_data_that_contradicts_the_settings_is_one_line(flat, words, said):
     with pytest.raises(DataError) as caught:
-        build_manifest(config_of(*words).data)
+        build_manifest(config_of(*words))
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -173,7 +173,7 @@ def folders(tmp_path, monkeypatch) -> dict[str, np.ndarray]:
     }
 
 
-DEEP = ["data.bits=16", "data.mean=[30000]", "data.std=[20000]", "data.source_pattern='^([a-z]+\\d)'"]
+DEEP = ["clip.bits=16", "clip.mean=[30000]", "clip.std=[20000]", "data.source_pattern='^([a-z]+\\d)'"]
 
 
 @pytest.mark.parametrize("more", [[], ["data.in_memory=true"], ["data.num_workers=1"]], ids=["", "memory", "worker"])
@@ -200,24 +200,24 @@ def test_sixteen_bits_arrive_as_they_are(folders, more):
 
 def test_a_frame_of_other_bits_is_named_and_only_its_sequence_is_lost(folders):
     Image.fromarray(np.zeros((32, 32), np.uint8)).save("frames/push/anna1-1/7.png")
-    (unusable,) = build_manifest(config_of(*DEEP).data).unusable()
+    (unusable,) = build_manifest(config_of(*DEEP)).unusable()
     assert "frames/push/anna1-1: 7.png has another size or depth" in unusable.error
 
 
 def test_without_a_pattern_each_folder_is_a_subject(folders):
-    manifest = build_manifest(config_of(*DEEP[:3]).data)
+    manifest = build_manifest(config_of(*DEEP[:3]))
     assert len({record.source for record in manifest.records}) == 6  # push and wave have folders of the same names
     with pytest.raises(DataError, match="does not match anna1-1"):
-        build_manifest(config_of(*DEEP[:3], "data.source_pattern='(otto)'").data)
+        build_manifest(config_of(*DEEP[:3], "data.source_pattern='(otto)'"))
 
 
 def test_a_changed_frame_is_seen(folders, monkeypatch):
-    first = build_manifest(config_of(*DEEP).data)
+    first = build_manifest(config_of(*DEEP))
     with monkeypatch.context() as patch:
         patch.setattr("action_recognition.datasets.manifest.probed", None)
-        assert build_manifest(config_of(*DEEP).data) == first
+        assert build_manifest(config_of(*DEEP)) == first
     Image.fromarray(np.full((32, 32), 777, np.uint16)).save("frames/wave/anna3-2/11.png")
-    second = build_manifest(config_of(*DEEP).data)
+    second = build_manifest(config_of(*DEEP))
     changed = [a.path for a, b in zip(first.records, second.records, strict=True) if a != b]
     assert changed == ["wave/anna3-2"]
     assert first.data_hash != second.data_hash
@@ -264,13 +264,13 @@ def test_the_synthetic_set_trains_is_judged_exported_and_predicts(run_cli, tmp_p
 def test_the_real_sequences_load(shared_dir, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     crops = shared_dir / "depth_hand/crops"
-    words = [f"data.videos_dir={crops}", "data.num_workers=0", "data.frames=10", "data.short_side=112"]
+    words = [f"data.videos_dir={crops}", "data.num_workers=0", "clip.frames=10", "clip.short_side=112"]
     config = load_config(["data=depth", *words, "data.sequence_length=10"])
-    manifest = build_manifest(config.data)
+    manifest = build_manifest(config)
     assert Counter(record.split for record in manifest.records) == {"train": 11, "val": 11, "test": 11}
     assert len(manifest.class_names) == 11
     assert len(split_remarks(manifest, config.data)) == 2
-    datamodule = ClipDataModule(config.data, manifest, make_contract(config.data, manifest), seed=1)
+    datamodule = ClipDataModule(config, manifest, make_contract(config, manifest), seed=1)
     record = datamodule.records("test")[0]
     batch = next(iter(datamodule.test_dataloader()))
     first = int(record.path.split("[")[1].split(":")[0]) + 1
@@ -278,5 +278,5 @@ def test_the_real_sequences_load(shared_dir, tmp_path, monkeypatch):
         name = record.path.split("[")[0].replace("*", str(first + place))
         expected = np.asarray(Image.open(crops / name).convert("L"))
         assert np.array_equal(batch.clip_BCTHW[0, 0, place].numpy(), expected)
-    whole = build_manifest(load_config(["data=depth", *words]).data)
+    whole = build_manifest(load_config(["data=depth", *words]))
     assert [(r.split, r.frames) for r in whole.records] == [("train", 30)] * 11

@@ -174,7 +174,7 @@ def test_a_manifest_that_ends_in_a_row_is_refused() -> None:
 def own_set(tiny_set: Path, tmp_path: Path) -> list[str]:
     """A copy of the tiny set in `own/`, and the words that name it on the command line."""
     shutil.copytree(tiny_set, tmp_path / "own")
-    small = ["data.frames=4", "data.stride=2", "data.short_side=36", "data.size=32", "data.val_fraction=0.25"]
+    small = ["clip.frames=4", "clip.stride=2", "clip.short_side=36", "clip.size=32", "data.val_fraction=0.25"]
     return ["data=hmdb51", "data.videos_dir=own/videos", "data.splits_dir=own/splits", *small]
 
 

@@ -14,16 +14,16 @@ from action_recognition.errors import DataError
 
 @pytest.fixture
 def own_set(tiny_set, tmp_path, monkeypatch):
-    """A copy of the tiny set that a test may damage, and its data config."""
+    """A copy of the tiny set that a test may damage, and its config."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(tiny_set, tmp_path / "own")
     overrides = ["data=hmdb51", "data.videos_dir=own/videos", "data.splits_dir=own/splits", "data.val_fraction=0.25"]
-    return tmp_path / "own", load_config(overrides).data
+    return tmp_path / "own", load_config(overrides)
 
 
 def test_rows_say_what_the_files_are(own_set):
-    root, data = own_set
-    manifest = build_manifest(data)
+    root, config = own_set
+    manifest = build_manifest(config)
     assert manifest.class_names == ("run", "walk")
     assert manifest.counts() == {"train": 12, "val": 4, "test": 8}
     for record in manifest.records:
@@ -49,11 +49,11 @@ def test_the_csv_brings_back_the_same_rows(own_set, tmp_path):
 
 
 def test_the_second_time_nothing_is_decoded_and_the_data_is_not_written_into(own_set):
-    root, data = own_set
+    root, config = own_set
     before = sorted(root.rglob("*"))
     first, second = [], []
-    manifest = build_manifest(data, progress=lambda done, total: first.append(total))
-    again = build_manifest(data, progress=lambda done, total: second.append(total))
+    manifest = build_manifest(config, progress=lambda done, total: first.append(total))
+    again = build_manifest(config, progress=lambda done, total: second.append(total))
     assert first[-1] == 24
     assert second == []
     assert again.records == manifest.records
@@ -61,39 +61,39 @@ def test_the_second_time_nothing_is_decoded_and_the_data_is_not_written_into(own
 
 
 def test_a_changed_video_is_noticed_even_at_the_same_size(own_set):
-    root, data = own_set
-    before = build_manifest(data)
+    root, config = own_set
+    before = build_manifest(config)
     victim = root / "videos" / before.records[0].path
     content = bytearray(victim.read_bytes())
     content[-5] ^= 0xFF
     victim.write_bytes(content)
     os.utime(victim, (2**31, 2**31))
-    after = build_manifest(data)
+    after = build_manifest(config)
     assert after.records[0].md5 != before.records[0].md5
     assert after.data_hash != before.data_hash
 
 
 def test_the_hash_depends_on_the_split_but_not_on_where_the_data_lies(own_set, tmp_path):
-    root, data = own_set
-    here = build_manifest(data).data_hash
+    root, config = own_set
+    here = build_manifest(config).data_hash
     root.rename(tmp_path / "elsewhere")
-    data.videos_dir, data.splits_dir = "elsewhere/videos", "elsewhere/splits"
-    assert build_manifest(data).data_hash == here
-    data.split_seed = 5
-    moved = {build_manifest(data).data_hash}
-    data.val_fraction = 0.0
-    moved.add(build_manifest(data).data_hash)
+    config.data.videos_dir, config.data.splits_dir = "elsewhere/videos", "elsewhere/splits"
+    assert build_manifest(config).data_hash == here
+    config.data.split_seed = 5
+    moved = {build_manifest(config).data_hash}
+    config.data.val_fraction = 0.0
+    moved.add(build_manifest(config).data_hash)
     assert moved != {here}
 
 
 def test_damaged_and_short_clips_are_set_aside_with_the_reason(own_set):
-    root, data = own_set
+    root, config = own_set
     folder = root / "videos" / "run"
     first, second, third = sorted(folder.iterdir())[:3]
     first.write_bytes(b"")
     second.write_bytes(second.read_bytes()[:2000])
     write_video(third, np.zeros((1, 48, 64, 3), dtype=np.uint8))
-    manifest = build_manifest(data)
+    manifest = build_manifest(config)
     unusable = {r.path.split("/")[1]: r.error for r in manifest.unusable(min_frames=2)}
     assert set(unusable) == {first.name, second.name, third.name}
     assert "empty" in unusable[first.name]
@@ -104,32 +104,32 @@ def test_damaged_and_short_clips_are_set_aside_with_the_reason(own_set):
 
 
 def test_clips_that_the_split_files_do_not_name_are_unused(own_set):
-    root, data = own_set
+    root, config = own_set
     shutil.copy(root / "videos/run/Film_0_run_f_nm_np1_ri_goo_0.avi", root / "videos/run/New_run_f_nm_np1_ri_goo_0.avi")
-    manifest = build_manifest(data)
+    manifest = build_manifest(config)
     assert [r.path for r in manifest.records if r.split == "unused"] == ["run/New_run_f_nm_np1_ri_goo_0.avi"]
 
 
 def test_a_class_folder_without_split_file_is_an_error(own_set):
-    root, data = own_set
+    root, config = own_set
     shutil.copytree(root / "videos/run", root / "videos/wlk")
     with pytest.raises(DataError, match=r"'wlk'.*did you mean 'walk'"):
-        build_manifest(data)
+        build_manifest(config)
 
 
 def test_no_training_clip_is_an_error(own_set):
-    root, data = own_set
+    root, config = own_set
     for path in (root / "splits").glob("*_test_split2.txt"):
         path.write_text(path.read_text().replace(" 1 ", " 2 "))
-    data.split = 2
+    config.data.split = 2
     with pytest.raises(DataError, match="no usable training clip"):
-        build_manifest(data)
+        build_manifest(config)
 
 
 def test_own_videos_are_split_by_the_pattern_given(own_set):
     _root, _ = own_set
     overrides = ["data=folder", "data.videos_dir=own/videos", r"data.source_pattern='^Film_(\d+)_'"]
-    manifest = build_manifest(load_config(overrides).data)
+    manifest = build_manifest(load_config(overrides))
     assert {r.source for r in manifest.records} == set("012345")
     sources = {name: {r.source for r in manifest.split(name) if r.label == "run"} for name in ("train", "val", "test")}
     assert not sources["train"] & sources["test"]
@@ -141,7 +141,7 @@ def test_own_videos_are_split_by_the_pattern_given(own_set):
 def test_a_pattern_that_finds_no_source_is_refused(own_set, pattern, word):
     config = load_config(["data=folder", "data.videos_dir=own/videos", f"data.source_pattern='{pattern}'"])
     with pytest.raises(DataError, match=word):
-        build_manifest(config.data)
+        build_manifest(config)
 
 
 def test_a_foreign_csv_is_refused(tmp_path):
@@ -157,7 +157,7 @@ def test_real_sample_has_the_counts_of_its_splits(shared_dir, tmp_path, monkeypa
     config = load_config(
         ["data=hmdb51", f"data.videos_dir={sample}/videos", f"data.splits_dir={sample}/splits", "data.split=2"]
     )
-    manifest: Manifest = build_manifest(config.data)
+    manifest: Manifest = build_manifest(config)
     counts = manifest.counts()
     assert counts["train"] + counts["val"] == 306
     assert (counts["test"], counts["unused"]) == (237, 122)

@@ -58,11 +58,11 @@ def own(tiny_set: Path, tmp_path: Path) -> list[str]:
     return [
         "data=folder",
         "data.videos_dir=own",
-        "data.frames=4",
-        "data.stride=2",
-        "data.short_side=36",
-        "data.size=32",
-        "data.augment.keep_direction=[]",
+        "clip.frames=4",
+        "clip.stride=2",
+        "clip.short_side=36",
+        "clip.size=32",
+        "augment.keep_direction=[]",
     ]
 
 
@@ -85,7 +85,7 @@ def test_check_data_says_that_sources_are_not_known(own: list[str], run_cli: Cal
 
 def test_training_says_it_in_one_line(own: list[str], run_cli: Callable, tiny_overrides: list[str]) -> None:
     words = [word for word in tiny_overrides if not word.startswith(("data=", "data.videos", "data.splits"))]
-    result = run_cli("train", *own[:2], *words, "data.augment.keep_direction=[]")
+    result = run_cli("train", *own[:2], *words, "augment.keep_direction=[]")
     assert result.code == 0, result.err
     assert sum("sources are not known" in line for line in result.out.splitlines()) == 1
 

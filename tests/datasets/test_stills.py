@@ -19,7 +19,7 @@ from action_recognition.errors import ConfigError, DataError
 from action_recognition.synthetic.stills import POSES, render_stills_set
 from action_recognition.video.decoder import center_crop, resize_short_side
 
-SMALL = ["data.short_side=36", "data.size=32", "data.batch_size=8", "data.num_workers=0"]
+SMALL = ["clip.short_side=36", "clip.size=32", "data.batch_size=8", "data.num_workers=0"]
 TINY = [*SMALL, "model=cnn3d", "model.args.widths=[4,4]", "trainer.accelerator=cpu", "trainer.precision=32-true"]
 RUN = [*TINY, "trainer.memory_format=contiguous", "trainer.max_epochs=1", "trainer.limit_train_batches=2"]
 
@@ -44,8 +44,8 @@ def config_of(*words):
 
 def datamodule_of(*words):
     config = config_of(*words)
-    manifest = build_manifest(config.data)
-    return ClipDataModule(config.data, manifest, make_contract(config.data, manifest), seed=1)
+    manifest = build_manifest(config)
+    return ClipDataModule(config, manifest, make_contract(config, manifest), seed=1)
 
 
 @pytest.mark.parametrize("sizes", [(40,) * 15, (7, 20, 33, 5), (11, 13, 50), (3, 100)])
@@ -89,9 +89,9 @@ def test_without_a_split_everything_trains_and_the_test_says_so(stills):
 
 def test_the_second_listing_decodes_nothing_that_is_unchanged(stills, monkeypatch):
     config = config_of()
-    first = build_manifest(config.data)
+    first = build_manifest(config)
     monkeypatch.setattr("action_recognition.datasets.manifest.probed", None)
-    assert build_manifest(config.data) == first
+    assert build_manifest(config) == first
 
 
 @pytest.mark.parametrize("harm", ["missing", "broken", "cut"])
@@ -101,7 +101,7 @@ def test_an_image_that_cannot_be_used_is_left_out_and_named(stills, harm):
         victim.unlink()
     else:
         victim.write_bytes(b"nothing" if harm == "broken" else victim.read_bytes()[:-500])
-    manifest = build_manifest(config_of().data)
+    manifest = build_manifest(config_of())
     (unusable,) = manifest.unusable()
     assert unusable.path == "Image_3.png"
     assert "Image_3.png: " in unusable.error
@@ -146,12 +146,12 @@ def test_a_csv_with_other_columns_and_a_byte_order_mark_is_read(tmp_path):
 )
 def test_what_is_not_there_is_named(stills, words, said):
     with pytest.raises(DataError, match=said):
-        build_manifest(config_of(*words).data)
+        build_manifest(config_of(*words))
 
 
 def test_sixteen_bits_are_for_depth_only():
     with pytest.raises(ConfigError, match=r"data\.bits=16"):
-        load_config(["data=stills", "+data.bits=16"])
+        load_config(["data=stills", "+clip.bits=16"])
 
 
 def test_clips_in_memory_are_the_same_and_are_read_once(stills):
@@ -219,10 +219,10 @@ def test_what_kaggle_packs_is_put_into_place(run_cli, stills, tmp_path):
 def test_the_real_stills_load(shared_dir, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = load_config(["data=stills", f"data.dir={shared_dir}/har_stills", "data.num_workers=0"])
-    manifest = build_manifest(config.data)
+    manifest = build_manifest(config)
     assert manifest.counts() == {"train": 360, "val": 60, "test": 180}
     assert Counter(record.label for record in manifest.split("test")) == dict.fromkeys(manifest.class_names, 12)
-    datamodule = ClipDataModule(config.data, manifest, make_contract(config.data, manifest), seed=1)
+    datamodule = ClipDataModule(config, manifest, make_contract(config, manifest), seed=1)
     batch = next(iter(datamodule.train_dataloader()))
     assert batch.clip_BCTHW.shape == (16, 3, 1, 176, 176)
     assert batch.errors == ()

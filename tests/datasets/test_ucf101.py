@@ -108,9 +108,7 @@ def test_each_split_keeps_a_group_on_one_side(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     places = ["data.videos_dir=videos", f"data.splits_dir={write_lists(tmp_path / 'lists')}"]
-    manifest = build_manifest(
-        load_config(["data=ucf101", *places, f"data.split={split}", "data.val_fraction=0.25"]).data
-    )
+    manifest = build_manifest(load_config(["data=ucf101", *places, f"data.split={split}", "data.val_fraction=0.25"]))
     assert manifest.class_names == tuple(CLASSES)
     tested = manifest.split("test")
     assert {int(record.source[-2:]) for record in tested} == TEST_GROUPS[split]

@@ -10,7 +10,7 @@ from action_recognition.cli.words import OVERRIDE
 from action_recognition.config import key_of
 
 ROOT = Path(__file__).resolve().parents[2]
-TINY_MODEL = ["model.args.widths=[4,4,4]", "data.frames=4", "data.short_side=36", "data.size=32"]
+TINY_MODEL = ["model.args.widths=[4,4,4]", "clip.frames=4", "clip.short_side=36", "clip.size=32"]
 
 
 def write_video(path: Path, frames_THWC: np.ndarray, *, fps: float = 30.0) -> Path:

@@ -151,7 +151,7 @@ def changed_manifest(text: str, chance: Random) -> Made:
 
 def still_words(material: Path, labels: Path) -> list[str]:
     given = [f"data.videos_dir={material}/stills/images", f"data.labels_csv={labels}", "data.num_workers=0"]
-    return ["check-data", "data=stills", *given, "data.short_side=36", "data.size=32"]
+    return ["check-data", "data=stills", *given, "clip.short_side=36", "clip.size=32"]
 
 
 def stills(chance: Random, material: Path, work: Path) -> Outcome:

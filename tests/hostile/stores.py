@@ -59,7 +59,7 @@ def cache_again(material: Path, folder: Path, store: Path, codec: str, what: str
 def check(material: Path, folder: Path, store: Path, codec: str, what: str) -> Outcome:
     """`check-data` says what is damaged; its other results are the same."""
     words = ["check-data", *data_words(material), f"data.cache.codec={codec}", f"data.cache.dir={store}"]
-    said = run_command([*words, "data.augment.keep_direction=[run,walk]"], folder)
+    said = run_command([*words, "augment.keep_direction=[run,walk]"], folder)
     silent = other_entries(store, material / codec) and "damaged" not in said.out + said.err
     if silent and not said.trace:
         return Outcome(verdict=WRONG, what=what, line="check-data does not name the damaged entry")
@@ -99,9 +99,9 @@ def clips_of(material: Path, store: str, codec: str) -> list[Any]:
     from action_recognition.readers.open import open_clip_reader
 
     config = load_config([*data_words(material), f"data.cache.dir={store}", f"data.cache.codec={codec}"])
-    manifest = build_manifest(config.data)
-    contract = make_contract(config.data, manifest)
-    source = open_clip_reader(config.data, manifest, short_side=contract.short_side)
+    manifest = build_manifest(config)
+    contract = make_contract(config, manifest)
+    source = open_clip_reader(config, manifest, short_side=contract.short_side)
     dataset = ClipDataset(manifest.records, manifest.videos_dir, contract, views=1, store=source)
     batch = dataset.__getitems__(list(range(len(dataset))))
     if batch.errors:

@@ -29,7 +29,7 @@ def words(tiny_set, tiny_overrides, tmp_path, monkeypatch):
 
 def datamodule_of(config):
     manifest = load_manifest(config, QUIET)
-    return ClipDataModule(config.data, manifest, make_contract(config.data, manifest), seed=1)
+    return ClipDataModule(config, manifest, make_contract(config, manifest), seed=1)
 
 
 def batches(loader, epoch):

@@ -58,7 +58,7 @@ def read(url, *overrides):
 
 def make_datamodule(config):
     manifest = load_manifest(config, QUIET)
-    return ClipDataModule(config.data, manifest, make_contract(config.data, manifest), seed=1)
+    return ClipDataModule(config, manifest, make_contract(config, manifest), seed=1)
 
 
 def epoch_of(loader, epoch=0):
@@ -78,7 +78,7 @@ def exported(tiny_set, tmp_path_factory):
     """The tiny set as shards of two or three clips, all splits in several."""
     folder = tmp_path_factory.mktemp("exported")
     own = ["data=hmdb51", f"data.videos_dir={tiny_set}/videos", f"data.splits_dir={tiny_set}/splits"]
-    cut = [*TINY_MODEL[1:], "data.stride=2", "data.val_fraction=0.25"]
+    cut = [*TINY_MODEL[1:], "clip.stride=2", "data.val_fraction=0.25"]
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         export_shards(load_config([*own, *cut, FEW_CLIPS, "data.shards.dir=shards/tiny"]), console=QUIET)
@@ -159,7 +159,7 @@ def short_pauses(monkeypatch):
 
 
 def test_plain_webdataset_reads_clips_and_what_is_known_about_them(shards, tiny_config, tiny_set):
-    records = {record.path: record for record in build_manifest(tiny_config.data).records}
+    records = {record.path: record for record in build_manifest(tiny_config).records}
     seen = []
     for split in ("train", "val", "test"):
         urls = sorted(map(str, shards.glob(f"{split}-*.tar")))
@@ -181,7 +181,7 @@ def test_plain_webdataset_reads_clips_and_what_is_known_about_them(shards, tiny_
 def test_the_index_says_what_is_where(shards, tiny_config):
     index = index_of(shards)
     assert index["clips"] == {"train": 12, "val": 4, "test": 8}
-    assert index["contract"]["data_hash"] == build_manifest(tiny_config.data).data_hash
+    assert index["contract"]["data_hash"] == build_manifest(tiny_config).data_hash
     assert index["contract"]["class_names"] == ["run", "walk"]
     assert len(index["shards"]) > 6
     for shard in index["shards"]:
@@ -214,7 +214,7 @@ def test_shards_that_are_there_are_left_alone_and_others_replaced(shards, tiny_o
     next(shards.glob("*.tar")).unlink()
     export_shards(load_config(export), console=QUIET)
     assert {path.name for path in times} == {path.name for path in shards.iterdir()}
-    export_shards(load_config([*export, "data.short_side=40"]), console=QUIET)
+    export_shards(load_config([*export, "clip.short_side=40"]), console=QUIET)
     assert index_of(shards)["contract"]["short_side"] == 40
 
 
@@ -223,7 +223,7 @@ def test_an_interrupted_export_loses_nothing(shards, tiny_overrides, tiny_set, t
     own = tmp_path / "own"
     shutil.copytree(tiny_set, own)
     changed = load_config([*tiny_overrides, f"data.videos_dir={own}/videos", f"data.shards.dir={shards}"])
-    build_manifest(changed.data)  # finds all videos whole
+    build_manifest(changed)  # finds all videos whole
     broken = next((own / "videos/walk").iterdir())
     stat = broken.stat()
     broken.write_bytes(bytes(stat.st_size))
@@ -253,8 +253,8 @@ def test_two_exports_to_one_place_do_not_mix(shards, tiny_overrides):
 
 
 def test_batches_hold_what_the_videos_hold(shards, tiny_config):
-    manifest = build_manifest(tiny_config.data)
-    of_videos = ClipDataModule(tiny_config.data, manifest, make_contract(tiny_config.data, manifest), seed=1)
+    manifest = build_manifest(tiny_config)
+    of_videos = ClipDataModule(tiny_config, manifest, make_contract(tiny_config, manifest), seed=1)
     of_shards = make_datamodule(read(shards))
     assert of_shards.contract == of_videos.contract
     for split, views in (("train", 0), ("val", 1), ("test", 2)):
@@ -437,14 +437,15 @@ def test_a_truncated_shard_behind_http_is_one_line(shards):
 
 
 def test_what_was_exported_is_the_default_and_can_be_changed(shards):
-    data = read(shards).data
-    assert (data.name, data.frames, data.stride, data.short_side, data.size) == ("hmdb51", 4, 2, 36, 32)
-    data = read(shards, "data.frames=8", "data.size=28").data
-    assert (data.frames, data.stride, data.size) == (8, 2, 28)
-    with pytest.raises(DataError, match=r"data.short_side=40: the frames in .* have 36.*export-shards"):
-        make_datamodule(read(shards, "data.short_side=40"))
+    config = read(shards)
+    data, clip = config.data, config.clip
+    assert (data.name, clip.frames, clip.stride, clip.short_side, clip.size) == ("hmdb51", 4, 2, 36, 32)
+    clip = read(shards, "clip.frames=8", "clip.size=28").clip
+    assert (clip.frames, clip.stride, clip.size) == (8, 2, 28)
+    with pytest.raises(DataError, match=r"clip.short_side=40: the frames in .* have 36.*export-shards"):
+        make_datamodule(read(shards, "clip.short_side=40"))
     with pytest.raises(ContractError, match="short_side=36: expected at least size=40"):
-        make_datamodule(read(shards, "data.size=40"))
+        make_datamodule(read(shards, "clip.size=40"))
 
 
 @pytest.mark.parametrize("command", ["download-data", "check-data", "cache-data", "export-shards"])

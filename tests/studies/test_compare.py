@@ -94,11 +94,11 @@ def params(*overrides: str) -> dict[str, str]:
 
 
 def test_changes_are_readable_with_group_choices_first():
-    after = params("optimizer=sgd", "data.augment.mixup_alpha=0.2", "data.size=48", "trainer.freeze=backbone")
+    after = params("optimizer=sgd", "augment.mixup_alpha=0.2", "clip.size=48", "trainer.freeze=backbone")
     assert [str(change) for change in changes(params(), after)] == [
         "optimizer: adam -> sgd",
-        "data.augment.mixup_alpha 0.0 -> 0.2",
-        "data.size 56 -> 48",
+        "augment.mixup_alpha 0.0 -> 0.2",
+        "clip.size 56 -> 48",
         "optimizer.lr 0.002 -> 0.01",
         "optimizer.weight_decay 0.0 -> 0.0001",
         "trainer.freeze none -> backbone",
@@ -109,7 +109,7 @@ def test_paths_names_and_other_commands_settings_are_no_changes():
     noise = ["plots_dir=x", "data.videos_dir=y", "tracking.run_name=z", "evaluation.bootstrap=7", "export.opset=21"]
     noise += ["trainer.run_dir=r", "data.cache.dir=null", "compare.metric=top3", "tune.trials=3"]
     assert changes(params(), params(*noise)) == []
-    assert changes({"data.size": "56", "optimizer.lr": "1"}, {"data.size": "56", "optimizer.lr": "1.0"}) == []
+    assert changes({"clip.size": "56", "optimizer.lr": "1"}, {"clip.size": "56", "optimizer.lr": "1.0"}) == []
 
 
 def test_a_key_that_did_not_exist_yet_had_its_default():
@@ -139,8 +139,8 @@ def reason(client: MlflowClient, second: str) -> str:
     ("changed", "expected"),
     [
         (
-            {"overrides": ["data.size=64"], "step_seconds": 1.0},
-            "2.0x: 1.0x epochs, 1.0x steps an epoch, 2.0x a step (data.size 56 -> 64, 1.3x pixels)",
+            {"overrides": ["clip.size=64"], "step_seconds": 1.0},
+            "2.0x: 1.0x epochs, 1.0x steps an epoch, 2.0x a step (clip.size 56 -> 64, 1.3x pixels)",
         ),
         (
             {"overrides": ["trainer.max_epochs=30", "data.batch_size=32"], "epochs": 15, "steps": 10},
@@ -297,7 +297,7 @@ def test_without_predictions_the_intervals_are_combined(client, top1, expected):
 def test_a_slower_step_is_explained_only_beyond_the_spread_of_the_epochs(client, epochs, told):
     usual = [1.0, 1.2, 1.1, 1.0, 1.05, 1.1] if len(epochs) > 1 else [1.0]
     for number, (name, seconds) in enumerate({"base": usual, "other": epochs}.items()):
-        overrides = ["data.size=64"] if number else []
+        overrides = ["clip.size=64"] if number else []
         add_run(
             client,
             name,
@@ -309,15 +309,15 @@ def test_a_slower_step_is_explained_only_beyond_the_spread_of_the_epochs(client,
             epoch_seconds=seconds,
         )
     found = reason(client, "other")
-    assert ("data.size 56 -> 64" in found) is told
+    assert ("clip.size 56 -> 64" in found) is told
     assert ("within the noise" in found) is not told
 
 
 def test_long_numbers_are_rounded_as_far_as_they_still_differ():
-    before = {"optimizer.lr": "0.0012381723123", "data.std": "[63.75, 63.75, 63.75]"}
-    rounded = changes(before, {"optimizer.lr": "0.002", "data.std": "[63.712345, 63.75, 63.75]"})
+    before = {"optimizer.lr": "0.0012381723123", "clip.std": "[63.75, 63.75, 63.75]"}
+    rounded = changes(before, {"optimizer.lr": "0.002", "clip.std": "[63.712345, 63.75, 63.75]"})
     assert list(map(str, rounded)) == [
-        "data.std [63.75, 63.75, 63.75] -> [63.71, 63.75, 63.75]",
+        "clip.std [63.75, 63.75, 63.75] -> [63.71, 63.75, 63.75]",
         "optimizer.lr 0.001238 -> 0.002",
     ]
     (close,) = changes(before, {**before, "optimizer.lr": "0.0012381799999"})
@@ -327,7 +327,7 @@ def test_long_numbers_are_rounded_as_far_as_they_still_differ():
 def test_eighty_columns_are_enough(client, run_cli: Callable, monkeypatch):
     long = "hmdb51-two_stream-20261121-143015"
     add_run(client, long)
-    add_run(client, f"{long}-2", "data.size=64", "optimizer=sgd", number=1, step_seconds=1)
+    add_run(client, f"{long}-2", "clip.size=64", "optimizer=sgd", number=1, step_seconds=1)
     add_run(client, "x" * 90, "optimizer.lr=0.00123817231", number=2, in_experiment="other", status="FINISHED")
     monkeypatch.setenv("COLUMNS", "80")
     lines = run_cli("compare-runs").out.splitlines()
@@ -361,11 +361,11 @@ class Tags(HTMLParser):
 
 def test_the_command_writes_markdown_page_and_plot(client, run_cli: Callable, tmp_path):
     add_run(client, "plain|<b>name</b>")
-    add_run(client, "a-rather-long-name-" + "x" * 60, "data.size=64", number=1, step_seconds=1)
+    add_run(client, "a-rather-long-name-" + "x" * 60, "clip.size=64", number=1, step_seconds=1)
     client.search_experiments()
     outcome = run_cli("compare-runs")
     assert (outcome.code, outcome.err) == (0, "")
-    assert "data.size" in outcome.out
+    assert "clip.size" in outcome.out
     assert "plots/compare/compare.md" in outcome.out
     folder = tmp_path / "plots/compare"
     assert sorted(path.name for path in folder.iterdir()) == ["compare.html", "compare.md", "compare.png"]
@@ -374,7 +374,7 @@ def test_the_command_writes_markdown_page_and_plot(client, run_cli: Callable, tm
     assert (len(table), columns) == (4, {10})
     page = Tags((folder / "compare.html").read_text())
     assert page.rows[1][0] == "plain|<b>name</b>"
-    assert "2.0x a step (data.size 56 -> 64, 1.3x pixels)" in page.rows[2][-1]
+    assert "2.0x a step (clip.size 56 -> 64, 1.3x pixels)" in page.rows[2][-1]
     assert [address[:22] for address in page.fetched] == ["data:image/png;base64,"]
     image = cv2.imread(str(folder / "compare.png"))
     assert image.shape[0] > 200

@@ -248,14 +248,14 @@ def test_drawn_settings_reach_the_training_and_best_yaml_is_an_experiment(search
     settings = [
         *LR_ONLY,
         "+tune.space.trainer.accumulate={type:int,low:1,high:8,log:true}",
-        "+tune.space.data.augment.crop_scale={type:categorical,choices:[[0.5,1.0],[0.25,0.75]]}",
+        "+tune.space.augment.crop_scale={type:categorical,choices:[[0.5,1.0],[0.25,0.75]]}",
         "+tune.space.trainer.ema_decay={type:categorical,choices:[null]}",
     ]
     command = search(fake_train([0.5], seen=seen), *settings, "tune.trials=3")
     for config, trial in zip(seen, study_of(project).trials, strict=True):
         assert config.optimizer.lr == trial.params["optimizer.lr"]
         assert str(config.trainer.accumulate) == str(trial.params["trainer.accumulate"])
-        assert config.data.augment.crop_scale in ([0.5, 1.0], [0.25, 0.75])
+        assert config.augment.crop_scale in ([0.5, 1.0], [0.25, 0.75])
         assert config.trainer.ema_decay is None
     assert len({config.optimizer.lr for config in seen}) == 3
 

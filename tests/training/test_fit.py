@@ -174,7 +174,7 @@ def test_an_evaluation_keeps_its_files_with_its_run(tiny_overrides, tiny_config,
         (["trainer.limit_val_batches=0.1"], ["trainer.limit_val_batches=0.1: none of", "batches; expected at least"]),
         (["trainer.accelerator=mps"], ["trainer.accelerator=mps: no such device here"]),
         (["trainer.devices=256"], ["trainer.devices=256: this machine has", "expected 1 to"]),
-        (["data.augment.keep_direction=[wak]"], ["wak is no class", "'walk'"]),
+        (["augment.keep_direction=[wak]"], ["wak is no class", "'walk'"]),
     ],
 )
 def test_what_this_machine_or_data_cannot_do_is_refused_before_any_work(
@@ -189,7 +189,7 @@ def test_what_this_machine_or_data_cannot_do_is_refused_before_any_work(
 
 def test_a_training_that_can_read_no_clip_is_refused(tiny_overrides, tiny_config, console):
     with pytest.raises(DataError, match=r"^no training clip could be read: .*short_clip.*check-data$"):
-        train(load_config([*tiny_overrides, "data.stride=900", "data.short_clip=error"]), console=console)
+        train(load_config([*tiny_overrides, "clip.stride=900", "clip.short_clip=error"]), console=console)
 
 
 def test_a_run_is_the_last_one_only_once_it_has_a_checkpoint(tiny_config, console, monkeypatch):

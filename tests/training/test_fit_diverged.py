@@ -110,7 +110,7 @@ def test_advice_suits_the_moment_and_the_precision(guard):
     later = guard._advice()
     assert "try optimizer.lr=0.01 or trainer.gradient_clip=1 or trainer.precision=32-true; nothing was saved" in later
     guard.precision = "32-true"
-    assert "data.mean" in guard._advice(first_step=True)
+    assert "clip.mean" in guard._advice(first_step=True)
 
 
 def test_a_checkpoint_of_nan_weights_is_refused_by_name(tmp_path):
@@ -151,8 +151,8 @@ def test_outputs_that_are_not_finite_are_not_scored(tiny_config, tmp_path):
     from action_recognition.data.datamodule import ClipDataModule, make_contract
     from action_recognition.datasets.manifest import build_manifest
 
-    manifest = build_manifest(tiny_config.data)
-    datamodule = ClipDataModule(tiny_config.data, manifest, make_contract(tiny_config.data, manifest), seed=0)
+    manifest = build_manifest(tiny_config)
+    datamodule = ClipDataModule(tiny_config, manifest, make_contract(tiny_config, manifest), seed=0)
     with pytest.raises(NumericsError, match=r"batch 1 of the test split.*logits"):
         predict_split(Overflowing(), datamodule, "test", Console())
     check_logits(np.zeros((2, 3)), origin="fine")

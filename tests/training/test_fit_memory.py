@@ -27,7 +27,7 @@ keep_freed_memory()
 contract = ClipContract(frames=16, stride=1, short_side=240, size=224, mean=(0.0,) * 3, std=(1.0,) * 3,
                         class_names=("a", "b"))
 network = {"network": "cnn3d", "args": {"widths": [2, 2, 2]}}
-model = VideoActionModel(contract.to_dict(), network, augment=load_config(["data=hmdb51"]).data.augment).eval()
+model = VideoActionModel(contract.to_dict(), network, augment=load_config(["data=hmdb51"]).augment).eval()
 clip_BCTHW = torch.zeros(32, 16, 240, 240, 3, dtype=torch.uint8).permute(0, 4, 1, 2, 3)
 batch = ClipBatch(clip_BCTHW, torch.zeros(32, dtype=torch.int64), torch.arange(32), ())
 peak_mb = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
@@ -52,7 +52,7 @@ def test_extraction_takes_the_memory_of_a_few_clips() -> None:
 
 @pytest.mark.parametrize("few", [1, 2, 3, 7])
 def test_a_batch_augmented_in_parts_is_what_it_is_as_a_whole(few: int) -> None:
-    config = load_config(["data=hmdb51"]).data.augment
+    config = load_config(["data=hmdb51"]).augment
     augment = ClipAugment(config, size=24, class_names=("a", "b"))
     generator = torch.Generator().manual_seed(0)
     clip_BCTHW = torch.randint(0, 256, (7, 3, 4, 32, 32), dtype=torch.uint8, generator=generator)

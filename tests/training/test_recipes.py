@@ -90,9 +90,9 @@ def test_averaged_weights_are_what_is_kept(run):
 
 
 def test_accumulated_batches_make_one_step_of_the_whole(run):
-    common = ["data.augment.flip_probability=0", "model.args.dropout=0", "optimizer=sgd", "trainer.max_epochs=1"]
-    common += ["trainer.freeze=backbone", "data.augment.crop_scale=[1.0,1.0]", "data.augment.crop_ratio=[1.0,1.0]"]
-    common += ["data.augment.brightness=0", "data.augment.contrast=0", "data.augment.saturation=0"]
+    common = ["augment.flip_probability=0", "model.args.dropout=0", "optimizer=sgd", "trainer.max_epochs=1"]
+    common += ["trainer.freeze=backbone", "augment.crop_scale=[1.0,1.0]", "augment.crop_ratio=[1.0,1.0]"]
+    common += ["augment.brightness=0", "augment.contrast=0", "augment.saturation=0"]
     # A frozen batch norm does not see how the batch is cut.
     whole = run(*common, "data.batch_size=4", "trainer.run_dir=whole")
     parts = run(*common, "data.batch_size=2", "trainer.accumulate=2", "trainer.run_dir=parts")
@@ -105,8 +105,8 @@ def test_cached_features_are_what_the_frozen_backbone_gives(run, tiny_overrides,
     result = run(*overrides)
     config = load_config([*tiny_overrides, *overrides])
     model = VideoActionModel.from_checkpoint(result.best_checkpoint)
-    manifest = build_manifest(config.data)
-    datamodule = ClipDataModule(config.data, manifest, model.contract, seed=0)
+    manifest = build_manifest(config)
+    datamodule = ClipDataModule(config, manifest, model.contract, seed=0)
     (path,) = feature_cache.CACHE_DIR.glob("cnn3d-val-*.npy")
     kept = np.load(path)
     for batch in datamodule.val_dataloader():
@@ -134,11 +134,11 @@ def test_features_are_computed_again_only_when_something_changed(run, console):
     run(*overrides, "trainer.run_dir=a")
     files = set(feature_cache.CACHE_DIR.iterdir())
     times = {path: path.stat().st_mtime_ns for path in files}
-    run(*overrides, "trainer.run_dir=b", "optimizer.lr=0.5", "data.augment.mixup_alpha=0.3")
+    run(*overrides, "trainer.run_dir=b", "optimizer.lr=0.5", "augment.mixup_alpha=0.3")
     assert {path: path.stat().st_mtime_ns for path in feature_cache.CACHE_DIR.iterdir()} == times
-    run(*overrides, "trainer.run_dir=c", "data.stride=1")
+    run(*overrides, "trainer.run_dir=c", "clip.stride=1")
     assert len(set(feature_cache.CACHE_DIR.iterdir()) - files) == 2
-    run(*overrides, "trainer.run_dir=d", "data.augment.crop_scale=[0.9,1.0]")
+    run(*overrides, "trainer.run_dir=d", "augment.crop_scale=[0.9,1.0]")
     assert len(set(feature_cache.CACHE_DIR.iterdir()) - files) == 3, "validation is not augmented"
 
 
@@ -154,8 +154,8 @@ def test_features_are_computed_again_only_when_something_changed(run, console):
         (["optimizer.layer_decay=0"], "optimizer.layer_decay=0"),
         (["data.sampling=balanced"], "data.sampling=balanced"),
         (["data.test_crops=2"], "data.test_crops=2"),
-        (["data.augment.mixup_alpha=-1"], "data.augment.mixup_alpha=-1"),
-        (["data.augment.randaugment_magnitude=11"], "expected a number, 0 to 10"),
+        (["augment.mixup_alpha=-1"], "augment.mixup_alpha=-1"),
+        (["augment.randaugment_magnitude=11"], "expected a number, 0 to 10"),
         (["model.input=flow"], "model.input=flow"),
     ],
 )
@@ -166,7 +166,7 @@ def test_contradictions_are_one_line(overrides, message):
 
 def test_residuals_of_single_frames_are_refused(run):
     with pytest.raises(ConfigError, match="needs at least 2 frames"):
-        run("model.input=residual", "data.frames=1")
+        run("model.input=residual", "clip.frames=1")
 
 
 @pytest.mark.parametrize("kind", ["residual", "rgb_residual"])

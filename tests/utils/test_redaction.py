@@ -40,7 +40,7 @@ def test_what_is_secret_in_an_address_is_hidden_and_the_rest_stays(text: str, sh
 def test_nested_values_are_redacted_and_others_left() -> None:
     given = {"a": [f"https://u:{SECRET}@h", 3], "b": {"c": None, "d": ("x", 1.5)}}
     assert redacted_values(given) == {"a": ["https://***@h", 3], "b": {"c": None, "d": ("x", 1.5)}}
-    assert hidden_keys(["+data.archive=https://***@h/x", "data.size=3", "a=https://h?token=***"]) == [
+    assert hidden_keys(["+data.archive=https://***@h/x", "clip.size=3", "a=https://h?token=***"]) == [
         "data.archive",
         "a",
     ]

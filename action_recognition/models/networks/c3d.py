@@ -120,5 +120,5 @@ def _check_clip(sides: Sequence[int], pools: Sequence[tuple[int, int, int]], pad
         given, least = ("x".join(map(str, shape)) for shape in (sides, smallest))
         raise ValueError(
             f"clips of {given} (frames x height x width) leave nothing for convolutions without padding; the smallest "
-            f"clip is {least}; raise data.frames or data.size, or take variant: original"
+            f"clip is {least}; raise clip.frames or clip.size, or take variant: original"
         )

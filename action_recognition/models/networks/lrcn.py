@@ -60,7 +60,7 @@ class LRCN(ActionNetwork):
         channels, _, height, width = clip_shape
         smallest = 2 ** len(widths) if variant == "adapted" else CAFFENET_SMALLEST
         if min(height, width) < smallest:
-            raise ValueError(f"frames of {height}x{width}: {variant} takes them from {smallest}x{smallest}; data.size")
+            raise ValueError(f"frames of {height}x{width}: {variant} takes them from {smallest}x{smallest}; clip.size")
         if variant == "original":
             self.frames = _caffenet(channels, widths)
             units = widths[-1] * _caffenet_side(height) * _caffenet_side(width)

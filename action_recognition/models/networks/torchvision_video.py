@@ -137,7 +137,7 @@ class S3D(TorchvisionVideo):
             given = f"{frames}x{height}x{width}"
             raise ValueError(
                 f"clips of {given} (frames x height x width): s3d takes them from 13x209x209, "
-                "as with data.frames=16 data.short_side=256 data.size=224"
+                "as with clip.frames=16 clip.short_side=256 clip.size=224"
             )
 
     def stages(self) -> list[nn.Module]:
@@ -197,7 +197,7 @@ class MViTV2S(TorchvisionVideo):
             given = f"{frames}x{height}x{width}"
             raise ValueError(
                 f"clips of {given} (frames x height x width): mvit_v2_s takes an even number of frames and sides that "
-                "are multiples of 4 from 32; set data.frames and data.size"
+                "are multiples of 4 from 32; set clip.frames and clip.size"
             )
 
     def stages(self) -> list[nn.Module]:

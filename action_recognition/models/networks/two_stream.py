@@ -71,7 +71,7 @@ class TwoStream(ActionNetwork):
             line = f"clips of {channels} channels and {frames} frames: expected 3 channels and more frames than"
             raise ValueError(f"{line} appearance_stride={appearance_stride}")
         if side % motion_size:
-            raise ValueError(f"motion_size={motion_size}: expected a divisor of data.size={side}")
+            raise ValueError(f"motion_size={motion_size}: expected a divisor of clip.size={side}")
         self.appearance_stride = appearance_stride
         self.shrink = side // motion_size
         self.appearance = AppearanceStream(OrderedDict(make_frame_backbone(FRAMES, channels=channels).named_children()))

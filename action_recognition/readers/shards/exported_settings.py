@@ -2,7 +2,7 @@
 
 import json
 
-from action_recognition.config import Config, load_config
+from action_recognition.config import Config, key_of, load_config
 from action_recognition.readers.shards.files import ShardFiles
 from action_recognition.readers.shards.shard_set import read_index
 
@@ -17,7 +17,10 @@ def as_exported(config: Config) -> Config:
         ConfigError, DataError: if there are none, or they cannot be reached.
     """
     index = read_index(ShardFiles.named_by(config.data))
-    values = {"name": index.name} | {name: index.contract.to_dict()[name] for name in CUT}
-    given = {override.split("=", 1)[0] for override in config.overrides}
-    exported = [f"data.{name}={json.dumps(value)}" for name, value in values.items() if f"data.{name}" not in given]
+    contract = index.contract.to_dict()
+    given = {key_of(override) for override in config.overrides}
+    values = {"data.name": index.name}
+    if "clip" not in given:
+        values |= {f"clip.{name}": contract[name] for name in CUT}
+    exported = [f"{key}={json.dumps(value)}" for key, value in values.items() if key not in given]
     return load_config([*exported, *config.overrides])

@@ -23,8 +23,8 @@ class ShardReader:
         exported = shards.index.contract.short_side
         if exported != short_side:
             raise DataError(
-                f"data.short_side={short_side}: the frames in {shards.files.url} have {exported}; say data.short_side="
-                f"{exported}, or write them again: python commands.py export-shards data.short_side={short_side}"
+                f"clip.short_side={short_side}: the frames in {shards.files.url} have {exported}; say clip.short_side="
+                f"{exported}, or write them again: python commands.py export-shards clip.short_side={short_side}"
             )
         self.shards = shards
         # A clip that is asked for after it has been dropped is read again.

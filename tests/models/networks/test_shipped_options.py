@@ -20,13 +20,13 @@ MILLIONS = {
     "mvit_v2_s": 34.54,
     "swin3d_t": 28.16,
 }
-SIZES = {"s3d": ["data.short_side=256", "data.size=224"], "mvit_v2_s": ["data.short_side=256", "data.size=224"]}
+SIZES = {"s3d": ["clip.short_side=256", "clip.size=224"], "mvit_v2_s": ["clip.short_side=256", "clip.size=224"]}
 
 
 @pytest.mark.parametrize("option", MILLIONS)
 def test_option_builds_what_it_says(option: str) -> None:
     config = load_config([f"model={option}", "data=hmdb51", *SIZES.get(option, [])])
-    shape = (3, config.data.frames, config.data.size, config.data.size)
+    shape = (3, config.clip.frames, config.clip.size, config.clip.size)
     with torch.device("meta"):
         network = build_network(config.model.network, clip_shape=shape, num_classes=400, **config.model.args)
         assert network(torch.empty(2, *shape)).shape == (2, 400)

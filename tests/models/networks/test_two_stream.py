@@ -83,7 +83,7 @@ def test_a_single_place_stays_one():
     [
         ({"clip_shape": (1, 8, 64, 64)}, "expected 3 channels"),
         ({"clip_shape": (3, 2, 64, 64)}, "more frames than"),
-        ({"motion_size": 48}, "expected a divisor of data.size=64"),
+        ({"motion_size": 48}, "expected a divisor of clip.size=64"),
     ],
 )
 def test_what_it_cannot_take_is_one_line(args, message):
