@@ -1,7 +1,7 @@
 """Fixtures: tiny videos and data sets in HMDB51's layout, and the real material where it is at hand."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from pathlib import Path
 os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
 
 import pytest
+from helpers.mirror_server import Server, running_server
 from helpers.support import ROOT, TINY_MODEL, latest_of_each_key, moving_square, write_video
 
 from action_recognition.cli.main import main
@@ -91,6 +92,13 @@ def tiny_contract() -> ClipContract:
         std=(63.75,) * 3,
         class_names=("run", "walk", "wave"),
     )
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """An HTTP server on loopback; `server.add` gives it something to serve."""
+    with running_server() as server:
+        yield server
 
 
 @dataclass

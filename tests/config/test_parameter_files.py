@@ -21,7 +21,7 @@ def written(folder: Path, content: Any) -> str:
 
 
 def test_a_file_is_the_overrides_in_it_in_its_place(tmp_path: Path) -> None:
-    word = written(tmp_path, {"trainer": {"max_epochs": 2, "ema_decay": None}, "data": {"std": [1.5, 2, 3]}})
+    word = written(tmp_path, {"trainer": {"max_epochs": 2, "ema_decay": None}, "clip": {"std": [1.5, 2, 3]}})
     config = load_config(["trainer.max_epochs=9", word, "clip.size=32"])
     assert config.trainer.max_epochs == 2
     assert config.clip.std == [1.5, 2, 3]

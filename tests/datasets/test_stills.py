@@ -150,8 +150,8 @@ def test_what_is_not_there_is_named(stills, words, said):
 
 
 def test_sixteen_bits_are_for_depth_only():
-    with pytest.raises(ConfigError, match=r"data\.bits=16"):
-        load_config(["data=stills", "+clip.bits=16"])
+    with pytest.raises(ConfigError, match=r"clip\.bits=16"):
+        load_config(["data=stills", "clip.bits=16"])
 
 
 def test_clips_in_memory_are_the_same_and_are_read_once(stills):
