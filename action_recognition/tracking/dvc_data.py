@@ -1,4 +1,9 @@
-"""The directory that `data.dvc` pins, through DVC's own objects: what it should hold, what it holds, what is cached."""
+"""The directory that `data.dvc` pins: what it should hold, what it holds, and what DVC's cache has of it.
+
+DVC's public `Repo.data_status` answers the same questions, but it also hashes every other data set in that directory and
+every output of `dvc.yaml`, and it contacts the remote before it looks at data that is complete. Therefore this module
+asks DVC's own objects, which look at no more than they are told to.
+"""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -14,7 +19,7 @@ from dvc_data.hashfile.db import add_update_tree
 from dvc_data.hashfile.tree import Tree
 
 from action_recognition.config import DataConfig
-from action_recognition.errors import ConfigError, DataError, did_you_mean
+from action_recognition.errors import ConfigError, DataError, did_you_mean, first_line
 
 PIN_FILE = "data.dvc"
 Message = Callable[[str], None]
@@ -22,15 +27,14 @@ FileHashes = dict[str, str]  # path relative to the pinned directory, "/" betwee
 
 
 class PinnedData:
-    """The directory that `data.dvc` pins: what it should hold, what it holds, what the cache has of it.
+    """The directory that `data.dvc` pins.
 
-    Methods take `roots`: paths below the pinned directory, with "/" between their parts, "" for all of it.
+    Methods take `roots`: paths relative to this directory, with "/" between their parts, "" for all of it.
     """
 
     def __init__(self, dvc_repo: Repo) -> None:
         self._repo = dvc_repo
-        self._directory = Path(dvc_repo.root_dir)
-        outs = dvc_repo.stage.load_one(str(self._directory / PIN_FILE)).outs
+        outs = dvc_repo.stage.load_one(str(Path(dvc_repo.root_dir) / PIN_FILE)).outs
         if len(outs) != 1 or not outs[0].is_dir_checksum:
             raise DvcException("it does not pin one directory")
         self._out: Any = outs[0]
@@ -48,34 +52,31 @@ class PinnedData:
         roots = {self._below(Path(place), key) for key, place in places.items() if place is not None}
         if _is_within(Path(data.videos_dir), Path(data.dir)) and _is_within(Path(data.dir), self.path):
             roots.add(self._below(Path(data.dir), "data.dir"))
-        return sorted(r for r in roots if not any(other != r and _starts(r, other) for other in roots))
+        return sorted(root for root in roots if not any(_starts(root, other) for other in roots - {root}))
 
     def expected(self, roots: list[str]) -> FileHashes | None:
-        """Files that are pinned; None while the list of them is not in the cache."""
-        self._out.obj = None  # DVC remembers it, and a fetch may have brought it since
+        """The pinned files; None while the list of them is not in the cache."""
+        self._out.obj = None  # DVC keeps it, and a fetch may have changed it
         tree = self._out.get_obj()
         if tree is None:
             return None
-        hashes = {"/".join(key): str(info.value) for key, _, info in tree}
+        hashes = _hashes(tree)
         return {path: digest for path, digest in hashes.items() if any(_starts(path, root) for root in roots)}
 
     def found(self, roots: list[str]) -> FileHashes:
-        """Files that are there, less what `.dvcignore` names. Hashes are remembered by modification time and size."""
-        hashes: FileHashes = {}
-        for root in roots:
-            if (self.path / root).is_dir():
-                prefix = f"{root}/" if root else ""
-                hashes |= {f"{prefix}{'/'.join(key)}": str(info.value) for key, _, info in self._tree(root)}
-        return hashes
+        """The files on disk that `.dvcignore` does not name. DVC hashes a file again if its time or size changed."""
+        present = [root for root in roots if (self.path / root).is_dir()]
+        return {path: digest for root in present for path, digest in _hashes(self._tree(root), root).items()}
 
     def hash_of_workspace(self) -> str:
-        return str(self._tree("").hash_info.value)
+        """The hash that `dvc add` would write now."""
+        return str(self._tree().hash_info.value)
 
-    def keep_list_if_whole(self) -> bool:
-        """Whether the whole directory is as pinned; if so, its list goes to the cache, for finer questions later."""
+    def keep_list_if_complete(self) -> bool:
+        """Whether the whole directory is as pinned; if so, its list of files goes to the cache, for `expected`."""
         if not self.path.is_dir():
             return False
-        tree = self._tree("")
+        tree = self._tree()
         if tree.hash_info != self._out.hash_info:
             return False
         add_update_tree(self._out.cache, tree)
@@ -86,7 +87,7 @@ class PinnedData:
         return sum(not self._out.cache.exists(digest) for digest in set(expected.values()))
 
     def fetch(self, roots: list[str], remote: str | None, tell: Message) -> str:
-        """Download to the cache what a remote has; returns why nothing could be had, or an empty string."""
+        """Download to the cache what a remote has; return why nothing could be had, or an empty string."""
         remotes = self._repo.config["remote"]
         if remote is not None and remote not in remotes:
             known = f"expected one of {', '.join(remotes)}" if remotes else "no remote is set; see: dvc remote add"
@@ -98,13 +99,14 @@ class PinnedData:
         with _failures_of_dvc() as failures:
             try:
                 self._repo.fetch(self._targets(roots), remote=remote)
-            except Exception as error:  # the remotes' own libraries raise what they like
+            except Exception as error:  # each kind of remote raises what its library raises
                 failures.insert(0, first_line(error))
         if failures:
             return f"DVC remote {name}: {failures[-1]}"
         return "" if self.expected(roots) is not None else f"DVC remote {name} does not have it"
 
     def checkout(self, roots: list[str]) -> None:
+        """Only for roots whose files are all in the cache: if one were lacking, DVC would delete the directory."""
         self._repo.checkout(self._targets(roots))
 
     def shown(self, roots: list[str]) -> list[str]:
@@ -113,9 +115,8 @@ class PinnedData:
     def _targets(self, roots: list[str]) -> list[str]:
         return [str(self.path / root) for root in roots]
 
-    def _tree(self, root: str) -> Tree:
-        place = str(self.path / root) if root else str(self.path)
-        ignore = self._repo.dvcignore
+    def _tree(self, root: str = "") -> Tree:
+        place, ignore = str(self.path / root), self._repo.dvcignore
         _, _, tree = build(self._out.cache, place, self._out.fs, "md5", ignore=ignore, dry_run=True)
         assert isinstance(tree, Tree)
         return tree
@@ -124,7 +125,7 @@ class PinnedData:
         if not _is_within(place, self.path):
             raise DataError(
                 f"{key}={place}: outside {self.name}/, which {PIN_FILE} pins; train on it with python commands.py "
-                f"train-ml-flow, or bring it into {self.name}/ and pin that: dvc add {self.name}"
+                f"train-ml-flow, or move it into {self.name}/ and pin that: dvc add {self.name}"
             )
         relative = place.resolve().relative_to(self.path.resolve()).as_posix()
         return "" if relative == "." else relative
@@ -137,7 +138,8 @@ def open_pinned_data(directory: Path) -> Iterator[PinnedData]:
     Raises:
         DataError: if there is no such repository, or no usable `data.dvc` in it.
     """
-    _quiet_dvc()
+    for name in ("dvc", "dvc_data", "dvc_objects"):
+        logging.getLogger(name).setLevel(logging.ERROR)  # its warnings repeat our own line; its progress bars stay
     directory = directory.absolute()
     if not (directory / ".dvc").is_dir():
         raise DataError(f"{directory}: no DVC repository; make it one: dvc init, then pin the data: dvc add data")
@@ -158,12 +160,6 @@ def open_pinned_data(directory: Path) -> Iterator[PinnedData]:
             reason = first_line(error)
             raise DataError(f"{directory / PIN_FILE}: not a DVC file ({reason}); pin the data: dvc add data") from None
         yield pinned
-
-
-def _quiet_dvc() -> None:
-    """DVC's warnings repeat what our own line says; at level ERROR its progress bars stay."""
-    for name in ("dvc", "dvc_data", "dvc_objects"):
-        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 @contextmanager
@@ -193,14 +189,14 @@ def _failures_of_dvc() -> Iterator[list[str]]:
         logger.propagate = propagate
 
 
+def _hashes(tree: Any, root: str = "") -> FileHashes:
+    prefix = f"{root}/" if root else ""
+    return {f"{prefix}{'/'.join(key)}": str(info.value) for key, _, info in tree}
+
+
 def _starts(path: str, root: str) -> bool:
     return not root or path == root or path.startswith(f"{root}/")
 
 
 def _is_within(place: Path, directory: Path) -> bool:
     return place.resolve().is_relative_to(directory.resolve())
-
-
-def first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

@@ -179,7 +179,7 @@ def test_one_file_lost_from_data_and_cache_deletes_nothing(repo: Path) -> None:
 def test_modified_names_counts_and_commands(repo: Path) -> None:
     write(repo, {"data/demo/videos/run/1.avi": "other", "data/demo/videos/run/9.avi": "new"})
     (repo / "data/demo/videos/walk/0.avi").unlink()
-    with pytest.raises(DataError, match="1 files changed, 1 added, 1 missing") as error:
+    with pytest.raises(DataError, match="files changed: 1, added: 1, missing: 1") as error:
         run(repo)
     assert "dvc add data" in str(error.value)
     restore = "dvc checkout --force data/demo"
