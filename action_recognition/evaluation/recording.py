@@ -1,4 +1,4 @@
-"""What an evaluation leaves in MLflow: its own run, and the scores with the training run and the registered model."""
+"""An evaluation in MLflow: its own run, and its scores in the training run and at the registered model."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -18,9 +18,9 @@ from action_recognition.tracking.run_notes import COMMAND, EVALUATION, TEST, add
 def record_evaluation(
     tracker: Tracker, config: Config, checkpoint: Path, evaluation: Evaluation, *, training_run_id: str | None
 ) -> None:
-    """Log scores, predictions and plots; give the scores on test clips to the training run as well, and link the two.
+    """Log scores, predictions and plots; log the scores on test clips in the training run as well, and link the two.
 
-    Scores are metrics `<split>_top1`, ...; numbers of clips are tags, since a chart of them would say nothing.
+    Scores are metrics `<split>_top1`, ...; numbers of clips are tags, because a chart of them would say nothing.
 
     Args:
         training_run_id: the run that trained the checkpoint, None if it is not known.
@@ -39,11 +39,11 @@ def record_evaluation(
         what += f"; [its training]({page_of(trained.info.experiment_id, trained.info.run_id)})"
     tracker.describe({EVALUATION: what, COMMAND: command_line(tracker, config), TEST: result})
     if trained is not None and split == "test" and not config.evaluation.allow_leakage:
-        _give_to_training(tracker, trained.info.run_id, checkpoint, scores, numbers, result)
+        _log_in_training_run(tracker, trained.info.run_id, checkpoint, scores, numbers, result)
 
 
 def scores_and_numbers(metrics: Metrics, split: str) -> tuple[dict[str, float], dict[str, str]]:
-    """Shares of 1, and counts as text, both as `<split>_<name>`."""
+    """Scores as shares of 1, and counts as text, both named `<split>_<name>`."""
     values = {f"{split}_{name}": value for name, value in asdict(metrics).items()}
     scores = {name: value for name, value in values.items() if isinstance(value, float)}
     return scores, {name: str(value) for name, value in values.items() if name not in scores}
@@ -55,7 +55,7 @@ def score_line(metrics: Metrics, split: str, *, leaking: bool) -> str:
     return f"top-1 {100 * metrics.top1:.1f} % ({interval}), top-5 {100 * metrics.top5:.1f} %; {clips}"
 
 
-def _give_to_training(
+def _log_in_training_run(
     tracker: Tracker,
     training_run_id: str,
     checkpoint: Path,
@@ -63,7 +63,7 @@ def _give_to_training(
     numbers: Mapping[str, str],
     result: str,
 ) -> None:
-    """The newest scores replace those of an earlier evaluation."""
+    """Log the scores in the training run; they replace those of an earlier evaluation."""
     client = tracker.client
     now = client.get_run(tracker.run_id).info.start_time
     tags = {**numbers, "test_checkpoint": checkpoint.stem, "evaluation_run_id": tracker.run_id}
@@ -75,7 +75,7 @@ def _give_to_training(
     link = f"[its evaluation]({page_of(tracker.experiment_id, tracker.run_id)})"
     found = f"{result}, {checkpoint.name}; {link}"
     add_to_note(client, training_run_id, {TEST: found})
-    if checkpoint.stem != "best":  # what is registered
+    if checkpoint.stem != "best":  # `best` is what is registered
         return
     for version in client.search_model_versions(f"run_id = '{training_run_id}'"):
         for name, value in {**{name: f"{value:.4f}" for name, value in scores.items()}, **numbers}.items():

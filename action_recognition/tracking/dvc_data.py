@@ -1,8 +1,8 @@
 """The directory that `data.dvc` pins: what it should hold, what it holds, and what DVC's cache has of it.
 
-DVC's public `Repo.data_status` answers the same questions, but it also hashes every other data set in that directory and
-every output of `dvc.yaml`, and it contacts the remote before it looks at data that is complete. Therefore this module
-asks DVC's own objects, which look at no more than they are told to.
+DVC's public `Repo.data_status` answers the same questions, but it also hashes every other data set in the directory and
+every output of `dvc.yaml`, and in a fresh clone it contacts the remote even if the data is complete. DVC's own objects,
+which this module asks, look at no more than they are told to.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""MLflow around a command: one run with the configuration, where the code stood, metrics, files and system metrics.
+"""MLflow around a command: one run with the configuration, the code's version, metrics, files and system metrics.
 
 MLflow's client is used throughout, not its module-level "active run", so no global state is left behind.
 """
@@ -6,12 +6,11 @@ MLflow's client is used throughout, not its module-level "active run", so no glo
 import re
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, TypeVar
 
 from lightning.pytorch.loggers import MLFlowLogger
 from mlflow import MlflowClient
@@ -19,22 +18,15 @@ from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 from mlflow.tracking.context.default_context import DefaultRunContext
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_BRANCH, MLFLOW_GIT_COMMIT, MLFLOW_GIT_DIRTY
-from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH, MAX_PARAMS_TAGS_PER_BATCH, MAX_TAG_VAL_LENGTH
+from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH, MAX_TAG_VAL_LENGTH
 
 from action_recognition.config import Config, flatten, to_yaml
-from action_recognition.tracking.mlflow_store import (
-    experiment_id,
-    local_path,
-    open_store,
-    run_to_resume,
-    url_hint,
-)
+from action_recognition.tracking.mlflow_store import experiment_id, local_path, open_store, run_to_resume, url_hint
 from action_recognition.tracking.run_notes import add_to_note
 
 SYSTEM_METRICS_SECONDS = 10
 RECORDED_PACKAGES = ("action-recognition", "torch", "lightning", "mlflow", "numpy", "opencv-python-headless")
-CODE_DIR = Path(__file__).resolve().parent
-T = TypeVar("T")
+PACKAGE_DIR = Path(__file__).resolve().parents[1]
 
 
 class Tracker:
@@ -43,21 +35,19 @@ class Tracker:
     Attributes:
         client: for what this class does not offer.
         resumed: whether the run is the one that was asked to be resumed.
-        url_hint: the run's address, after the command that makes it one where no server keeps it.
+        url_hint: the run's address, after the command that serves that page if no server keeps it.
     """
 
     def __init__(self, client: MlflowClient, run: Run, *, resumed: bool, url_hint: str) -> None:
-        self.client = client
+        self.client, self.resumed, self.url_hint = client, resumed, url_hint
+        self.tracking_uri = str(client.tracking_uri)
         self.run_id = str(run.info.run_id)
         self.experiment_id = str(run.info.experiment_id)
-        self.tracking_uri = str(client.tracking_uri)
         self.artifact_uri = str(run.info.artifact_uri)
-        self.resumed = resumed
-        self.url_hint = url_hint
 
     @property
     def artifact_dir(self) -> Path | None:
-        """Where the artifacts lie, relative to the working directory if below it; None if not on this machine."""
+        """Where the artifacts are, relative to the working directory if below it; None if not on this machine."""
         path = local_path(self.artifact_uri)
         return path.relative_to(Path.cwd()) if path and path.is_relative_to(Path.cwd()) else path
 
@@ -66,37 +56,31 @@ class Tracker:
         return _RunLogger(tracking_uri=self.tracking_uri, run_id=self.run_id)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Log values; what MLflow does not allow in a name becomes `_`."""
+        """Log values; a character that MLflow does not allow in a name becomes `_`."""
         now = time.time_ns() // 1_000_000
-        values = [Metric(_metric_name(name), float(value), now, step or 0) for name, value in metrics.items()]
+        names = {name: re.sub(r"[^\w\-. :/]", "_", name) for name in metrics}
+        values = [Metric(names[name], float(value), now, step or 0) for name, value in metrics.items()]
         self.client.log_batch(self.run_id, metrics=values)
 
     def log_artifact(self, path: Path, folder: str | None = None) -> None:
         """Copy a file, or a directory's content, to the artifacts."""
-        if path.is_dir():
-            self.client.log_artifacts(self.run_id, str(path), folder)
-        else:
-            self.client.log_artifact(self.run_id, str(path), folder)
-
-    def log_figure(self, figure: Any, path: str) -> None:
-        """Save a matplotlib figure at `path` in the artifacts."""
-        self.client.log_figure(self.run_id, figure, path)
+        log = self.client.log_artifacts if path.is_dir() else self.client.log_artifact
+        log(self.run_id, str(path), folder)
 
     def log_params(self, params: Mapping[str, object]) -> None:
         """Log parameters that the run does not have yet; MLflow refuses to change one."""
         known = self.client.get_run(self.run_id).data.params
         new = [Param(key, str(value)[:MAX_PARAM_VAL_LENGTH]) for key, value in params.items() if key not in known]
-        for batch in _batches(new):
-            self.client.log_batch(self.run_id, params=batch)
+        self.client.log_batch(self.run_id, params=new)
+
+    def set_tags(self, tags: Mapping[str, object]) -> None:
+        self.client.log_batch(
+            self.run_id, tags=[RunTag(key, str(value)[:MAX_TAG_VAL_LENGTH]) for key, value in tags.items()]
+        )
 
     def describe(self, parts: Mapping[str, str]) -> None:
         """Set parts of the run's description, which its page shows first; see `run_notes.PARTS`."""
         add_to_note(self.client, self.run_id, parts)
-
-    def set_tags(self, tags: Mapping[str, object]) -> None:
-        entities = [RunTag(key, str(value)[:MAX_TAG_VAL_LENGTH]) for key, value in tags.items()]
-        for batch in _batches(entities):
-            self.client.log_batch(self.run_id, tags=batch)
 
 
 class _RunLogger(MLFlowLogger):
@@ -106,13 +90,13 @@ class _RunLogger(MLFlowLogger):
 
 @contextmanager
 def open_run(config: Config, *, tags: Mapping[str, str], resume_run_id: str | None = None) -> Iterator[Tracker]:
-    """Start an MLflow run, or go on with one, for the duration of the block.
+    """Start an MLflow run, or continue one, for the duration of the block.
 
     The run ends as FINISHED, as KILLED when the block is left by an interrupt or `SystemExit`, else as FAILED.
 
     Args:
-        tags: of the run, besides the code's and the libraries' versions.
-        resume_run_id: a run to go on with; if it is gone, a new one is started.
+        tags: of the run, besides the versions of the code and the libraries.
+        resume_run_id: a run to continue; if it is gone, a new one is started.
 
     Raises:
         ConfigError: if the tracking store cannot be used.
@@ -120,10 +104,11 @@ def open_run(config: Config, *, tags: Mapping[str, str], resume_run_id: str | No
     tracker = _start(config, resume_run_id)
     monitor = None
     try:
-        tracker.set_tags({**code_tags(CODE_DIR), **_version_tags(), **tags})
+        tracker.set_tags({**code_tags(PACKAGE_DIR), **_version_tags(), **tags})
         tracker.log_params(flatten(config))
-        tracker.client.log_text(tracker.run_id, to_yaml(config), _config_name(tracker))
-        monitor = _monitor(tracker) if config.tracking.system_metrics else None
+        name = f"config-resumed-{datetime.now():%Y%m%d-%H%M%S}.yaml" if tracker.resumed else "config.yaml"
+        tracker.client.log_text(tracker.run_id, to_yaml(config), name)
+        monitor = _start_monitor(tracker) if config.tracking.system_metrics else None
         yield tracker
     except BaseException as error:
         with suppress(Exception):  # the first error is the one to tell
@@ -137,9 +122,12 @@ def _start(config: Config, resume_run_id: str | None) -> Tracker:
         run = run_to_resume(client, resume_run_id)
         resumed = run is not None
         if run is None:
-            name = config.tracking.run_name or _default_name(config)
-            tags = DefaultRunContext().tags()
-            run = client.create_run(experiment_id(client, config.tracking), tags=tags, run_name=name)
+            default_name = f"{config.data.name}-{config.model.network}-{datetime.now():%Y%m%d-%H%M%S}"
+            run = client.create_run(
+                experiment_id(client, config.tracking),
+                tags=DefaultRunContext().tags(),
+                run_name=config.tracking.run_name or default_name,
+            )
         else:
             client.update_run(run.info.run_id, status="RUNNING")
     return Tracker(client, run, resumed=resumed, url_hint=url_hint(config.tracking, run))
@@ -148,7 +136,7 @@ def _start(config: Config, resume_run_id: str | None) -> Tracker:
 def _end(tracker: Tracker, monitor: SystemMetricsMonitor | None, status: str) -> None:
     if monitor is not None:
         monitor.finish()
-        # One more sample, so that a run shorter than the interval has any.
+        # One more sample, so that a run shorter than the interval has one.
         monitor.collect_metrics()
         monitor.publish_metrics(monitor.aggregate_metrics())
         monitor.mlflow_logger.flush()
@@ -162,7 +150,7 @@ def _status_after(error: BaseException) -> str:
     return "KILLED" if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit) else "FAILED"
 
 
-def _monitor(tracker: Tracker) -> SystemMetricsMonitor:
+def _start_monitor(tracker: Tracker) -> SystemMetricsMonitor:
     monitor = SystemMetricsMonitor(
         tracker.run_id,
         sampling_interval=SYSTEM_METRICS_SECONDS,
@@ -173,18 +161,14 @@ def _monitor(tracker: Tracker) -> SystemMetricsMonitor:
     return monitor
 
 
-def _default_name(config: Config) -> str:
-    return f"{config.data.name}-{config.model.network}-{datetime.now():%Y%m%d-%H%M%S}"
-
-
-def _config_name(tracker: Tracker) -> str:
-    return f"config-resumed-{datetime.now():%Y%m%d-%H%M%S}.yaml" if tracker.resumed else "config.yaml"
-
-
 def code_tags(directory: Path) -> dict[str, str]:
-    """Commit, branch and whether tracked files differ from it; empty outside a git repository."""
+    """Commit, branch and whether tracked files differ from the commit.
+
+    Empty outside a git repository, and where git ignores the directory: a package that is installed in a project's
+    `.venv` is no part of that project's commits.
+    """
     commit = _git(directory, "rev-parse", "HEAD")
-    if commit is None:
+    if commit is None or _git(directory, "check-ignore", "."):
         return {}
     return {
         MLFLOW_GIT_COMMIT: commit,
@@ -207,12 +191,3 @@ def _version_tags() -> dict[str, str]:
         with suppress(PackageNotFoundError):
             tags[f"version.{package}"] = version(package)
     return tags
-
-
-def _metric_name(name: str) -> str:
-    return re.sub(r"[^\w\-. :/]", "_", name)
-
-
-def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    for start in range(0, len(items), MAX_PARAMS_TAGS_PER_BATCH):
-        yield items[start : start + MAX_PARAMS_TAGS_PER_BATCH]

@@ -9,12 +9,12 @@ from urllib.parse import urlparse
 from urllib.request import url2pathname, urlopen
 
 from mlflow import MlflowClient
-from mlflow.entities import Experiment, Run
+from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from action_recognition.config import TrackingConfig
-from action_recognition.errors import ConfigError
+from action_recognition.errors import ConfigError, first_line
 from action_recognition.utils.files import placing
 
 UI_PORT = 8080
@@ -22,7 +22,6 @@ UI_PORT = 8080
 TRAINING_VIEW = "?workflowType=machine_learning"
 TRAINING_EXPERIMENT = {"mlflow.experimentKind": "custom_model_development"}
 SQLITE = "sqlite:///"
-SQLITE_MAGIC = b"SQLite format 3\0"
 SERVER_SCHEMES = ("http", "https", "databricks", "databricks-uc")
 DATABASE_SCHEMES = ("postgresql", "mysql", "mssql")
 
@@ -32,18 +31,28 @@ logging.getLogger("mlflow").setLevel(logging.WARNING)
 
 @contextmanager
 def open_store(tracking: TrackingConfig) -> Iterator[MlflowClient]:
-    """A client for the tracking store; what goes wrong with the store in the block becomes one `ConfigError`."""
+    """A client for the tracking store.
+
+    Raises:
+        ConfigError: in one line, for whatever goes wrong with the store in the block.
+    """
+    given = f"tracking.tracking_uri={tracking.tracking_uri}"
     uri = checked_uri(tracking.tracking_uri)
     try:
         if uri.startswith(SQLITE):
-            make_database(Path(uri.removeprefix(SQLITE).split("?")[0]))
+            make_database(Path(uri.removeprefix(SQLITE)))
         yield MlflowClient(uri)
     except (MlflowException, SQLAlchemyError, OSError) as error:
-        raise ConfigError(_unusable_line(tracking.tracking_uri, uri, error)) from error
+        reason = first_line(error)
+        if "out-of-date database schema" in reason:
+            raise ConfigError(
+                f"{given}: written by an older MLflow; back it up, then: mlflow db upgrade {uri}"
+            ) from error
+        raise ConfigError(f"{given}: MLflow cannot use it: {reason}") from error
 
 
 def run_to_resume(client: MlflowClient, run_id: str | None) -> Run | None:
-    """The run of this id, or None where there is none or it was deleted."""
+    """The run of this id, or None if there is none or it was deleted."""
     if run_id is None:
         return None
     try:
@@ -56,18 +65,18 @@ def run_to_resume(client: MlflowClient, run_id: str | None) -> Run | None:
 
 
 def experiment_id(client: MlflowClient, tracking: TrackingConfig) -> str:
-    """The experiment by name, made if need be.
+    """The id of the experiment of this name, which is created if there is none.
 
     Raises:
         ConfigError: if it was deleted, or if its artifact folder is gone.
     """
-    name = tracking.experiment
+    name, wanted = tracking.experiment, _artifact_location(tracking)
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         try:
-            return _created(client, tracking)
+            return str(client.create_experiment(name, artifact_location=wanted, tags=TRAINING_EXPERIMENT))
         except MlflowException:
-            experiment = client.get_experiment_by_name(name)  # another process may have made it a moment ago
+            experiment = client.get_experiment_by_name(name)  # another process may have created it a moment ago
             if experiment is None:
                 raise
     if experiment.lifecycle_stage != "active":
@@ -75,53 +84,36 @@ def experiment_id(client: MlflowClient, tracking: TrackingConfig) -> str:
             f"tracking.experiment={name}: it was deleted; choose another name, or: MLFLOW_TRACKING_URI="
             f"{tracking.tracking_uri} mlflow experiments restore --experiment-id {experiment.experiment_id}"
         )
-    _refuse_moved(experiment, tracking)
+    # MLflow keeps an experiment's artifact folder for ever, and would make it again where the project once was.
+    location = local_path(experiment.artifact_location)
+    if location and wanted not in (None, experiment.artifact_location) and not location.is_dir():
+        raise ConfigError(
+            f"tracking.experiment={name}: its artifact folder {location} is gone (was the project moved?); choose "
+            f"another name: tracking.experiment={name}-2"
+        )
     return str(experiment.experiment_id)
 
 
-def _created(client: MlflowClient, tracking: TrackingConfig) -> str:
-    location = _artifact_location(tracking)
-    return str(client.create_experiment(tracking.experiment, artifact_location=location, tags=TRAINING_EXPERIMENT))
-
-
-def _refuse_moved(experiment: Experiment, tracking: TrackingConfig) -> None:
-    """MLflow keeps an experiment's artifact folder for ever, and would make it again where the project once was."""
-    wanted = _artifact_location(tracking)
-    location = local_path(experiment.artifact_location)
-    if location is None or wanted is None or experiment.artifact_location == wanted or location.is_dir():
-        return
-    raise ConfigError(
-        f"tracking.experiment={experiment.name}: its artifacts lie in {location}, which is gone (was the project "
-        f"moved?); choose another name: tracking.experiment={experiment.name}-2"
-    )
-
-
 def _artifact_location(tracking: TrackingConfig) -> str | None:
-    """None where a server decides."""
-    root = tracking.artifact_root
+    """None if a server decides."""
     if urlparse(tracking.tracking_uri).scheme in SERVER_SCHEMES:
         return None
-    if "://" in root:
-        return f"{root.rstrip('/')}/{tracking.experiment}"
-    return (Path(root).absolute() / tracking.experiment).as_uri()
+    if "://" in tracking.artifact_root:
+        return f"{tracking.artifact_root.rstrip('/')}/{tracking.experiment}"
+    return (Path(tracking.artifact_root).absolute() / tracking.experiment).as_uri()
 
 
 def checked_uri(uri: str) -> str:
-    """The tracking URI with an absolute path, after checks that MLflow makes late or with many lines.
+    """The tracking URI with an absolute path, after checks that MLflow makes late or reports in many lines.
 
     Raises:
-        ConfigError: for a folder, a file that is no database, a server that does not answer.
+        ConfigError: for a folder, or a server that does not answer.
     """
     scheme = urlparse(uri).scheme.split("+")[0]
     if uri.startswith(SQLITE):
         path = Path(uri.removeprefix(SQLITE).split("?")[0]).absolute()
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            head = _first_bytes(path, len(SQLITE_MAGIC)) if path.exists() else b""
-        except OSError as error:
-            raise ConfigError(f"tracking.tracking_uri={uri}: {error}") from None
-        if head not in (b"", SQLITE_MAGIC):
-            raise ConfigError(f"tracking.tracking_uri={uri}: {path} is not an SQLite database")
+        if path.is_dir():  # MLflow would try again for 100 seconds
+            raise ConfigError(f"tracking.tracking_uri={uri}: {path} is a folder; expected {SQLITE}FILE")
         return f"{SQLITE}{path.as_posix()}"
     if scheme in ("http", "https"):
         _check_server(uri)
@@ -133,28 +125,12 @@ def checked_uri(uri: str) -> str:
     return uri
 
 
-def make_database(path: Path) -> None:
-    """Make the database that is not there yet, so that it appears with all of its tables or not at all.
-
-    MLflow makes them one after the other, for seconds, and cannot use a database where it was killed meanwhile.
-    """
-    if path.exists():
-        return
-    with placing(path) as partial:
-        MlflowClient(f"{SQLITE}{partial.as_posix()}").search_experiments(max_results=1)
-
-
-def _first_bytes(path: Path, count: int) -> bytes:
-    with path.open("rb") as file:
-        return file.read(count)
-
-
 def _check_server(uri: str) -> None:
     try:
         with urlopen(f"{uri.rstrip('/')}/health", timeout=10):
             pass
     except HTTPError:
-        pass  # something answers; what it thinks of us, MLflow finds out
+        pass  # a server answers; whether it accepts requests, MLflow finds out
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise ConfigError(
@@ -162,15 +138,18 @@ def _check_server(uri: str) -> None:
         ) from None
 
 
-def _unusable_line(given: str, uri: str, error: BaseException) -> str:
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    if "out-of-date database schema" in reason:
-        return f"tracking.tracking_uri={given}: written by an older MLflow; back it up, then: mlflow db upgrade {uri}"
-    return f"tracking.tracking_uri={given}: MLflow cannot use it: {reason}"
+def make_database(path: Path) -> None:
+    """Make the database if there is none, so that it appears with all of its tables or not at all.
+
+    MLflow makes them one after the other, for seconds, and cannot use a database where it was killed meanwhile.
+    """
+    if not path.exists():
+        with placing(path) as partial:
+            MlflowClient(f"{SQLITE}{partial.as_posix()}").search_experiments(max_results=1)
 
 
 def url_hint(tracking: TrackingConfig, run: Run) -> str:
-    """The run's address, after the command that makes it one where no server keeps it."""
+    """The address of the run's page, after the command that serves the page if no server keeps it."""
     return _page_hint(tracking, f"{run.info.experiment_id}/runs/{run.info.run_id}")
 
 
@@ -186,10 +165,10 @@ def page_of(experiment: str, run_id: str) -> str:
 
 
 def _page_hint(tracking: TrackingConfig, page: str) -> str:
-    given, place = tracking.tracking_uri, f"#/experiments/{page}{TRAINING_VIEW}"
-    if given.startswith("http"):
-        return f"{given.rstrip('/')}/{place}"
-    start = f"mlflow ui --backend-store-uri {given} --port {UI_PORT}"
+    uri, place = tracking.tracking_uri, f"#/experiments/{page}{TRAINING_VIEW}"
+    if uri.startswith("http"):
+        return f"{uri.rstrip('/')}/{place}"
+    start = f"mlflow ui --backend-store-uri {uri} --port {UI_PORT}"
     return f"{start}, then open http://127.0.0.1:{UI_PORT}/{place}"
 
 

@@ -1,4 +1,4 @@
-"""Where runs lie, and which one is meant by `best` and `last`."""
+"""The folders of runs, and which run `best` and `last` mean."""
 
 import os
 from datetime import datetime
@@ -31,14 +31,14 @@ def checkpoint_dir(run_dir: Path) -> Path:
 
 
 def remember_run(run_dir: Path, *, plots_dir: str) -> None:
-    """Make `run_dir` what `best` and `last` refer to; a stage of DVC leaves that to the runs of people."""
+    """Make `run_dir` what `best` and `last` refer to, unless DVC runs this command as a stage."""
     if in_dvc_stage():
         return
     replace_file(Path(plots_dir) / POINTER, f"{run_dir}\n".encode())
 
 
 def last_run(plots_dir: str) -> Path:
-    """The run that wrote a checkpoint last.
+    """The folder of the run that wrote a checkpoint last.
 
     Raises:
         ConfigError: if there is none.
@@ -65,10 +65,10 @@ def resolve_checkpoint(spec: str, *, plots_dir: str) -> Path:
 
 
 def checkpoint_to_resume(config: Config) -> Path | None:
-    """The checkpoint that training goes on from; None where `trainer.resume` names none.
+    """The checkpoint that training continues from; None if `trainer.resume` names none.
 
-    A run that was killed between its first `best.ckpt` and its first `last.ckpt`, which hold the same state, goes on
-    from the one that is there.
+    A run that was killed between its first `best.ckpt` and its first `last.ckpt`, which hold the same state, continues
+    from the one that exists.
 
     Raises:
         ConfigError: if it does not exist.
@@ -88,7 +88,7 @@ def _named_checkpoint(spec: str, *, plots_dir: str) -> Path:
 
 
 def _beside(path: Path) -> str:
-    """What there is where a checkpoint was looked for."""
+    """The checkpoints in the folder in which one was looked for."""
     found = sorted(other for other in path.parent.glob("*.ckpt") if not other.name.startswith("."))
     if found:
         return f"there is {' and '.join(map(str, found))}; give its path"
@@ -101,9 +101,9 @@ def run_dir_of(checkpoint: Path) -> Path:
 
 
 def evaluation_dir(checkpoint: Path, split: str, *, plots_dir: str) -> Path:
-    """Where an evaluation's files lie: with the run, such as `plots/runs/<run>/test_best`.
+    """The folder of an evaluation's files: in that of the run, such as `plots/runs/<run>/test_best`.
 
-    A checkpoint that lies in no run's folder, or in one that cannot be written to, has one of its own in `plots_dir`.
+    A checkpoint that is in no run's folder, or in one that cannot be written to, gets a folder in `plots_dir`.
     """
     run_dir = run_dir_of(checkpoint)
     if checkpoint.parent.name != "checkpoints" or not os.access(run_dir, os.W_OK):
@@ -112,22 +112,22 @@ def evaluation_dir(checkpoint: Path, split: str, *, plots_dir: str) -> Path:
 
 
 def run_title(run_dir: Path) -> str:
-    """What a run is called in a plot: its folder, with its study where it is a trial."""
+    """What a run is called in a plot: its folder, for a trial after its study's."""
     return f"{run_dir.parent.name}/{run_dir.name}" if run_dir.name.startswith("trial-") else run_dir.name
 
 
 def data_title(data: DataConfig) -> str:
-    """A data set for people: `hmdb51, split 1`."""
+    """What a data set is called in texts: `hmdb51, split 1`."""
     return f"{data.name}, split {data.split}" if data.splits_dir is not None else data.name
 
 
 def remember_tracking(run_dir: Path, run_id: str) -> None:
-    """Note which MLflow run records this run, for a resume to go on in it."""
+    """Note which MLflow run records this run, so that a resumed training continues it."""
     replace_file(run_dir / TRACKING, f"{run_id}\n".encode())
 
 
 def tracking_of(run_dir: Path) -> str | None:
-    """The MLflow run that records a run, if one does."""
+    """The id of the MLflow run that records this run, if one does."""
     path = run_dir / TRACKING
     text = path.read_text(encoding="utf-8", errors="replace").strip() if path.is_file() else ""
     return text if Text(100).allows(text) else None

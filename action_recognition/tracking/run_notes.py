@@ -1,4 +1,4 @@
-"""What an MLflow run says about itself to a reader: a description, and the data it trained on."""
+"""What an MLflow run tells its reader: a description, and the data it trained on."""
 
 import json
 import shlex
@@ -29,12 +29,12 @@ TRAINING, SEARCH, EVALUATION, COMMAND, VALIDATION, TEST = PARTS = (
     "Test",
 )
 SPLITS = {"train": "training", "val": "validation", "test": "testing"}
-# Overrides that say where things lie or may hold a password; what a run was is told without them.
+# Overrides that say where things are or may hold a password; the recorded command leaves them out.
 LEFT_OUT = ("data.archive", "data.splits_archive", "data.mirrors", "data.hub", "data.shards.url", "tracking.")
 
 
 def describe_training(tracker: "Tracker", config: Config, manifest: Manifest, contract: ClipContract) -> None:
-    """Note what is trained on what, with which command; log the data set's three splits as the run's inputs."""
+    """Describe the network, the data and the command; log the data set's three splits as the run's inputs."""
     counts = {split: len(manifest.split(split, min_frames=contract.min_frames)) for split in SPLITS}
     what = (
         f"{config.model.network} on {data_title(config.data)}: {counts['train']} training, {counts['val']} validation "
@@ -46,7 +46,7 @@ def describe_training(tracker: "Tracker", config: Config, manifest: Manifest, co
 
 
 def command_line(tracker: "Tracker", config: Config) -> str:
-    """As it was typed, less what `LEFT_OUT` names; in Markdown."""
+    """The command as it was typed, without what `LEFT_OUT` names, in Markdown."""
     command = tracker.client.get_run(tracker.run_id).data.tags.get("command", "train-ml-flow")
     shown = redacted_values(list(config.overrides))
     overrides = [override for override in shown if not override.lstrip("+~").startswith(LEFT_OUT)]
@@ -54,7 +54,7 @@ def command_line(tracker: "Tracker", config: Config) -> str:
 
 
 def data_inputs(config: Config, manifest: Manifest, contract: ClipContract) -> list[DatasetInput]:
-    """One input a split that has clips. MLflow links a data set to a run only once, so each split has its own name."""
+    """One input per split that has clips. MLflow links a data set to a run once, so each split has its own name."""
     data, inputs = config.data, []
     source = redacted(data.shards.url or "") if data.kind == "shards" else data.videos_dir
     for split, context in SPLITS.items():

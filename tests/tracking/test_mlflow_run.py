@@ -211,6 +211,10 @@ def test_code_tags(tmp_path: Path) -> None:
     assert code_tags(tmp_path) == {f"mlflow.source.git.{key}": value for key, value in expected.items()}
     (tmp_path / "a.py").write_text("2")
     assert code_tags(tmp_path)["mlflow.source.git.dirty"] == "true"
+    installed = tmp_path / ".venv/package"
+    installed.mkdir(parents=True)
+    (tmp_path / ".gitignore").write_text(".venv\n")
+    assert code_tags(installed) == {}
 
 
 @pytest.mark.parametrize(
@@ -218,7 +222,7 @@ def test_code_tags(tmp_path: Path) -> None:
     [
         ("plots/mlruns", r"expected sqlite:///FILE, http\(s\)://SERVER.*no longer takes a folder"),
         ("file:plots/mlruns", "no longer takes a folder"),
-        ("sqlite:///notes.txt", "is not an SQLite database"),
+        ("sqlite:///notes.txt", "file is not a database"),
         ("sqlite:///notes.txt/mlflow.db", "tracking_uri=sqlite:///notes.txt/mlflow.db"),
         ("sqlite:///folder", "tracking_uri=sqlite:///folder"),
         ("http://127.0.0.1:9", "no MLflow server answers"),
