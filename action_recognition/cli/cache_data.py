@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from action_recognition.config import Config
 
 
-@command(groups=("data",), reads_videos=True, needs_data=True)
+@command(groups=("data", "clip"), reads_videos=True, needs_data=True)
 def run(call: Call) -> None:
     """Decode every clip once into the clip store, which training and evaluation then read instead.
 

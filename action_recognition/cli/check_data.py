@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SHOWN = 10  # findings of a kind on the terminal
 
 
-@command(groups=("data",), reads_videos=True, needs_data=True)
+@command(groups=("data", "clip"), reads_videos=True, needs_data=True)
 def run(call: Call) -> None:
     """Decode every clip; report corrupt, short, duplicate, leaking; exit 1 where training would be wrong."""
     check_data(call.config, console=call.console)

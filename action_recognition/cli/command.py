@@ -87,11 +87,11 @@ class Command:
         config = self.compose(overrides)
         set_max_pixels(config.data.max_pixels)
         if self.needs_data:
-            from action_recognition.data.places import check_places
+            from action_recognition.data.preconditions import check_data_there
 
-            check_places(config.data)
+            check_data_there(config.data)
         if self.makes_batches:
-            from action_recognition.data.memory_needed import check_batches_fit
+            from action_recognition.data.preconditions import check_batches_fit
 
             views = config.data.test_clips * config.data.test_crops if self.of_checkpoint else 1
             check_batches_fit(config, views=views)

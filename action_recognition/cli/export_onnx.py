@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from action_recognition.export.onnx import ExportReport
 
 
-@command(groups=("data", "export"), of_checkpoint=True)
+@command(groups=("export", "data"), of_checkpoint=True)
 def run(call: Call) -> None:
     """Export a checkpoint to video_action_model.onnx, compared with torch before it is put in place."""
     run_export_onnx(call.config, console=call.console)

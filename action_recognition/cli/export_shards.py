@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from action_recognition.readers.shards.write import ReadJpegs
 
 
-@command(groups=("data",), reads_videos=True, needs_data=True)
+@command(groups=("data", "clip"), reads_videos=True, needs_data=True)
 def run(call: Call) -> None:
     """Write the clips as WebDataset tars to data.shards.dir, for object storage; train data=shards reads them.
 
@@ -24,7 +24,7 @@ def run(call: Call) -> None:
     """
     export_shards(call.config, console=call.console)
     url = shlex.quote(f"data.shards.url={call.config.data.shards.dir}")
-    call.print_next({f"train data=shards {url}": ("plots_dir", "model", "optimizer", "trainer")})
+    call.print_next({f"train data=shards {url}": ("plots_dir", "augment", "model", "optimizer", "trainer")})
 
 
 def export_shards(config: "Config", *, console: "Console") -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from action_recognition.evaluation.evaluate import Evaluation
     from action_recognition.evaluation.metrics import Metrics
 
-GROUPS = ("data", "evaluation", "trainer")
+GROUPS = ("evaluation", "data", "clip")
 
 
 @command(groups=GROUPS, of_checkpoint=True, makes_batches=True)

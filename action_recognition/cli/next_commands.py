@@ -14,8 +14,8 @@ from action_recognition.utils.text import printable
 # Where files lie that a command finds by itself unless it is told another place.
 PLACES = ("plots_dir", "export.onnx", "export.engine_path")
 TRACKING = ("tracking",)
-DATA = ("data", "experiment", "plots_dir")
-TRAINING = (*DATA, "model", "optimizer", "trainer")
+DATA = ("data", "clip", "experiment", "plots_dir")
+TRAINING = (*DATA, "augment", "model", "optimizer", "trainer")
 # Where the data came from is of use once; a URL may hold a password.
 ONCE = ("data.archive", "data.splits_archive", "data.mirrors", "data.hub", "data.keep_downloads", "trainer.resume")
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from action_recognition.tracking.mlflow_run import Tracker
     from action_recognition.training.fit import TrainResult
 
-GROUPS = ("data", "model", "optimizer", "trainer", "experiment")
+GROUPS = ("data", "clip", "augment", "model", "optimizer", "trainer", "experiment")
 
 
 @command(groups=GROUPS, makes_batches=True, needs_data=True)

@@ -13,6 +13,8 @@ MISTAKES = {
     "check-data data=ucf101": "data.videos_dir=data/ucf101/videos: no such directory",
     "cache-data data=folder data.videos_dir=file": "data.videos_dir=file: not a directory",
     "export-shards data=stills": "data.videos_dir=data/stills/train: no such directory",
+    "train data=stills data.videos_dir=. data.labels_csv=missing": "data.labels_csv=missing: no such file; python",
+    "train data=shards": "data.shards.url is not set",
     "predict missing.mp4": "missing.mp4: no such file",
     "infer evaluation.checkpoint=missing": "checkpoint missing: no such file",
     "train trainer.resume=missing.ckpt": "checkpoint missing.ckpt: no such file",

@@ -2,7 +2,7 @@ import psutil
 import pytest
 
 from action_recognition.config import load_config
-from action_recognition.data.memory_needed import batch_bytes, check_batches_fit, machine_bytes
+from action_recognition.data.preconditions import batch_bytes, check_batches_fit, machine_bytes
 from action_recognition.errors import ConfigError
 
 

@@ -1,14 +1,33 @@
-"""How much memory a batch takes, before anything is read: settings that cannot fit are refused at once."""
+"""What is asked before anything slow is imported: whether the data is there, and whether a batch fits into memory."""
 
 from pathlib import Path
 
 import psutil
 
-from action_recognition.config import ClipConfig, Config
-from action_recognition.errors import ConfigError
+from action_recognition.config import ClipConfig, Config, DataConfig
+from action_recognition.errors import ConfigError, DataError
 
 FLOAT_BYTES = 4
 CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+
+
+def check_data_there(data: DataConfig) -> None:
+    """Refuse a configuration whose folders are missing; shards are looked for where they are read.
+
+    Raises:
+        DataError: naming the key, its value, and what brings the data.
+    """
+    if data.kind == "shards":
+        return
+    how = f"python commands.py download-data data={data.name} brings it"
+    if data.kind == "folder":
+        how = "give a folder that holds one folder of videos per class"
+    for key, folder in (("videos_dir", data.videos_dir), ("splits_dir", data.splits_dir)):
+        if folder is not None and not Path(folder).is_dir():
+            problem = "not a directory" if Path(folder).exists() else "no such directory"
+            raise DataError(f"data.{key}={folder}: {problem}; {how}")
+    if data.labels_csv is not None and not Path(data.labels_csv).is_file():
+        raise DataError(f"data.labels_csv={data.labels_csv}: no such file; {how}")
 
 
 def machine_bytes() -> int:
