@@ -67,8 +67,8 @@ def run_training(
         dvc: first make sure that the data is what `data.dvc` pins, and record its hash.
         servable: log and register a model that `mlflow models serve` can run.
     """
-    from action_recognition.training.fit import find_weights
     from action_recognition.training.fit import train as fit
+    from action_recognition.training.preparation import find_weights
 
     if not is_first_process():  # started by the first one's fit: it tracks, versions and reports
         try:

@@ -21,7 +21,8 @@ from action_recognition.studies.trials import ERROR, RUN_DIR, fail_abandoned, fi
 from action_recognition.studies.tune_report import best_trial, report_study
 from action_recognition.tracking.mlflow_run import open_run
 from action_recognition.tracking.run_folders import checkpoint_dir, remember_run
-from action_recognition.training.fit import choose_step_plan, find_weights, quiet_lightning
+from action_recognition.training.preparation import choose_step_plan, find_weights
+from action_recognition.training.trainer import quiet_lightning
 
 KEPT = ("tracking.", "evaluation.")
 

@@ -1,0 +1,53 @@
+"""What a training writes into its run directory beside history and checkpoints, and copies to MLflow."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from action_recognition.config import Config, to_yaml
+from action_recognition.reports.run_plots import plot_history
+from action_recognition.tracking.run_folders import (
+    checkpoint_dir,
+    data_title,
+    new_run_dir,
+    remember_tracking,
+    run_dir_of,
+    run_title,
+)
+from action_recognition.training.callbacks import History
+from action_recognition.training.preparation import Training
+from action_recognition.utils.files import remove_abandoned, replace_file
+from action_recognition.utils.rank import is_first_process
+
+if TYPE_CHECKING:
+    from action_recognition.tracking.mlflow_run import Tracker
+
+CURVES = "learning_curves.png"
+
+
+def open_run_dir(config: Config, training: Training, tracker: "Tracker | None") -> Path:
+    """The run directory, new or of the run that goes on, with `config.yaml` and `manifest.csv` in it."""
+    run_dir = run_dir_of(training.resume_from) if training.resume_from else new_run_dir(config)
+    if is_first_process():
+        for folder in run_dir.parent.glob("*/checkpoints"):
+            remove_abandoned(folder)  # also of runs that were killed and never resumed
+        replace_file(run_dir / "config.yaml", to_yaml(config).encode())
+        training.manifest.write(run_dir / "manifest.csv")
+    if tracker:
+        from action_recognition.tracking.run_notes import describe_training  # MLflow: only where it is asked for
+
+        remember_tracking(run_dir, tracker.run_id)
+        describe_training(tracker, config, training.manifest, training.contract)
+    return run_dir
+
+
+def complete_run_dir(run_dir: Path, config: Config, history: History, tracker: "Tracker | None") -> None:
+    """Draw the learning curves, and copy the run's files to MLflow."""
+    if is_first_process():
+        title = f"{run_title(run_dir)}: {config.model.network} on {data_title(config.data)}"
+        plot_history(history.rows, run_dir / CURVES, title=title)
+    if tracker:
+        for name in ("manifest.csv", "history.csv"):
+            tracker.log_artifact(run_dir / name)
+        for path in sorted(checkpoint_dir(run_dir).glob("*.ckpt")):
+            tracker.log_artifact(path, "checkpoints")
+        tracker.log_artifact(run_dir / CURVES, "plots")

@@ -1,0 +1,112 @@
+"""Lightning's `Trainer` as a configuration asks for it: callbacks of the recipe, checkpoints, and quiet."""
+
+import logging
+import warnings
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import lightning as L
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+
+from action_recognition.config import Config
+from action_recognition.tracking.run_folders import checkpoint_dir, remember_run
+from action_recognition.training.averaging import weight_average
+from action_recognition.training.checkpoint_files import AtomicCheckpointIO
+from action_recognition.training.distributed import process_settings
+from action_recognition.training.freezing import FreezeBackbone
+
+if TYPE_CHECKING:
+    from action_recognition.tracking.mlflow_run import Tracker
+
+
+def make_trainer(
+    config: Config,
+    run_dir: Path,
+    observers: Sequence[Callback],
+    *,
+    precision: str,
+    has_val: bool,
+    tracker: "Tracker | None" = None,
+) -> L.Trainer:
+    """A trainer that keeps checkpoints in `run_dir`.
+
+    Args:
+        observers: callbacks beside those of the recipe; checkpoints are saved after they have written what they write.
+        precision: Lightning's name of it.
+        has_val: whether there is a validation split, which ends training early and says which checkpoint is best.
+        tracker: an open MLflow run that receives the curves.
+    """
+    settings = config.trainer
+    stopping = [EarlyStopping("val_top1", mode="max", patience=settings.patience)] if has_val else []
+    return L.Trainer(
+        max_epochs=settings.max_epochs,
+        **process_settings(settings),
+        precision=precision,
+        accumulate_grad_batches=settings.accumulate,
+        gradient_clip_val=settings.gradient_clip,
+        limit_train_batches=settings.limit_train_batches,
+        limit_val_batches=settings.limit_val_batches if has_val else 0,
+        num_sanity_val_steps=0,
+        callbacks=[*stopping, *recipe_callbacks(config), *observers, *make_checkpoints(run_dir, has_val=has_val)],
+        logger=tracker.lightning_logger() if tracker else False,
+        log_every_n_steps=1,
+        # `best` and `last` mean this run as soon as it has a checkpoint, and not before.
+        plugins=[AtomicCheckpointIO(partial(remember_run, run_dir, plots_dir=config.plots_dir))],
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        deterministic="warn" if settings.accelerator != "cpu" else None,
+        benchmark=None,
+    )
+
+
+def recipe_callbacks(config: Config) -> list[Callback]:
+    """What the recipe does beside the optimisation: freezing, averaging of weights."""
+    settings, made = config.trainer, list[Callback]()
+    if settings.freeze == "backbone":
+        made.append(FreezeBackbone(settings.unfreeze_every))
+    if settings.ema_decay is not None:
+        made.append(weight_average(settings.ema_decay))
+    return made
+
+
+def make_checkpoints(run_dir: Path, *, has_val: bool) -> tuple[ModelCheckpoint, ModelCheckpoint]:
+    """`best.ckpt` by validation top-1 (by training loss where there is no validation), and `last.ckpt`."""
+    directory = checkpoint_dir(run_dir).absolute()
+    best = ModelCheckpoint(
+        dirpath=directory,
+        filename="best",
+        monitor="val_top1" if has_val else "train_loss",
+        mode="max" if has_val else "min",
+        enable_version_counter=False,
+    )
+    # Not `save_last`: that one is written only when the best one is.
+    last = ModelCheckpoint(
+        dirpath=directory, filename="last", enable_version_counter=False, save_on_train_epoch_end=True
+    )
+    return best, last
+
+
+def quiet_lightning() -> None:
+    """Keep hints that are about Lightning, not about the user's run, off the terminal."""
+    for name in ("lightning", "lightning.pytorch", "lightning.fabric", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for message in (
+        r".*does not have many workers.*",
+        r".*The number of training batches.*",
+        r".*`training_step` returned `None`.*",
+        r".*Checkpoint directory.*exists and is not empty.*",
+        r".*GPU available but not used.*",
+        r".*MPS available but not used.*",
+        r".*You have overridden `on_after_batch_transfer`.*",
+        r".*litlogger.*",
+        r".*LeafSpec.*",
+        r".*isinstance\(treespec.*",
+        r".*ModelCheckpoint.*will be merged.*",
+        r".*lr_scheduler.step.*before.*optimizer.step.*",
+        r".*resuming from a checkpoint.*",
+        r".*in eval mode at the start of training.*",
+    ):
+        warnings.filterwarnings("ignore", message=message)
