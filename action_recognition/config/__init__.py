@@ -4,7 +4,18 @@
 """
 
 from action_recognition.config.clip_schema import AugmentConfig, ClipConfig
-from action_recognition.config.compose import check_given_once, each_key_once, flatten, key_of, load_config, to_yaml
+from action_recognition.config.compose import (
+    Composed,
+    check_composed,
+    check_given_once,
+    compose_values,
+    each_key_once,
+    flatten,
+    key_of,
+    load_config,
+    to_values,
+    to_yaml,
+)
 from action_recognition.config.data_schema import (
     DATA_KINDS,
     CacheConfig,
@@ -14,7 +25,8 @@ from action_recognition.config.data_schema import (
     MirrorsConfig,
     ShardsConfig,
 )
-from action_recognition.config.keys import CONF_DIR
+from action_recognition.config.keys import CONF_DIR, group_options, is_open, keys_marked
+from action_recognition.config.rules import Effect, Lifetime
 from action_recognition.config.schema import (
     CompareConfig,
     Config,
@@ -35,11 +47,14 @@ __all__ = [
     "CacheConfig",
     "ClipConfig",
     "CompareConfig",
+    "Composed",
     "Config",
     "DataConfig",
+    "Effect",
     "EvaluationConfig",
     "ExportConfig",
     "FullSetConfig",
+    "Lifetime",
     "MirrorConfig",
     "MirrorsConfig",
     "ModelConfig",
@@ -49,10 +64,16 @@ __all__ = [
     "TrackingConfig",
     "TrainerConfig",
     "TuneConfig",
+    "check_composed",
     "check_given_once",
+    "compose_values",
     "each_key_once",
     "flatten",
+    "group_options",
+    "is_open",
     "key_of",
+    "keys_marked",
     "load_config",
+    "to_values",
     "to_yaml",
 ]

@@ -3,6 +3,7 @@
 import math
 import types
 from dataclasses import MISSING, Field, dataclass, fields
+from enum import Enum
 from functools import cache
 from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -23,6 +24,7 @@ class Section:
     """A part of the configuration whose fields are checked whenever one is made."""
 
     KEY: ClassVar[str] = ""  # of the section, as in `KEY.field=value`
+    MARKS: ClassVar[tuple[Enum, ...]] = ()  # of all of its fields: `Lifetime` and `Effect`
 
     def __post_init__(self) -> None:
         for name, hint in field_hints(type(self)).items():

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
-from omegaconf import OmegaConf
+from omegaconf import OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from action_recognition.config.checking import checked, shown
@@ -24,6 +25,8 @@ from action_recognition.config.schema import Config
 from action_recognition.errors import ConfigError, did_you_mean, first_line
 from action_recognition.utils.redaction import redacted_values
 
+# Fields of `Config` that are no keys.
+INTERNAL = ("overrides", "choices")
 # What Hydra raises, beside errors of its own, for overrides that it has not foreseen.
 ODD_OVERRIDES = (ValueError, TypeError, AttributeError, AssertionError, LookupError)
 
@@ -38,18 +41,50 @@ def load_config(overrides: Sequence[str] = ()) -> Config:
         ConfigError: for a misspelt key, an unknown group option, a value of the wrong type or out of range.
     """
     overrides = expand_files(overrides)
-    prepared = [_prepared(override) for override in overrides]
-    config: Config = checked(Config, _composed(prepared), "")
-    config.overrides = list(overrides)
+    return check_composed(compose_values(overrides), overrides)
+
+
+@dataclass(frozen=True)
+class Composed:
+    """Plain values that nothing has checked yet, and the option that was chosen of each group."""
+
+    values: dict[str, Any]
+    choices: dict[str, str]
+
+
+def check_composed(composed: Composed, overrides: Sequence[str]) -> Config:
+    """The configuration of composed values, with the overrides that it is remembered by.
+
+    Raises:
+        ConfigError: for a value of the wrong type or out of range.
+    """
+    config: Config = checked(Config, composed.values, "")
+    config.overrides, config.choices = list(overrides), dict(composed.choices)
     return config
 
 
-def _composed(overrides: list[str]) -> Any:
-    """What Hydra makes of `conf/` and the overrides, as plain values."""
+def compose_values(overrides: Sequence[str]) -> Composed:
+    """What Hydra makes of `conf/` and the overrides.
+
+    Raises:
+        ConfigError: for what Hydra cannot read or apply.
+    """
+    return _composed([_prepared(override) for override in overrides])
+
+
+def _composed(overrides: list[str]) -> Composed:
     try:
         with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-            composed = compose("config", overrides=overrides)
-        return OmegaConf.to_container(composed, resolve=True)
+            composed = compose("config", overrides=overrides, return_hydra_config=True)
+        choices = {
+            group: option
+            for group, option in composed.hydra.runtime.choices.items()
+            if option and not group.startswith("hydra/") and group != "experiment"
+        }
+        with open_dict(composed):
+            del composed["hydra"]
+        values: Any = OmegaConf.to_container(composed, resolve=True)
+        return Composed(values, choices)
     except MissingConfigException as error:
         raise ConfigError(_missing_option_line(error)) from None
     except ConfigCompositionException as error:
@@ -150,10 +185,13 @@ def flatten(config: Config) -> dict[str, Any]:
         else:
             flat[prefix] = redacted_values(value)
 
-    container = OmegaConf.to_container(OmegaConf.structured(config))
-    assert isinstance(container, dict)
-    visit("", {key: value for key, value in container.items() if key != "overrides"})
+    visit("", to_values(config))
     return flat
+
+
+def to_values(config: Config) -> dict[str, Any]:
+    """The configuration as nested plain values."""
+    return {key: value for key, value in asdict(config).items() if key not in INTERNAL}
 
 
 def to_yaml(config: Config) -> str:

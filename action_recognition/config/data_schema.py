@@ -1,14 +1,17 @@
 """What the keys of the `data` group may be."""
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Annotated, Any, ClassVar
 
 from action_recognition.config.checking import Section
 from action_recognition.config.rules import (
     Choice,
     Count,
+    Effect,
     FolderName,
     Length,
+    Lifetime,
     Pattern,
     Range,
     Seed,
@@ -45,6 +48,7 @@ class MirrorsConfig(Section):
     """Lists of `MirrorConfig`, to be tried in turn; a plain text is a URL of which nothing else is known."""
 
     KEY: ClassVar[str] = "data.mirrors"
+    MARKS: ClassVar[tuple[Enum, ...]] = (Lifetime.START, Effect.NONE)
 
     videos: list[MirrorConfig]
     splits: list[MirrorConfig]
@@ -63,6 +67,7 @@ class FullSetConfig(Section):
     """What the whole data set holds; `train` and `test` are the clips of splits 1, 2 and 3."""
 
     KEY: ClassVar[str] = "data.full_set"
+    MARKS: ClassVar[tuple[Enum, ...]] = (Effect.NONE,)
 
     classes: Annotated[int, Range(1, 1_000_000)]
     clips: Annotated[int, Range(1, 1_000_000_000)]
@@ -75,6 +80,7 @@ class ShardsConfig(Section):
     """`export-shards` writes to `dir`; `data=shards` reads from `url`, shuffling `buffer` clips at a time."""
 
     KEY: ClassVar[str] = "data.shards"
+    MARKS: ClassVar[tuple[Enum, ...]] = (Effect.NONE,)
 
     dir: str
     max_megabytes: Megabytes
@@ -88,6 +94,7 @@ class CacheConfig(Section):
     """Where `cache-data` keeps decoded clips, and how; `auto` is raw unless that is larger than `max_gigabytes`."""
 
     KEY: ClassVar[str] = "data.cache"
+    MARKS: ClassVar[tuple[Enum, ...]] = (Effect.NONE,)
 
     dir: str | None
     codec: Annotated[str, Choice("auto", "raw", "jpeg")]
@@ -102,22 +109,22 @@ class DataConfig(Section):
 
     KEY: ClassVar[str] = "data"
 
-    kind: Annotated[str, Choice(*DATA_KINDS)]
-    name: Annotated[str, FolderName()]
-    dir: str
-    videos_dir: str
-    splits_dir: str | None
-    archive: str | None
-    splits_archive: str | None
+    kind: Annotated[str, Choice(*DATA_KINDS), Effect.ON_CLIPS, Effect.NONE]
+    name: Annotated[str, FolderName(), Effect.ON_CLIPS]
+    dir: Annotated[str, Effect.NONE]
+    videos_dir: Annotated[str, Effect.ON_CLIPS, Effect.NONE]
+    splits_dir: Annotated[str | None, Effect.NONE]
+    archive: Annotated[str | None, Lifetime.START, Effect.NONE]
+    splits_archive: Annotated[str | None, Lifetime.START, Effect.NONE]
     mirrors: MirrorsConfig
-    hub: str
-    keep_downloads: bool
+    hub: Annotated[str, Effect.NONE]
+    keep_downloads: Annotated[bool, Effect.NONE]
     full_set: FullSetConfig | None
-    split: Annotated[int, Choice(1, 2, 3)]
-    source_pattern: Annotated[str, Pattern()] | None
-    test_fraction: ShareBelowOne
-    val_fraction: ShareBelowOne
-    split_seed: Seed
+    split: Annotated[int, Choice(1, 2, 3), Effect.ON_CLIPS]
+    source_pattern: Annotated[Annotated[str, Pattern()] | None, Effect.ON_CLIPS, Effect.NONE]
+    test_fraction: Annotated[ShareBelowOne, Effect.ON_CLIPS]
+    val_fraction: Annotated[ShareBelowOne, Effect.ON_CLIPS]
+    split_seed: Annotated[Seed, Effect.ON_CLIPS]
     batch_size: Annotated[int, Range(1, 65536)]
     num_workers: Annotated[int, Range(-1, 256)]
     test_clips: Annotated[int, Range(1, 1000)]
@@ -129,7 +136,7 @@ class DataConfig(Section):
     shards: ShardsConfig
     in_memory: bool = False
     synthetic: bool = False
-    labels_csv: str | None = None
+    labels_csv: Annotated[str | None, Effect.NONE] = None
     train_subjects: list[str] | None = None
     test_subjects: list[str] | None = None
     sequence_pattern: Annotated[str, Pattern(SEQUENCE_GROUPS)] = r"(?P<subject>S\d+)-(?P<label>G\d+)-T(?P<frame>\d+)"

@@ -1,13 +1,16 @@
 """Every key that an override may name, and which one was meant by a word that is none."""
 
+from collections.abc import Iterator
 from difflib import SequenceMatcher
+from enum import Enum
 from functools import cache
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from omegaconf import OmegaConf
 
-from action_recognition.config.checking import field_hints, split_rules
+from action_recognition.config.checking import Section, field_hints, split_rules
 from action_recognition.config.rules import TextByPart, Words
 from action_recognition.config.schema import Config
 
@@ -80,6 +83,41 @@ def suggest_keys(word: str) -> list[str]:
 def _likeness(word: str, last: str, key: str) -> float:
     ends = SequenceMatcher(None, last, key.rpartition(".")[2]).ratio()
     return max(SequenceMatcher(None, word, key).ratio(), ends - 0.05 if "." not in word else 0)
+
+
+@cache
+def keys_marked(*marks: Enum) -> tuple[str, ...]:
+    """The keys declared with one of `marks`, a whole section with a dot at its end: prefixes for `str.startswith`."""
+    return tuple(_marked(Config, set(marks)))
+
+
+def _marked(section: type[Section], marks: set[Enum]) -> Iterator[str]:
+    for name, hint in field_hints(section).items():
+        key = f"{section.KEY}.{name}" if section.KEY else name
+        inner = next((part for part in _parts(hint) if isinstance(part, type) and issubclass(part, Section)), None)
+        if marks & {part for part in _parts(hint) if isinstance(part, Enum)}:
+            yield f"{key}." if inner else key
+        elif inner:
+            yield from [f"{key}."] if marks & set(inner.MARKS) else _marked(inner, marks)
+
+
+def _parts(hint: Any) -> list[Any]:
+    """A declared type, the types in a union, and what stands beside any of them."""
+    inner = get_args(hint) if get_origin(hint) in (Annotated, Union, UnionType) else ()
+    return [hint, *(part for member in inner for part in _parts(member))]
+
+
+@cache
+def is_open(key: str) -> bool:
+    """Whether a key holds a mapping whose own keys are not declared, such as `model.args`."""
+    hint: Any = Config
+    for name in key.split(".") if key else ():
+        hint = split_rules(hint)[0]
+        if not isinstance(hint, type) or not issubclass(hint, Section):
+            return True  # below an open one
+        hint = field_hints(hint).get(name, Any)
+    hint = split_rules(hint)[0]
+    return hint is Any or get_origin(hint) is dict
 
 
 def takes_text(key: str) -> bool:

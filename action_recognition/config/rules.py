@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Annotated, Any, Protocol, runtime_checkable
 
 from action_recognition.utils.text import UNPRINTABLE
@@ -180,6 +181,21 @@ class Internal:
 
     def allows(self, value: Any) -> bool:  # noqa: ARG002 - as of every rule
         return True
+
+
+class Lifetime(Enum):
+    """How long a key is of use, beside its type or in a section's `MARKS`. Without a mark it stays with the model."""
+
+    COMMAND = "of one command: what a checkpoint was trained with is not asked"
+    MACHINE = "of the machine that trains: only a resumed training takes it from its checkpoint"
+    START = "of a training's start: nothing reads it once there is a checkpoint"
+
+
+class Effect(Enum):
+    """What follows from a key, for studies of several runs; beside its type, like `Lifetime`."""
+
+    ON_CLIPS = "on which clips are judged, or on chance: the trials of a search share it"
+    NONE = "neither a score nor a runtime follows from it: compare-runs does not mention it"
 
 
 Share = Annotated[float, Range(0, 1)]

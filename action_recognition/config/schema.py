@@ -1,13 +1,25 @@
 """What every configuration key may be: one dataclass a Hydra group, whose fields declare their ranges."""
 
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Annotated, Any, ClassVar
 
 from action_recognition.config.checking import Section, shown
 from action_recognition.config.clip_schema import AugmentConfig, ClipConfig
 from action_recognition.config.data_schema import DataConfig
 from action_recognition.config.network_arguments import check_network_arguments
-from action_recognition.config.rules import Choice, Count, Internal, Range, Seed, ShareBelowOne, TextByPart, Words
+from action_recognition.config.rules import (
+    Choice,
+    Count,
+    Effect,
+    Internal,
+    Lifetime,
+    Range,
+    Seed,
+    ShareBelowOne,
+    TextByPart,
+    Words,
+)
 from action_recognition.errors import ConfigError, check_choice
 
 # What a network is given instead of RGB frames; see `models.inputs`.
@@ -31,8 +43,9 @@ class ModelConfig(Section):
     network: str
     args: dict[str, Any]
     input: Annotated[str, Choice(*INPUTS)] = "rgb"
-    weights: Annotated[Any, TextByPart()] = None
-    default_lr: Annotated[float, Range(above=0, most=1)] = 0.002
+    weights: Annotated[Any, TextByPart(), Lifetime.START] = None
+    # optimizer.lr says what was used.
+    default_lr: Annotated[float, Range(above=0, most=1), Effect.NONE] = 0.002
 
     def __post_init__(self) -> None:
         self.args = check_network_arguments(self.args)
@@ -72,9 +85,9 @@ class TrainerConfig(Section):
 
     max_epochs: Count
     patience: Count
-    seed: Seed
-    accelerator: Annotated[str, Choice("auto", "cpu", "gpu", "cuda", "mps")]
-    devices: Annotated[int, Range(1, 256)] | Annotated[str, Choice("auto")]
+    seed: Annotated[Seed, Effect.ON_CLIPS]
+    accelerator: Annotated[str, Choice("auto", "cpu", "gpu", "cuda", "mps"), Lifetime.MACHINE]
+    devices: Annotated[Annotated[int, Range(1, 256)] | Annotated[str, Choice("auto")], Lifetime.MACHINE]
     accumulate: BatchSize
     ema_decay: Annotated[float, Range(above=0, below=1)] | None
     compile: bool
@@ -85,9 +98,9 @@ class TrainerConfig(Section):
     memory_format: Annotated[str, Choice("auto", "contiguous", "channels_last_3d")]
     gradient_clip: Annotated[float, Range(above=0, most=1_000_000)] | None
     limit_train_batches: Count | ShareOfBatches | None
-    limit_val_batches: Count | ShareOfBatches | None
-    resume: str | None
-    run_dir: str | None
+    limit_val_batches: Annotated[Count | ShareOfBatches | None, Effect.ON_CLIPS]
+    resume: Annotated[str | None, Lifetime.COMMAND, Effect.ON_CLIPS, Effect.NONE]
+    run_dir: Annotated[str | None, Lifetime.COMMAND, Effect.ON_CLIPS, Effect.NONE]
 
     def check_together(self) -> None:
         if self.unfreeze_every is not None and self.freeze != "backbone":
@@ -103,6 +116,7 @@ class TrainerConfig(Section):
 @dataclass(kw_only=True)
 class EvaluationConfig(Section):
     KEY: ClassVar[str] = "evaluation"
+    MARKS: ClassVar[tuple[Enum, ...]] = (Lifetime.COMMAND,)
 
     checkpoint: str
     split: Annotated[str, Choice("val", "test")]
@@ -114,6 +128,7 @@ class EvaluationConfig(Section):
 @dataclass(kw_only=True)
 class TrackingConfig(Section):
     KEY: ClassVar[str] = "tracking"
+    MARKS: ClassVar[tuple[Enum, ...]] = (Lifetime.COMMAND,)
 
     tracking_uri: str
     artifact_root: str
@@ -128,6 +143,7 @@ class TrackingConfig(Section):
 @dataclass(kw_only=True)
 class ExportConfig(Section):
     KEY: ClassVar[str] = "export"
+    MARKS: ClassVar[tuple[Enum, ...]] = (Lifetime.COMMAND,)
 
     checkpoint: str
     onnx: str
@@ -151,6 +167,7 @@ class ExportConfig(Section):
 @dataclass(kw_only=True)
 class PredictConfig(Section):
     KEY: ClassVar[str] = "predict"
+    MARKS: ClassVar[tuple[Enum, ...]] = (Lifetime.COMMAND,)
 
     backend: Annotated[str, Choice("torch", "onnx", "tensorrt")]
     model: str | None
@@ -167,6 +184,7 @@ class CompareConfig(Section):
     """What `compare-runs` reads; `experiments` and `runs` become lists of names or ids, or None."""
 
     KEY: ClassVar[str] = "compare"
+    MARKS: ClassVar[tuple[Enum, ...]] = (Lifetime.COMMAND,)
 
     experiments: Annotated[Any, Words()] | None
     runs: Annotated[Any, Words()] | None
@@ -189,6 +207,7 @@ class TuneConfig(Section):
     """A search with Optuna; `space` maps configuration keys to what they may be, see `experiments.space`."""
 
     KEY: ClassVar[str] = "tune"
+    MARKS: ClassVar[tuple[Enum, ...]] = (Lifetime.COMMAND,)
 
     study: str
     trials: Count
@@ -218,7 +237,9 @@ class Config(Section):
     predict: PredictConfig
     compare: CompareConfig
     tune: TuneConfig
+    # As given, and the option of each group that they led to.
     overrides: Annotated[list[str], Internal()] = field(default_factory=list)
+    choices: Annotated[dict[str, Any], Internal()] = field(default_factory=dict)
 
     def check_together(self) -> None:
         clip, depth = self.clip, self.data.kind == "depth"

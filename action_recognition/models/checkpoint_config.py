@@ -1,31 +1,40 @@
-"""A checkpoint remembers the overrides it was trained with, so that later commands need not be told again."""
+"""A checkpoint holds the configuration it was trained with, so that later commands need not be told again."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from action_recognition.config import Config, key_of, load_config
+from action_recognition.config import (
+    Composed,
+    Config,
+    Lifetime,
+    check_composed,
+    compose_values,
+    group_options,
+    is_open,
+    key_of,
+    keys_marked,
+    to_values,
+)
 from action_recognition.errors import ConfigError
 from action_recognition.tracking.run_folders import checkpoint_to_resume, resolve_checkpoint
-from action_recognition.utils.redaction import hidden_keys
+from action_recognition.utils.redaction import is_hidden, redacted_values
 
-# What described the training run, not the model or its data.
-NOT_INHERITED = (
-    "trainer.resume",
-    "trainer.run_dir",
-    "tracking.",
-    "export.",
-    "predict.",
-    "evaluation.",
-    "compare.",
-    "tune.",
-)
-# Of the machine that trained: only a training that goes on has to compute as before.
-MACHINE = ("trainer.accelerator", "trainer.devices")
-# What the data and the first weights came from: nothing reads it once there is a checkpoint.
-USED_UP = ("data.archive", "data.splits_archive", "data.mirrors", "model.weights")
+# Keys of `data` that became the groups `clip` and `augment`, in checkpoints that hold overrides only.
+MOVED = re.compile(r"^([+~]*)data\.(?:(augment)\b|(?=(?:frames|stride|short_side|size|short_clip|mean|std|bits)=))")
+
+
+def config_to_store(config: Config) -> dict[str, Any]:
+    """What a checkpoint keeps of the configuration: the values of all keys that outlive a command, and the options."""
+    left_out = tuple(key.removesuffix(".") for key in keys_marked(Lifetime.COMMAND))
+    values = {name: value for name, value in to_values(config).items() if name not in left_out}
+    choices = {group: option for group, option in config.choices.items() if group in values}
+    return {"values": redacted_values(values), "choices": choices}
 
 
 def config_of_checkpoint(config: Config) -> Config:
-    """The configuration that the meant checkpoint was trained with, under the overrides given now.
+    """The configuration that the requested checkpoint was trained with, under the overrides given now.
 
     Raises:
         ConfigError: if the checkpoint does not exist, or an address in it needs its password again.
@@ -36,23 +45,10 @@ def config_of_checkpoint(config: Config) -> Config:
     from action_recognition.models.module import VideoActionModel  # torch: only once a checkpoint is there
 
     provenance = VideoActionModel.from_checkpoint(checkpoint).hparams["provenance"]
-    trained = usable(provenance.get("overrides", ()))
-    if not config.trainer.resume:
-        trained = [override for override in trained if key_of(override) not in MACHINE]
-    merged = merge_overrides(trained, config.overrides)
-    if hidden := hidden_keys(merged):
-        raise ConfigError(
-            f"{hidden[0]}: {checkpoint} was stored without the password or token of this address; give it again: "
-            f"{hidden[0]}=URL"
-        )
-    return load_config(merged)
-
-
-def usable(trained: Sequence[str]) -> list[str]:
-    """Overrides without addresses that only the beginning of a training needed and whose password was not stored."""
-    return [
-        override for override in trained if not (hidden_keys([override]) and override.lstrip("+~").startswith(USED_UP))
-    ]
+    try:
+        return as_trained(trained_config(provenance), config)
+    except ConfigError as error:
+        raise ConfigError(f"{checkpoint}: {error}") from None
 
 
 def requested_checkpoint(config: Config) -> str:
@@ -61,15 +57,71 @@ def requested_checkpoint(config: Config) -> str:
     return config.export.checkpoint if "export.checkpoint" in given else config.evaluation.checkpoint
 
 
-def merge_overrides(trained: Sequence[str], given: Sequence[str]) -> list[str]:
-    """Overrides of the training run, then those given now; a newly chosen group drops the old group's keys."""
-    keys = {key_of(override) for override in given}
-    groups = {key for key in keys if "." not in key}
+def trained_config(provenance: Mapping[str, Any]) -> Composed:
+    """The values and options that a checkpoint was trained with; an older checkpoint holds only its overrides.
+
+    Raises:
+        ConfigError: for overrides that can no longer be composed.
+    """
+    if stored := provenance.get("config"):
+        return Composed(stored["values"], stored["choices"])
+    overrides = provenance.get("overrides", ())
+    return compose_values([MOVED.sub(lambda found: found[1] + (found[2] or "clip."), word) for word in overrides])
+
+
+def as_trained(trained: Composed, now: Config) -> Config:
+    """What is given now, and for all else what `trained` says.
+
+    Given now are the keys that the overrides name, and what follows from them: the keys of a newly chosen option or of
+    an experiment, and values that refer to a changed one. A key that is newer than the checkpoint has its default.
+
+    Raises:
+        ConfigError: for a value that is not possible, or an address whose password was not stored.
+    """
+    named = frozenset(key_of(override) for override in now.overrides)
     kept = [
-        override
-        for override in trained
-        if not key_of(override).startswith(NOT_INHERITED)
-        and key_of(override).partition(".")[0] not in groups
-        and key_of(override) not in keys
+        f"{group}={option}"
+        for group, option in trained.choices.items()
+        if group not in named and option in group_options(group)
     ]
-    return kept + list(given)
+    lifetimes = [Lifetime.COMMAND] if now.trainer.resume else [Lifetime.COMMAND, Lifetime.MACHINE]
+    passing = keys_marked(*lifetimes)
+
+    wanted, default = compose_values([*kept, *now.overrides]), compose_values(kept)
+    values = _Merge(passing, named).of("", trained.values, wanted.values, default.values)
+    return check_composed(Composed(values, wanted.choices), now.overrides)
+
+
+_NOTHING: Any = object()
+
+
+@dataclass(frozen=True)
+class _Merge:
+    """Trained values under those that are wanted now; `default` is what would be wanted if nothing were given."""
+
+    passing: tuple[str, ...]
+    named: frozenset[str]
+
+    def of(self, key: str, trained: Any, wanted: Any, default: Any) -> Any:
+        if isinstance(trained, dict) and isinstance(wanted, dict):
+            default = default if isinstance(default, dict) else {}
+            names = dict.fromkeys([*wanted, *(trained if is_open(key) else ())])
+            merged = {name: self._inner(key, name, trained, wanted, default) for name in names}
+            return {name: value for name, value in merged.items() if value is not _NOTHING}
+        is_new = trained is _NOTHING and not is_open(key.rpartition(".")[0])
+        if is_new or wanted != default or self._is_given(key):
+            return wanted
+        if not is_hidden(trained):
+            return trained
+        if key.startswith(keys_marked(Lifetime.START)):
+            return wanted
+        raise ConfigError(f"{key}: was stored without the password or token of this address; give it again: {key}=URL")
+
+    def _inner(self, key: str, name: str, *parts: dict[str, Any]) -> Any:
+        return self.of(f"{key}.{name}" if key else name, *(part.get(name, _NOTHING) for part in parts))
+
+    def _is_given(self, key: str) -> bool:
+        """Whether an override names this key, one above it or one below it; or no checkpoint is asked for it."""
+        return f"{key}.".startswith(self.passing) or any(
+            key == name or key.startswith(f"{name}.") or name.startswith(f"{key}.") for name in self.named
+        )

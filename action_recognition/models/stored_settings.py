@@ -8,7 +8,10 @@ from action_recognition.utils.stored_values import Several, Text, Whole, check_v
 
 
 class Provenance:
-    """Facts about the training: overrides of the command, and hashes of the source videos trained on."""
+    """Facts about the training: overrides of the command, and hashes of the source videos trained on.
+
+    `config` is checked below: `{"values": ..., "choices": ...}` of `models.checkpoint_config`.
+    """
 
     overrides: Annotated[list[str], Several(Text(), 0, 10_000)]
     train_groups: Annotated[list[str], Several(Text(64), 0, 100_000_000)]
@@ -38,5 +41,10 @@ def check_settings(settings: Any, *, origin: str) -> dict[str, Any]:
         if values is not None and not (isinstance(values, dict) and all(isinstance(key, str) for key in values)):
             raise ContractError(f"{origin}: {name}={shown(values)}: expected keys and values")
     check_values(rules_of(Settings), settings, origin=origin)
-    check_values(rules_of(Provenance), settings.get("provenance") or {}, origin=f"{origin}: provenance")
+    provenance = settings.get("provenance") or {}
+    check_values(rules_of(Provenance), provenance, origin=f"{origin}: provenance")
+    config = provenance.get("config", {"values": {}, "choices": {}})
+    parts = [config.get(name) for name in ("values", "choices")] if isinstance(config, dict) else [config]
+    if not all(isinstance(part, dict) and all(isinstance(key, str) for key in part) for part in parts):
+        raise ContractError(f"{origin}: provenance: config={shown(config)}: expected values and choices")
     return settings

@@ -10,11 +10,10 @@ from pathlib import Path
 import optuna
 from rich.console import Console
 
-from action_recognition.config import Config, each_key_once
+from action_recognition.config import Config, Lifetime, each_key_once, keys_marked
 from action_recognition.data.datamodule import make_contract
 from action_recognition.data.load import load_manifest
 from action_recognition.errors import ConfigError
-from action_recognition.models.checkpoint_config import NOT_INHERITED
 from action_recognition.studies.space import SearchKey, read_space
 from action_recognition.studies.study import MLFLOW_RUN, STEP_PLAN, open_study, seed_sampler
 from action_recognition.studies.trials import ERROR, RUN_DIR, fail_abandoned, finished, run_trial, trial_config
@@ -103,7 +102,7 @@ def _base_overrides(config: Config) -> list[str]:
         )
     if config.trainer.devices != 1:
         raise ConfigError(f"trainer.devices={config.trainer.devices}: a trial trains in one process; give 1")
-    left_out = tuple(prefix for prefix in NOT_INHERITED if prefix not in KEPT)
+    left_out = tuple(prefix for prefix in keys_marked(Lifetime.COMMAND) if prefix not in KEPT)
     groups = tuple(f"{prefix.removesuffix('.')}=" for prefix in left_out)
     return [given for given in config.overrides if not given.lstrip("+~").startswith((*left_out, *groups))]
 

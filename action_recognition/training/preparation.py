@@ -13,6 +13,7 @@ from action_recognition.data.datamodule import ClipDataModule, make_contract
 from action_recognition.data.load import load_manifest, report_unusable
 from action_recognition.datasets.records import Manifest, group_digests
 from action_recognition.errors import ConfigError
+from action_recognition.models.checkpoint_config import config_to_store
 from action_recognition.models.module import VideoActionModel
 from action_recognition.models.networks import build_network
 from action_recognition.models.pretrained import load_pretrained
@@ -119,6 +120,7 @@ def find_weights(config: Config) -> None:
 def make_model(config: Config, contract: ClipContract, manifest: Manifest) -> VideoActionModel:
     """The model with random weights; it remembers the overrides and which source videos it is trained on."""
     provenance = {
+        "config": config_to_store(config),
         "overrides": redacted_values(list(config.overrides)),
         "train_groups": group_digests(manifest.split("train") + manifest.split("val")),
     }

@@ -1,7 +1,6 @@
 """Passwords and tokens inside addresses: hidden wherever a configuration is stored or shown."""
 
 import re
-from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -46,12 +45,11 @@ def redacted_values(value: Any) -> Any:
     return value
 
 
-def hidden_keys(overrides: Sequence[str]) -> list[str]:
-    """Keys of the overrides whose values were hidden when they were stored, and cannot be used."""
+def is_hidden(value: Any) -> bool:
+    """Whether a stored value holds an address whose access was hidden, so that it cannot be used."""
+    if isinstance(value, dict):
+        return any(map(is_hidden, value.values()))
+    if isinstance(value, list | tuple):
+        return any(map(is_hidden, value))
     marks = (f"://{HIDDEN}@", f"={HIDDEN}")
-    found = []
-    for override in overrides:
-        key, _, value = override.partition("=")
-        if "://" in value and any(mark in value for mark in marks):
-            found.append(key.lstrip("+~"))
-    return found
+    return isinstance(value, str) and "://" in value and any(mark in value for mark in marks)

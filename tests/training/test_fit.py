@@ -11,7 +11,7 @@ from action_recognition.config import load_config
 from action_recognition.datasets.records import read_records
 from action_recognition.errors import ConfigError, DataError
 from action_recognition.evaluation.evaluate import evaluate
-from action_recognition.models.checkpoint_config import config_of_checkpoint, merge_overrides
+from action_recognition.models.checkpoint_config import config_of_checkpoint
 from action_recognition.models.module import VideoActionModel
 from action_recognition.tracking.run_folders import last_run, resolve_checkpoint
 from action_recognition.training import checkpoint_files
@@ -129,14 +129,6 @@ def test_a_model_is_not_judged_on_what_it_was_trained_on(tiny_set, tiny_override
         evaluate(load_config(swapped), checkpoint, console=console)
     allowed = load_config([*swapped, "evaluation.allow_leakage=true"])
     assert evaluate(allowed, checkpoint, console=console).metrics.clips == 16
-
-
-def test_a_checkpoint_recalls_its_overrides():
-    trained = ["data=hmdb51", "data.split=2", "data.videos_dir=x", "trainer.max_epochs=2", "experiment=demo"]
-    assert merge_overrides(trained, ["trainer.resume=last"]) == [*trained, "trainer.resume=last"]
-    assert merge_overrides(trained, ["data.split=3"])[-1] == "data.split=3"
-    assert "data.split=2" not in merge_overrides(trained, ["data.split=3"])
-    assert merge_overrides(trained, ["data=folder"]) == ["trainer.max_epochs=2", "experiment=demo", "data=folder"]
 
 
 def test_no_run_yet_says_what_to_do(tmp_path):
