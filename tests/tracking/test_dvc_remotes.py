@@ -1,11 +1,11 @@
-"""DVC remotes for real, a folder, SFTP and WebDAV: push the data there, and a second clone gets identical bytes."""
+"""DVC remotes for real, SFTP and WebDAV: push the data there, and a second clone gets identical bytes."""
 
 import asyncio
 import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,41 +19,31 @@ from wsgidav.wsgidav_app import WsgiDAVApp
 
 from action_recognition.config import load_config
 from action_recognition.errors import DataError
-from action_recognition.tracking.data_version import ensure_data
+from action_recognition.tracking.data_version import DvcState, ensure_data
 
 PASSWORD = "a password of the test"
-OVERRIDES = ["data=hmdb51", "data.name=tiny", "data.dir=data/tiny"]
+TINY = ["data=hmdb51", "data.name=tiny", "data.dir=data/tiny"]
 
 
 @dataclass(kw_only=True)
 class Remote:
-    """A remote that is up.
-
-    Attributes:
-        url: what `.dvc/config` gets.
-        secrets: what a user keeps in `.dvc/config.local`.
-        stop: takes it down.
-        says_when_down, says_when_refused: what an error has to hold.
-    """
+    """A remote: what `.dvc/config` gets, what users keep in `.dvc/config.local`, and what errors have to say."""
 
     url: str
-    says_when_down: str = "does not have it"
-    says_when_refused: str = ""
     secrets: dict[str, str] = field(default_factory=dict)
-    stop: Callable[[], None] = lambda: None
-
-
-@contextmanager
-def folder_remote(place: Path) -> Iterator[Remote]:
-    yield Remote(url=str(place), stop=lambda: shutil.rmtree(place))
+    wrong_secrets: dict[str, str] = field(default_factory=dict)
+    says_when_refused: str = ""
+    says_when_down: str = ""
 
 
 @contextmanager
 def ssh_remote(place: Path) -> Iterator[Remote]:
     """An SFTP server on loopback that lets in one key and shows nothing outside `place`/served."""
-    served, key = place / "served", asyncssh.generate_private_key("ssh-ed25519")
+    served = place / "served"
     served.mkdir(parents=True)
+    key, other, host_key = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(3))
     key.write_private_key(place / "id")
+    other.write_private_key(place / "other")
     (place / "authorized").write_bytes(key.export_public_key())
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
@@ -63,7 +53,7 @@ def ssh_remote(place: Path) -> Iterator[Remote]:
         return await asyncssh.listen(
             "127.0.0.1",
             0,
-            server_host_keys=[asyncssh.generate_private_key("ssh-ed25519")],
+            server_host_keys=[host_key],
             authorized_client_keys=str(place / "authorized"),
             sftp_factory=lambda channel: asyncssh.SFTPServer(channel, chroot=str(served).encode()),
         )
@@ -73,18 +63,16 @@ def ssh_remote(place: Path) -> Iterator[Remote]:
         await server.wait_closed()
 
     server = asyncio.run_coroutine_threadsafe(listen(), loop).result(20)
-    stop = once(lambda: asyncio.run_coroutine_threadsafe(close(), loop).result(20))
     try:
-        url = f"ssh://me@127.0.0.1:{server.get_port()}/store"
         yield Remote(
-            url=url,
+            url=f"ssh://me@127.0.0.1:{server.get_port()}/store",
             secrets={"keyfile": str(place / "id")},
-            stop=stop,
-            says_when_down="Connect call failed",
+            wrong_secrets={"keyfile": str(place / "other")},
             says_when_refused="Permission denied for user me",
+            says_when_down="Connect call failed",
         )
     finally:
-        stop()
+        asyncio.run_coroutine_threadsafe(close(), loop).result(20)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(20)
         loop.close()
@@ -108,44 +96,17 @@ def webdav_remote(place: Path) -> Iterator[Remote]:
     server.prepare()
     thread = threading.Thread(target=server.serve, daemon=True)
     thread.start()
-    stop = once(server.stop)
     try:
-        url = f"webdav://127.0.0.1:{server.bind_addr[1]}/store"
         yield Remote(
-            url=url,
+            url=f"webdav://127.0.0.1:{server.bind_addr[1]}/store",
             secrets={"user": "me", "password": PASSWORD},
-            stop=stop,
-            says_when_down="Connection refused",
+            wrong_secrets={"user": "me", "password": "wrong"},
             says_when_refused="401",
+            says_when_down="Connection refused",
         )
     finally:
-        stop()
+        server.stop()
         thread.join(20)
-
-
-def once(function: Callable[[], None]) -> Callable[[], None]:
-    stack = ExitStack()
-    stack.callback(function)
-    return stack.close
-
-
-REMOTES = {"folder": folder_remote, "ssh": ssh_remote, "webdav": webdav_remote}
-
-
-@pytest.fixture
-def remote(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Remote]:
-    with REMOTES[request.param](tmp_path / "remote") as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def own_dvc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither the caches nor the settings nor the SSH keys of whoever runs the tests."""
-    for name in ("SITE_CACHE", "GLOBAL_CONFIG", "SYSTEM_CONFIG"):
-        monkeypatch.setenv(f"DVC_{name}_DIR", str(tmp_path / name))
-    monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
 
 
 @pytest.fixture
@@ -165,33 +126,31 @@ def git(repo: Path, *words: str) -> None:
     subprocess.run(["git", *who, *words], cwd=repo, check=True, capture_output=True)
 
 
-def set_remote(repo: Path, remote: Remote) -> None:
+def set_remote(repo: Path, url: str, secrets: dict[str, str]) -> None:
     """What the documented `dvc remote add` and `dvc remote modify --local` write."""
     with Repo(str(repo)) as dvc:
         with dvc.config.edit("repo") as settings:
             settings["core"] = {"remote": "shared"}
-            settings["remote"] = {"shared": {"url": remote.url}}
-        if remote.secrets:
+            settings["remote"] = {"shared": {"url": url}}
+        if secrets:
             with dvc.config.edit("local") as settings:
-                settings["remote"] = {"shared": remote.secrets}
+                settings["remote"] = {"shared": secrets}
 
 
 def publish(origin: Path, remote: Remote) -> None:
     """Push the data to the remote, and the pin and the remote's URL to git."""
-    set_remote(origin, remote)
+    set_remote(origin, remote.url, remote.secrets)
     with Repo(str(origin)) as dvc:
         assert dvc.push()
     git(origin, "add", ".dvc/config", ".dvc/.gitignore", "data.dvc", ".gitignore")
     git(origin, "commit", "-q", "-m", "Pin the tiny set")
 
 
-def clone(origin: Path, remote: Remote, name: str) -> Path:
-    """A second checkout: only what git carries, and the secrets that each user sets."""
+def clone(origin: Path, name: str) -> Path:
+    """A second checkout: only what git carries."""
     copy = origin.with_name(name)
     git(origin, "clone", "-q", str(origin), str(copy))
     assert not (copy / "data").exists()
-    set_remote(copy, remote)
-    git(copy, "diff", "--exit-code")
     return copy
 
 
@@ -199,49 +158,58 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("remote", REMOTES, indirect=True)
-def test_a_second_clone_gets_identical_bytes(
-    remote: Remote, origin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("serve", [ssh_remote, webdav_remote])
+def test_a_second_clone_gets_identical_bytes_once_it_is_let_in(
+    serve: Callable[[Path], AbstractContextManager[Remote]],
+    origin: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    publish(origin, remote)
-    expected = contents(origin / "data")
-    assert len(expected) == 24 + 6
+    """A wrong key or password, and a server that is down, are one line each and touch nothing."""
 
-    trained = clone(origin, remote, "trained")
-    monkeypatch.chdir(trained)
+    def ensure(copy: Path) -> DvcState:
+        monkeypatch.chdir(copy)
+        return ensure_data(load_config(TINY), repo=copy, progress=lines.append)
+
     lines: list[str] = []
-    state = ensure_data(load_config(OVERRIDES), repo=trained, progress=lines.append)
-    assert state.status == "pulled"
-    assert any("from DVC remote shared" in line for line in lines)
-    assert contents(trained / "data") == expected
-    assert ensure_data(load_config(OVERRIDES), repo=trained).status == "clean"
+    with serve(tmp_path / "remote") as remote:
+        publish(origin, remote)
+        copy = clone(origin, "copy")
+        set_remote(copy, remote.url, remote.wrong_secrets)
+        with pytest.raises(DataError, match="DVC remote shared") as refused:
+            ensure(copy)
+        set_remote(copy, remote.url, remote.secrets)
+        git(copy, "diff", "--exit-code")
+        assert ensure(copy).status == "pulled"
+        assert "fetching data/tiny from DVC remote shared" in lines
+        assert contents(copy / "data") == contents(origin / "data")
+        assert len(contents(copy / "data")) == 24 + 6
+        assert ensure(copy).status == "clean"
 
-    pulled = clone(origin, remote, "pulled")
-    monkeypatch.chdir(pulled)
-    with Repo() as dvc:
-        dvc.pull(targets=["data.dvc"])
-    assert contents(pulled / "data") == expected
+    late = clone(origin, "late")
+    (late / "data/mine").mkdir(parents=True)
+    (late / "data/mine/x.avi").write_text("not pinned")
+    with pytest.raises(DataError, match=r"data\.videos_dir=data/tiny/videos: missing.*DVC remote shared") as down:
+        ensure(late)
+    assert contents(late / "data") == {"mine/x.avi": b"not pinned"}
+    assert remote.says_when_refused in str(refused.value)
+    assert remote.says_when_down in str(down.value)
+    assert "\n" not in f"{refused.value}{down.value}"
 
 
-@pytest.mark.parametrize("remote", ["folder"], indirect=True)
 def test_the_clip_store_is_one_artefact(
-    remote: Remote, origin: Path, run_cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    origin: Path, tmp_path: Path, run_cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Pinned, pushed, and pulled by a clone that then has nothing to decode."""
+    """Pinned, pushed to a folder, and pulled by a clone that then has nothing to decode."""
     shutil.copy(ROOT / ".dvcignore", origin)
-    overrides = [
-        *OVERRIDES,
-        f"data.dir={origin}/data/tiny",
-        f"data.cache.dir={origin}/store/tiny",
-        "data.cache.codec=raw",
-    ]
+    overrides = [*TINY, f"data.dir={origin}/data/tiny", f"data.cache.dir={origin}/store/tiny", "data.cache.codec=raw"]
     assert run_cli("cache-data", *overrides).code == 0
     monkeypatch.chdir(origin)
     with Repo() as dvc:
         dvc.add("store/tiny")
     git(origin, "add", "store/tiny.dvc", ".dvcignore")
-    publish(origin, remote)
-    copy = clone(origin, remote, "copy")
+    publish(origin, Remote(url=str(tmp_path / "remote")))
+    copy = clone(origin, "copy")
     monkeypatch.chdir(copy)
     with Repo() as dvc:
         dvc.pull(targets=["data.dvc", "store/tiny.dvc"])
@@ -251,36 +219,3 @@ def test_the_clip_store_is_one_artefact(
     again = run_cli("cache-data", *(word.replace(str(origin), str(copy)) for word in overrides))
     assert "0 clips built" in again.out
     assert "24 reused" in again.out
-
-
-@pytest.mark.parametrize("remote", REMOTES, indirect=True)
-def test_a_remote_that_is_down_is_one_line_and_touches_nothing(
-    remote: Remote, origin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    publish(origin, remote)
-    copy = clone(origin, remote, "copy")
-    monkeypatch.chdir(copy)
-    remote.stop()
-    (copy / "data/mine").mkdir(parents=True)
-    (copy / "data/mine/x.avi").write_text("not pinned")
-    with pytest.raises(DataError, match=r"data\.videos_dir=data/tiny/videos: missing.*DVC remote shared") as error:
-        ensure_data(load_config(OVERRIDES), repo=copy)
-    assert remote.says_when_down in str(error.value)
-    assert "\n" not in str(error.value)
-    assert contents(copy / "data") == {"mine/x.avi": b"not pinned"}
-
-
-@pytest.mark.parametrize("remote", ["ssh", "webdav"], indirect=True)
-def test_a_wrong_key_or_password_is_one_line(
-    remote: Remote, origin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    publish(origin, remote)
-    asyncssh.generate_private_key("ssh-ed25519").write_private_key(tmp_path / "other")
-    wrong = {"keyfile": str(tmp_path / "other"), "password": "wrong"}
-    remote.secrets = {name: wrong.get(name, value) for name, value in remote.secrets.items()}
-    copy = clone(origin, remote, "copy")
-    monkeypatch.chdir(copy)
-    with pytest.raises(DataError, match="DVC remote shared") as error:
-        ensure_data(load_config(OVERRIDES), repo=copy)
-    assert remote.says_when_refused in str(error.value)
-    assert "\n" not in str(error.value)
