@@ -8,62 +8,18 @@ from pathlib import Path
 
 import pytest
 from dvc.cli import main as dvc_command
-from dvc.repo import Repo
+from helpers.dvc_repos import FILES, MINE, contents, dvc_add, dvc_push, set_remote, write
 from helpers.support import ROOT
 
 from action_recognition.config import load_config
 from action_recognition.errors import ConfigError, DataError
 from action_recognition.tracking.data_version import DvcState, ensure_data
 
-FILES = {f"data/demo/videos/{label}/{n}.avi": f"{label} {n}" for label in ("run", "walk") for n in range(3)}
-FILES["data/demo/splits/run_test_split1.txt"] = "0.avi 1\n"
-MINE = {"data/mine/x.avi": "not pinned"}
 ONE_CLIP = "data/demo/videos/run/1.avi"
-
-
-def dvc_add(repo: Path) -> None:
-    with Repo(str(repo)) as dvc:
-        dvc.add(str(repo / "data"))
-
-
-def add_remote(repo: Path, name: str, *, default: bool = True) -> None:
-    core = f"[core]\n    remote = {name}\n" if default else ""
-    (repo / ".dvc/config").write_text(f"{core}['remote \"{name}\"']\n    url = {repo.parent / name}\n")
-
-
-def write(repo: Path, files: dict[str, str]) -> None:
-    for name, text in files.items():
-        (repo / name).parent.mkdir(parents=True, exist_ok=True)
-        (repo / name).write_text(text)
 
 
 def remove(path: Path) -> None:
     (shutil.rmtree if path.is_dir() else os.unlink)(path)
-
-
-def contents(repo: Path) -> dict[str, str]:
-    return {p.relative_to(repo).as_posix(): p.read_text() for p in (repo / "data").rglob("*") if p.is_file()}
-
-
-@pytest.fixture(scope="module")
-def pinned_repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository whose data is pinned by DVC, in its cache, and in no remote."""
-    repo = tmp_path_factory.mktemp("pinned")
-    subprocess.run(["git", "init", "-q", "."], cwd=repo, check=True)
-    (repo / ".gitignore").write_text("/data\n")
-    with Repo.init(str(repo)):
-        write(repo, FILES)
-    dvc_add(repo)
-    return repo
-
-
-@pytest.fixture
-def repo(pinned_repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of `pinned_repo` that is the working directory."""
-    copy = tmp_path / "repo"
-    shutil.copytree(pinned_repo, copy)
-    monkeypatch.chdir(copy)
-    return copy
 
 
 def is_state(status: str) -> DvcState:
@@ -113,35 +69,34 @@ def test_missing_comes_from_the_cache(repo: Path, lost: str) -> None:
 
 @pytest.mark.parametrize(("lost", "default"), [("data/demo", True), (ONE_CLIP, False)])
 def test_missing_is_pulled_from_a_remote(repo: Path, lost: str, default: bool) -> None:
-    add_remote(repo, "store", default=default)
-    with Repo(str(repo)) as dvc:
-        assert dvc.push(remote="store")
+    set_remote(repo, repo.parent / "remote", default=default)
+    dvc_push(repo)
     remove(repo / ".dvc/cache")
     remove(repo / lost)
     lines: list[str] = []
-    config = load_config([] if default else ["tracking.dvc_remote=store"])
+    config = load_config([] if default else ["tracking.dvc_remote=shared"])
     assert ensure_data(config, repo=repo, progress=lines.append) == is_state("pulled")
     assert contents(repo) == FILES
-    assert any("from DVC remote store" in line for line in lines)
+    assert any("from DVC remote shared" in line for line in lines)
 
 
-@pytest.mark.parametrize("remote", ["", "empty"])
-def test_missing_everywhere_names_the_commands_and_deletes_nothing(repo: Path, remote: str) -> None:
+@pytest.mark.parametrize("remote", [True, False])
+def test_missing_everywhere_names_the_commands_and_deletes_nothing(repo: Path, remote: bool) -> None:
     if remote:
-        add_remote(repo, remote)
+        set_remote(repo, repo.parent / "empty")
     remove(repo / ".dvc/cache")
     remove(repo / "data/demo")
     write(repo, MINE)
     line = refusal(repo)
     assert "download-data data=demo" in line
     assert "dvc remote add" in line
-    assert ("DVC remote empty does not have it" if remote else "no DVC remote is set") in line
+    assert ("DVC remote shared does not have it" if remote else "no DVC remote is set") in line
     assert contents(repo) == MINE
 
 
 def test_nothing_but_our_own_line_is_printed(repo: Path) -> None:
     """In a process of its own: DVC's log handlers keep the streams that they found when it was imported."""
-    add_remote(repo, "empty")
+    set_remote(repo, repo.parent / "empty")
     remove(repo / ".dvc/cache")
     remove(repo / "data")
     code = (
@@ -195,13 +150,13 @@ def test_modified_can_be_allowed(repo: Path) -> None:
     [
         (["data.videos_dir=/elsewhere"], DataError, ["data.videos_dir=/elsewhere: outside data/", "train-ml-flow"]),
         (["data.splits_dir=/elsewhere"], DataError, ["data.splits_dir=/elsewhere: outside data/", "dvc add data"]),
-        (["tracking.dvc_remote=stor"], ConfigError, ["stor: expected one of store (did you mean 'store'"]),
+        (["tracking.dvc_remote=share"], ConfigError, ["share: expected one of shared (did you mean 'shared'"]),
     ],
 )
 def test_settings_that_do_not_fit_the_repository(
     repo: Path, overrides: list[str], error: type[Exception], parts: list[str]
 ) -> None:
-    add_remote(repo, "store")
+    set_remote(repo, repo.parent / "empty")
     remove(repo / ".dvc/cache")
     remove(repo / "data/demo")
     line = refusal(repo, *overrides, error=error)

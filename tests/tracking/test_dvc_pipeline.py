@@ -17,9 +17,6 @@ from action_recognition.config import flatten, load_config
 @pytest.fixture
 def project(tiny_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the project, with the tiny set in the place of the demo set, pinned."""
-    for name in ("SITE_CACHE", "GLOBAL_CONFIG", "SYSTEM_CONFIG"):
-        monkeypatch.setenv(f"DVC_{name}_DIR", str(tmp_path / name))
-    monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     copy = tmp_path / "project"
     for name in ("action_recognition", "conf"):
