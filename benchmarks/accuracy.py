@@ -126,7 +126,7 @@ def run_reference(overrides: Sequence[str], console: Console) -> Result:
     start = time.perf_counter()
     feature_ND, index_N = frame_features(model, datamodule, "train")
     label_N = datamodule.labels("train")[index_N]
-    groups = np.array([record.source for record in datamodule.records("train")])[index_N]
+    groups = np.array([record.source_video for record in datamodule.records("train")])[index_N]
     folds = list(StratifiedGroupKFold(5, shuffle=True, random_state=0).split(feature_ND, label_N, groups))
     regression = LogisticRegressionCV(
         Cs=np.logspace(-4, 0, 9),
@@ -144,7 +144,7 @@ def run_reference(overrides: Sequence[str], console: Console) -> Result:
     records = datamodule.records("test")
     probability_NK = np.stack([probability_VK[index_N == number].mean(axis=0) for number in range(len(records))])
     label_N = datamodule.labels("test")
-    sources = [record.source for record in records]
+    sources = [record.source_video for record in records]
     metrics = compute_metrics(probability_NK, label_N, sources, resamples=RESAMPLES)
     correct_N = top_k_hits(probability_NK, label_N, k=1).tolist()
     hits = {record.path: hit for record, hit in zip(records, correct_N, strict=True)}
@@ -162,7 +162,7 @@ def frame_features(model: VideoActionModel, datamodule: ClipDataModule, split: s
 
 
 def sources_of_test(config: Config, console: Console) -> dict[str, str]:
-    return {record.path: record.source for record in load_manifest(config, console).split("test")}
+    return {record.path: record.source_video for record in load_manifest(config, console).split("test")}
 
 
 def gain(results: dict[str, Result], groups: dict[str, str]) -> dict[str, float]:

@@ -80,7 +80,9 @@ def parse_options() -> argparse.Namespace:
 
 def list_clips(videos_dir: Path) -> Clips:
     return {
-        folder.name: {path.name: parse_clip_name(path.stem, label=folder.name).source for path in list_videos(folder)}
+        folder.name: {
+            path.name: parse_clip_name(path.stem, label=folder.name).source_video for path in list_videos(folder)
+        }
         for folder in class_folders(videos_dir)
     }
 

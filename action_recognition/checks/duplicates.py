@@ -115,7 +115,7 @@ def _candidates(
             distance_AB = thumbnail_distance(thumbnail_NTD[chunk], thumbnail_NTD[early])
             for a, b in np.argwhere(distance_AB <= WORTH_A_LOOK):
                 first, second = records[early[b]], records[chunk[a]]
-                if first.md5 != second.md5 and (first.label, first.source) != (second.label, second.source):
+                if first.md5 != second.md5 and (first.label, first.source_video) != (second.label, second.source_video):
                     yield float(distance_AB[a, b]), (early[b], chunk[a])
 
 

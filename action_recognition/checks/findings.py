@@ -218,10 +218,10 @@ def find_leaking(manifest: Manifest) -> list[Finding]:
     train, val = source_groups(manifest.split("train")), source_groups(manifest.split("val"))
     findings = []
     for record in manifest.records:
-        group = (record.label, record.source)
+        group = (record.label, record.source_video)
         seen = "train" if group in train else "val" if group in val and record.split == "test" else None
         if seen and record.split in ("val", "test"):
-            detail = f"{record.split} clip of source {record.source}, which is also in {seen}"
+            detail = f"{record.split} clip of source {record.source_video}, which is also in {seen}"
             findings.append(Finding(kind="leaking", path=record.path, detail=detail))
     return findings
 

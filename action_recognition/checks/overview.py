@@ -70,9 +70,9 @@ def measure_leakage(manifest: Manifest, *, noun: str = "source video") -> tuple[
     measured = []
     for split, seen in (("val", records["train"]), ("test", records["train"] + records["val"])):
         clips = records[split]
-        groups, films = source_groups(seen), {record.source for record in seen}
-        leaking = [record for record in clips if (record.label, record.source) in groups]
-        known = [r for r in clips if r.source in films and (r.label, r.source) not in groups]
+        groups, films = source_groups(seen), {record.source_video for record in seen}
+        leaking = [record for record in clips if (record.label, record.source_video) in groups]
+        known = [r for r in clips if r.source_video in films and (r.label, r.source_video) not in groups]
         if clips:
             counts = {"clips": len(clips), "leaking": len(leaking), "seen_in_other_class": len(known)}
             measured.append(Leakage(split=split, noun=noun, **counts))

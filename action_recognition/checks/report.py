@@ -75,7 +75,7 @@ def _verdict(checked: Checked) -> Paragraph:
 def _size_line(checked: Checked) -> str:
     records, noun = checked.manifest.records, source_noun(checked.kind)
     seconds = sum(record.frames / record.fps for record in records if record.fps > 0)
-    sources = len({(record.label, record.source) for record in records})
+    sources = len({(record.label, record.source_video) for record in records})
     sizes = Counter(f"{r.width}x{r.height}" for r in records if not r.error)
     rates = Counter(f"{r.fps:g}" for r in records if not r.error)
     return (
@@ -167,10 +167,10 @@ def _class_blocks(checked: Checked) -> Iterator[Block]:
     rows: list[tuple[str | int | Bar, ...]] = []
     for name, records in of_class.items():
         counts = [sum(record.split == split for record in records) for split in SPLITS]
-        sources = len({record.source for record in records})
+        sources = len({record.source_video for record in records})
         rows.append((name, *counts, sources, length_text(records), Bar(counts, largest)))
     total = manifest.counts()
-    sources = len({(record.label, record.source) for record in manifest.records})
+    sources = len({(record.label, record.source_video) for record in manifest.records})
     everything = [total[split] for split in SPLITS]
     whole = Bar(everything, sum(everything))
     rows.append(("all", *everything, sources, length_text(manifest.records), whole))

@@ -80,7 +80,7 @@ def class_table(manifest: "Manifest") -> "Table":
     for label in manifest.class_names:
         records = [record for record in manifest.records if record.label == label]
         counts = [str(sum(record.split == split for record in records)) for split in SPLITS]
-        table.add_row(label, *counts, str(len({r.source for r in records})), length_text(records))
+        table.add_row(label, *counts, str(len({r.source_video for r in records})), length_text(records))
     return table
 
 

@@ -39,7 +39,7 @@ def split_remarks(manifest: Manifest, data: DataConfig) -> list[str]:
         return [printable(unknown)] if unknown and data.kind == "folder" else []
     if unknown:
         return [printable(unknown)]
-    train, val, test = ([record.source for record in manifest.split(name)] for name in ("train", "val", "test"))
+    train, val, test = ([record.source_video for record in manifest.split(name)] for name in ("train", "val", "test"))
     return shared_subjects(train, {"val": val, "test": test})
 
 

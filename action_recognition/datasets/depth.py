@@ -118,7 +118,7 @@ def _listed(run: Run, root: Path, min_sequence: int) -> ListedClip:
     return ListedClip(
         path=run.path,
         label=run.label,
-        source=run.subject,
+        source_video=run.subject,
         frames=count,
         size_bytes=sum(size_bytes(path) for path in run.files),
         error=short if count < min_sequence else "",
@@ -135,7 +135,7 @@ def assign_splits(clips: Sequence[ListedClip], data: DataConfig) -> list[ListedC
     Raises:
         DataError: for a subject that is not there.
     """
-    subjects = sorted({clip.source for clip in clips}, key=natural_key)
+    subjects = sorted({clip.source_video for clip in clips}, key=natural_key)
     train, test = data.train_subjects, data.test_subjects
     for key, given in (("train", train), ("test", test)):
         for name in given or ():
@@ -148,18 +148,18 @@ def assign_splits(clips: Sequence[ListedClip], data: DataConfig) -> list[ListedC
         tested = set(test) if test is not None else set(subjects) - set(train or ())
         trained = set(train) if train is not None else set(subjects) - tested
         places = dict.fromkeys(tested, "test") | dict.fromkeys(trained, "train")
-        split = [replace(clip, split=places.get(clip.source, "unused")) for clip in clips]
+        split = [replace(clip, split=places.get(clip.source_video, "unused")) for clip in clips]
     return _cut(split, data.val_fraction, "val", data.split_seed)
 
 
 def _cut(clips: Sequence[ListedClip], fraction: float, into: str, seed: int) -> list[ListedClip]:
     """Turn training clips into `into`, whole subjects where there are several."""
     usable = [clip for clip in clips if clip.split == "train" and not clip.error]
-    if len({clip.source for clip in usable}) > 1:
+    if len({clip.source_video for clip in usable}) > 1:
         # One cut for all classes: a subject is new in all that it does, or in nothing.
-        sources = {"": [clip.source for clip in usable]}
+        sources = {"": [clip.source_video for clip in usable]}
         chosen = cut_by_source(sources, fraction=fraction, seed=seed, purpose=into)[""]
-        return [replace(c, split=into) if c.split == "train" and c.source in chosen else c for c in clips]
+        return [replace(c, split=into) if c.split == "train" and c.source_video in chosen else c for c in clips]
     by_label: dict[str, list[str]] = defaultdict(list)
     for clip in usable:
         by_label[clip.label].append(clip.path)

@@ -30,15 +30,15 @@ def assign_folder_splits(records: Sequence[ClipRecord], data: DataConfig) -> lis
     sourced = _with_sources(records, data.source_pattern)
     sources: dict[str, list[str]] = {}
     for record in sourced:
-        sources.setdefault(record.label, []).append(record.source)
+        sources.setdefault(record.label, []).append(record.source_video)
     cut = cut_by_source(sources, fraction=data.test_fraction, seed=data.split_seed, purpose="test")
-    return [replace(r, split="test" if r.source in cut[r.label] else "train") for r in sourced]
+    return [replace(r, split="test" if r.source_video in cut[r.label] else "train") for r in sourced]
 
 
 def _with_sources(records: Sequence[ClipRecord], pattern: str | None) -> list[ClipRecord]:
     names = [Path(record.path).stem for record in records]
     if pattern is None:
-        return [replace(record, source=name) for record, name in zip(records, names, strict=True)]
+        return [replace(record, source_video=name) for record, name in zip(records, names, strict=True)]
     expression = re.compile(pattern)
     if expression.groups < 1:
         raise DataError(f"data.source_pattern={pattern}: has no group; put the source's part in parentheses")
@@ -54,4 +54,4 @@ def _with_sources(records: Sequence[ClipRecord], pattern: str | None) -> list[Cl
             printable(f"data.source_pattern={pattern}: {what} {names[first]!r} ({records[first].path}); {found}")
             + (f"; {proposal}" if proposal else "")
         )
-    return [replace(record, source=source) for record, source in zip(records, sources, strict=True)]
+    return [replace(record, source_video=source) for record, source in zip(records, sources, strict=True)]

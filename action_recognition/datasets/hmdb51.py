@@ -27,8 +27,8 @@ def parse_clip_name(stem: str, *, label: str) -> ClipName:
     position = stem.rfind(marker)
     match = NAME.match(f"x{marker}{stem[position + len(marker) :]}") if position > 0 else None
     if match is None:
-        return ClipName(source=stem, tags=dict.fromkeys(TAGS, ""))
-    return ClipName(source=stem[:position], tags={tag: match[tag] for tag in TAGS})
+        return ClipName(source_video=stem, tags=dict.fromkeys(TAGS, ""))
+    return ClipName(source_video=stem[:position], tags={tag: match[tag] for tag in TAGS})
 
 
 def read_split(splits_dir: Path, *, split: int, classes: Sequence[str] | None = None) -> Split:

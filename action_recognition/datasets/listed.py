@@ -9,7 +9,7 @@ class ListedClip:
 
     path: str
     label: str
-    source: str
+    source_video: str
     split: str = "unused"
     frames: int = 0
     size_bytes: int = 0

@@ -70,7 +70,9 @@ def _probed_manifest(listed: Sequence[ClipRecord], config: Config, progress: Pro
 def _named_record(video: Path, *, label: str, videos_dir: Path, source: OfficialSource) -> ClipRecord:
     name = source.parse_clip_name(video.stem, label=label)
     path = video.relative_to(videos_dir).as_posix()
-    record = ClipRecord(path=path, label=label, split="unused", source=name.source, size_bytes=size_bytes(video))
+    record = ClipRecord(
+        path=path, label=label, split="unused", source_video=name.source_video, size_bytes=size_bytes(video)
+    )
     tags: dict[str, Any] = name.tags
     return replace(record, **tags)
 
@@ -91,9 +93,9 @@ def _cut_validation(records: Sequence[ClipRecord], data: DataConfig) -> list[Cli
     sources: dict[str, list[str]] = {}
     for record in records:
         if record.split == "train":
-            sources.setdefault(record.label, []).append(record.source)
+            sources.setdefault(record.label, []).append(record.source_video)
     cut = cut_by_source(sources, fraction=data.val_fraction, seed=data.split_seed, purpose="val")
-    return [replace(r, split="val") if r.split == "train" and r.source in cut[r.label] else r for r in records]
+    return [replace(r, split="val") if r.split == "train" and r.source_video in cut[r.label] else r for r in records]
 
 
 def _cache_paths(data: DataConfig) -> tuple[Path, ...]:

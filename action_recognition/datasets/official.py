@@ -26,7 +26,7 @@ class MissingListError(DataError):
 class ClipName:
     """What a file name tells about its clip: the source video it was cut from, and tags if the data set has any."""
 
-    source: str
+    source_video: str
     tags: dict[str, str] = field(default_factory=dict)
 
 

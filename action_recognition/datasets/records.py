@@ -13,6 +13,7 @@ from action_recognition.errors import DataError
 from action_recognition.utils.files import replace_file
 from action_recognition.utils.stored_values import Number, OneOf, Rule, Text, Whole, check_values
 
+RENAMED = {"source": "source_video"}  # columns of manifests and shards written before
 # A file name is bytes; those that are not UTF-8 come back from the CSV as they went into it.
 NAMES_AS_THEY_ARE = "surrogateescape"
 SPLITS = ("train", "val", "test", "unused")
@@ -25,7 +26,7 @@ class ClipRecord:
     path: str
     label: str
     split: str
-    source: str
+    source_video: str
     visible_body: str = ""
     camera: str = ""
     people: str = ""
@@ -116,7 +117,9 @@ def parse_records(content: bytes, *, origin: str) -> list[ClipRecord]:
     again = "delete it and it is made again"
     try:
         text = content.decode(errors=NAMES_AS_THEY_ARE).removeprefix("\ufeff")
-        rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        reader.fieldnames = [RENAMED.get(name, name) for name in reader.fieldnames or ()]
+        rows = list(reader)
         if any(None in row or None in row.values() for row in rows):
             raise ValueError("a row with other columns than the first")
         values = [{name: kind(row[name]) for name, kind in kinds.items()} for row in rows]  # type: ignore[operator]
@@ -132,7 +135,7 @@ def parse_records(content: bytes, *, origin: str) -> list[ClipRecord]:
 
 def source_groups(records: Iterable[ClipRecord]) -> set[tuple[str, str]]:
     """The (class, source video) pairs of some clips: what must not stand on both sides of a split."""
-    return {(record.label, record.source) for record in records}
+    return {(record.label, record.source_video) for record in records}
 
 
 def group_digests(records: Iterable[ClipRecord]) -> list[str]:

@@ -86,7 +86,7 @@ def _labels(rows: "csv.DictReader[str]", path: Path) -> dict[str, str]:
 
 def _listed(name: str, label: str, images_dir: Path) -> ListedClip:
     path = images_dir / name
-    still = ListedClip(path=name, label=label, source=name)
+    still = ListedClip(path=name, label=label, source_video=name)
     try:
         return replace(still, size_bytes=size_bytes(path))
     except OSError:

@@ -18,7 +18,7 @@ NAME = re.compile(r"^(?P<source>v_.+_g\d+)_c\d+$")
 def parse_clip_name(stem: str, *, label: str) -> ClipName:  # noqa: ARG001 - what every official source is asked with
     """`v_ApplyEyeMakeup_g08_c01` comes from `v_ApplyEyeMakeup_g08`; a name of another form is its own source."""
     match = NAME.match(stem)
-    return ClipName(source=match["source"] if match else stem)
+    return ClipName(source_video=match["source"] if match else stem)
 
 
 def read_split(splits_dir: Path, *, split: int, classes: Sequence[str] | None = None) -> Split:

@@ -62,7 +62,7 @@ def evaluate(config: Config, checkpoint: Path, *, console: Console) -> Evaluatio
     probability_NK, seen, errors = predict_split(model, datamodule, config.evaluation.split, console)
     records = [records[index] for index in seen]
     label_N = np.array([model.contract.class_names.index(record.label) for record in records])
-    sources = [record.source for record in records]
+    sources = [record.source_video for record in records]
     metrics = compute_metrics(probability_NK, label_N, sources, resamples=config.evaluation.bootstrap)
 
     directory = evaluation_dir(checkpoint, config.evaluation.split, plots_dir=config.plots_dir)
@@ -146,8 +146,8 @@ def write_predictions(
     """One row a video: path, true and predicted label, probability of the prediction."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("path", "source", "label", "predicted", "probability"))
+    writer.writerow(("path", "source_video", "label", "predicted", "probability"))
     for record, row_K in zip(records, probability_NK, strict=True):
         best = int(row_K.argmax())
-        writer.writerow((record.path, record.source, record.label, class_names[best], f"{row_K[best]:.4f}"))
+        writer.writerow((record.path, record.source_video, record.label, class_names[best], f"{row_K[best]:.4f}"))
     replace_file(path, text.getvalue().encode(errors=NAMES_AS_THEY_ARE))

@@ -41,9 +41,9 @@ def _strip(record: ClipRecord, videos_dir: Path, *, frames: int, height: int) ->
 def typical_clips(records: Sequence[ClipRecord], *, count: int) -> list[ClipRecord]:
     """Up to `count` readable clips, each of another source video as far as there are enough."""
     readable = [record for record in records if not record.error]
-    first_of_source = {record.source: record for record in reversed(readable)}
+    first_of_source = {record.source_video: record for record in reversed(readable)}
     firsts = sorted(first_of_source.values(), key=lambda record: record.path)
-    others = [record for record in readable if first_of_source[record.source] is not record]
+    others = [record for record in readable if first_of_source[record.source_video] is not record]
     if len(firsts) < count:
         return (firsts + others)[:count]
     return [firsts[n * len(firsts) // count] for n in range(count)]

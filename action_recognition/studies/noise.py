@@ -68,7 +68,7 @@ def score_difference(baseline: RunRecord, run: RunRecord) -> Difference | str:
 def _paired(before: Scores, after: Scores) -> Difference:
     clips = sorted(before.hits)
     difference_N = np.array([float(after.hits[clip].hit) - float(before.hits[clip].hit) for clip in clips])
-    sources = [before.hits[clip].source for clip in clips]
+    sources = [before.hits[clip].source_video for clip in clips]
     low, high = bootstrap_interval(difference_N, sources, resamples=RESAMPLES)
     return Difference(value=float(difference_N.mean()), low=low, high=high, sources=len(set(sources)))
 

@@ -28,7 +28,7 @@ class Hit:
     """Whether a clip was labelled rightly, and the source video that it was cut from."""
 
     hit: bool
-    source: str
+    source_video: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,7 +189,8 @@ def _hits(client: MlflowClient, evaluation: Run) -> dict[str, Hit]:
             path = folder / PREDICTIONS
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
-        return {row["path"]: Hit(row["label"] == row["predicted"], row["source"]) for row in rows}
+        source = "source_video" if rows and "source_video" in rows[0] else "source"  # as it was called before
+        return {row["path"]: Hit(row["label"] == row["predicted"], row[source]) for row in rows}
     return {}
 
 

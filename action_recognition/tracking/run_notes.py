@@ -61,7 +61,7 @@ def data_inputs(config: Config, manifest: Manifest, contract: ClipContract) -> l
         clips = manifest.split(split, min_frames=contract.min_frames)
         if not clips:
             continue
-        profile = {"clips": len(clips), "source_videos": len({clip.source for clip in clips})}
+        profile = {"clips": len(clips), "source_videos": len({clip.source_video for clip in clips})}
         dataset = Dataset(
             name=f"{data_title(data)}: {split}",
             digest=manifest.data_hash,

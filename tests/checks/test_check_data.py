@@ -38,7 +38,7 @@ def own_set(tiny_set, tmp_path):
 
 
 def record(path: str = "run/a.avi", *, split: str = "train", source: str = "", **values: object) -> ClipRecord:
-    return ClipRecord(path=path, label=path.split("/")[0], split=split, source=source or path, **values)
+    return ClipRecord(path=path, label=path.split("/")[0], split=split, source_video=source or path, **values)
 
 
 # The command

@@ -124,7 +124,7 @@ def test_a_table_of_labels_that_is_damaged_is_one_line(tmp_path: Path, content: 
 
 
 def record(**changes: object) -> ClipRecord:
-    values = {"path": "run/a.avi", "label": "run", "split": "train", "source": "a", "frames": 9, "fps": 30.0}
+    values = {"path": "run/a.avi", "label": "run", "split": "train", "source_video": "a", "frames": 9, "fps": 30.0}
     return ClipRecord(**values | {"width": 64, "height": 48, "size_bytes": 7, "md5": "0" * 32} | changes)  # type: ignore[arg-type]
 
 
@@ -158,6 +158,11 @@ def test_a_row_of_a_manifest_with_another_value_is_one_line(tmp_path: Path, colu
     assert "delete it and it is made again" in str(raised.value)
     assert str(raised.value).isprintable()
     assert len(str(raised.value)) < 600
+
+
+def test_a_manifest_written_before_calls_the_source_video_source() -> None:
+    content = Manifest(Path(), (record(source_video="film"),)).to_csv().replace(b",source_video,", b",source,")
+    assert parse_records(content, origin="m") == [record(source_video="film")]
 
 
 def test_a_manifest_that_ends_in_a_row_is_refused() -> None:

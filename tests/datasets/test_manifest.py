@@ -30,7 +30,7 @@ def test_rows_say_what_the_files_are(own_set):
         path = root / "videos" / record.path
         assert record.md5 == hashlib.md5(path.read_bytes()).hexdigest()
         assert (record.width, record.height, record.fps) == (64, 48, 30.0)
-        assert record.frames == 10 + int(record.source.removeprefix("Film_"))
+        assert record.frames == 10 + int(record.source_video.removeprefix("Film_"))
         assert (record.camera, record.view, record.people) == ("nm", "ri", "1")
 
 
@@ -130,8 +130,10 @@ def test_own_videos_are_split_by_the_pattern_given(own_set):
     _root, _ = own_set
     overrides = ["data=folder", "data.videos_dir=own/videos", r"data.source_pattern='^Film_(\d+)_'"]
     manifest = build_manifest(load_config(overrides))
-    assert {r.source for r in manifest.records} == set("012345")
-    sources = {name: {r.source for r in manifest.split(name) if r.label == "run"} for name in ("train", "val", "test")}
+    assert {r.source_video for r in manifest.records} == set("012345")
+    sources = {
+        name: {r.source_video for r in manifest.split(name) if r.label == "run"} for name in ("train", "val", "test")
+    }
     assert not sources["train"] & sources["test"]
     assert not sources["val"] & sources["test"]
     assert all(sources.values())

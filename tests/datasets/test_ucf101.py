@@ -94,7 +94,7 @@ def test_from_the_mirrors_to_the_manifest(
     assert tree(tmp_path / "data/ucf101/videos") == clips
     records = read_records(tmp_path / "data/ucf101/manifest.csv")
     assert Counter(record.split for record in records) == {"train": 18, "val": 6, "test": 12}
-    assert {r.source.rsplit("_", 1)[1] for r in records if r.split == "test"} == {"g01", "g02"}
+    assert {r.source_video.rsplit("_", 1)[1] for r in records if r.split == "test"} == {"g01", "g02"}
     assert not any(record.error for record in records)
 
 
@@ -111,7 +111,7 @@ def test_each_split_keeps_a_group_on_one_side(
     manifest = build_manifest(load_config(["data=ucf101", *places, f"data.split={split}", "data.val_fraction=0.25"]))
     assert manifest.class_names == tuple(CLASSES)
     tested = manifest.split("test")
-    assert {int(record.source[-2:]) for record in tested} == TEST_GROUPS[split]
+    assert {int(record.source_video[-2:]) for record in tested} == TEST_GROUPS[split]
     groups = [source_groups(manifest.split(part)) for part in ("train", "val", "test")]
     assert sum(map(len, groups)) == len(set.union(*groups)) == len(CLASSES) * GROUPS
     assert all(groups)
@@ -135,7 +135,7 @@ def test_real_clips_from_a_folder(shared_dir: Path, run_cli: Callable, tmp_path:
     assert outcome.code == 0, outcome.err
     assert "ucf101 subset: 1 of 101 classes, 2 of 13,320 clips" in outcome.out
     first, second = read_records(tmp_path / "data/ucf101/manifest.csv")
-    assert (first.source, first.split, second.split) == ("v_SoccerJuggling_g23", "train", "test")
+    assert (first.source_video, first.split, second.split) == ("v_SoccerJuggling_g23", "train", "test")
     assert (first.frames, first.width, first.height, first.error) == (240, 320, 240, "")
 
 
@@ -172,7 +172,7 @@ def test_the_shipped_counts_add_up() -> None:
 )
 def test_the_group_is_the_source(stem: str, source: str) -> None:
     name = ucf101.parse_clip_name(stem, label="any")
-    assert (name.source, name.tags) == (source, {})
+    assert (name.source_video, name.tags) == (source, {})
 
 
 LINE = "ApplyEyeMakeup/v_ApplyEyeMakeup_g08_c01.avi"

@@ -286,7 +286,7 @@ def test_odd_names_from_the_archive_to_the_manifest(bring, tmp_path, kind):
     records = {record.path: record for record in read_records(tmp_path / "data/hmdb51/manifest.csv")}
     assert set(records) == {f"wave/{name}" for name in names}
     odd = records[f"wave/{ODD}"]
-    assert (odd.source, odd.view, odd.frames, odd.error) == ("#1 & (2) ! ; [3] ~ @ + 'x'", "fr", 8, "")
+    assert (odd.source_video, odd.view, odd.frames, odd.error) == ("#1 & (2) ! ; [3] ~ @ + 'x'", "fr", 8, "")
     assert odd.split in ("train", "val")
 
 

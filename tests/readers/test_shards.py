@@ -170,7 +170,7 @@ def test_plain_webdataset_reads_clips_and_what_is_known_about_them(shards, tiny_
             expected_THWC = through_jpeg(iter_frames(tiny_set / "videos" / record.path, short_side=36))
             assert frames_THWC.shape == expected_THWC.shape
             assert np.abs(frames_THWC.astype(int) - expected_THWC).mean() < 1  # another JPEG decoder
-            assert (about["split"], about["label"], about["source"]) == (split, record.label, record.source)
+            assert (about["split"], about["label"], about["source_video"]) == (split, record.label, record.source_video)
             assert about["class"] == ("run", "walk").index(record.label)
             assert (about["frames"], about["md5"]) == (record.frames, record.md5)
             assert f"{record.frames:04d}.jpg" not in sample

@@ -36,7 +36,7 @@ def videos(tmp_path_factory):
         rows, columns = np.mgrid[0:height, 0:width]
         frames = [np.stack([rows * 3 + n, columns * 2, rows + columns + 5 * n], axis=-1) % 256 for n in range(9)]
         write_video(folder / f"{name}.avi", np.array(frames, dtype=np.uint8))
-    blank = {"label": "a", "split": "train", "source": "s"}
+    blank = {"label": "a", "split": "train", "source_video": "s"}
     records = [probed(ClipRecord(path=path.name, **blank), folder) for path in sorted(folder.iterdir())]
     return folder, records
 
