@@ -47,9 +47,18 @@ def modules() -> dict[str, Path]:
     return found
 
 
-def imports(path: Path, known: dict[str, Path]) -> Iterator[str]:
-    """Modules of the package that a file imports, at its top or inside of functions."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def imports(path: Path, known: dict[str, Path], *, for_types: bool) -> Iterator[str]:
+    """Modules of the package that a file imports, at its top or inside of functions.
+
+    Args:
+        for_types: also what it imports under `if TYPE_CHECKING`, which never runs.
+    """
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    blocks = [node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    not_run = {node for block in blocks for node in ast.walk(block)}
+    for node in ast.walk(tree):
+        if node in not_run and not for_types:
+            continue
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -68,9 +77,9 @@ def room_of(module: str) -> str:
     return max(rooms, key=len, default="")
 
 
-def import_graph() -> dict[str, set[str]]:
+def import_graph(*, for_types: bool = True) -> dict[str, set[str]]:
     known = modules()
-    return {name: {target for target in imports(path, known) if target in known} for name, path in known.items()}
+    return {name: {*imports(path, known, for_types=for_types)} & known.keys() for name, path in known.items()}
 
 
 def test_every_module_is_in_a_room():

@@ -10,8 +10,18 @@ import pytest
 import yaml
 from dvc.repo import Repo
 from helpers.support import ROOT, moving_square, write_video
+from test_rooms import import_graph, room_of
 
 from action_recognition.config import flatten, load_config
+
+# Of each stage: the module of its command in `cli`, and the modules of other rooms that do the command's work.
+WORK = {
+    "check": ("check_data", {"checks.examine", "checks.report"}),
+    "cache": ("cache_data", {"data.load", "readers.store.build"}),
+    "train": ("train", {"training.preparation", "training.fit"}),
+    "evaluate": ("infer", {"evaluation.evaluate"}),
+    "export": ("export_onnx", {"export.checkpoint"}),
+}
 
 
 @pytest.fixture
@@ -63,6 +73,26 @@ def test_params_are_the_demo_experiment_and_each_section_is_tracked_by_the_stage
             assert out.def_path.startswith(("plots/runs/dvc/", "store/")), f"{stage.name} writes {out}"
             # DVC has to keep them: git ignores plots/, and a try that is not checked out is to be shown.
             assert out.use_cache or not out.metric
+
+
+def rooms_used_by(start: set[str], graph: dict[str, set[str]]) -> set[str]:
+    used, found = set[str](), start
+    while found := found - used:
+        used |= found
+        found = {target for module in found for target in graph[module]}
+    return {room_of(module).partition(".")[0] for module in used}
+
+
+@pytest.mark.parametrize("stage", WORK)
+def test_a_stage_depends_on_the_rooms_that_its_work_imports(stage: str) -> None:
+    """So that a change in `download` does not train anew, and one in `models` does."""
+    command, work = WORK[stage]
+    graph = import_graph(for_types=False)
+    assert work <= graph[f"cli.{command}"]
+    deps = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"][stage]["deps"]
+    rooms = {Path(dep).stem for dep in deps if Path(dep).parent.name == "action_recognition"}
+    assert rooms == rooms_used_by(work, graph)
+    assert rooms.isdisjoint({"download", "synthetic", "inference", "serving", "studies", "cli"})
 
 
 @pytest.mark.slow
