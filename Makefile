@@ -21,7 +21,7 @@ demo: .venv/.locked
 	$(BIN)/python commands.py demo
 
 test: .venv/.locked
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 
 check: .venv/.locked
 	$(BIN)/ruff check .

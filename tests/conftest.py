@@ -7,6 +7,9 @@ from pathlib import Path
 
 # As action_recognition itself does, but the tests import OpenCV first.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
+# `make test` runs one worker per core: threads inside each would fight over the same cores.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from helpers.mirror_server import Server, running_server
@@ -15,6 +18,11 @@ from helpers.support import ROOT, TINY_MODEL, latest_of_each_key, moving_square,
 from action_recognition.cli.main import main
 from action_recognition.config import Config, load_config
 from action_recognition.contract import ClipContract
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The whole pipeline takes longest: it starts first, so that no worker is left alone with it at the end."""
+    items.sort(key=lambda item: item.path.name != "test_pipeline.py")
 
 
 @pytest.fixture(scope="session")
