@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from action_recognition.utils.program import as_called
 from action_recognition.utils.text import printable
 
 
@@ -18,7 +19,7 @@ class UserError(Exception):
             # PyTorch raises an error of a loader's worker again with the worker's traceback as its text: its last line.
             last = (text.strip().splitlines() or [""])[-1]
             text = last.removeprefix(f"{type(self).__module__}.{type(self).__qualname__}: ")
-        super().__init__(printable(text))
+        super().__init__(printable(as_called(text)))
 
 
 class ConfigError(UserError):

@@ -78,9 +78,7 @@ class Command:
             ConfigError: for a key, a value or a combination that cannot be used.
             DataError: if the data is not there.
         """
-        from rich.console import Console
-
-        from action_recognition.utils.rank import is_first_process
+        from action_recognition.cli.terminal import Terminal
         from action_recognition.video.pixel_limit import set_max_pixels
 
         inputs, overrides = split_words(words) if self.takes_inputs else ([], list(words))
@@ -95,8 +93,7 @@ class Command:
 
             views = config.data.test_clips * config.data.test_crops if self.of_checkpoint else 1
             check_batches_fit(config, views=views)
-        console = Console(soft_wrap=True, quiet=not is_first_process())
-        return Call(config=config, console=console, overrides=tuple(overrides), inputs=tuple(inputs))
+        return Call(config=config, console=Terminal(), overrides=tuple(overrides), inputs=tuple(inputs))
 
     def compose(self, overrides: Sequence[str]) -> "Config":
         """The configuration that this command would run with.

@@ -20,6 +20,7 @@ from action_recognition.cli.standard_streams import (
 )
 from action_recognition.errors import ReportedError, UserError, did_you_mean, first_line
 from action_recognition.utils.interruption import exit_code, interruption_line, terminable
+from action_recognition.utils.program import as_called, program
 from action_recognition.utils.rank import is_first_process
 from action_recognition.utils.redaction import redacted
 from action_recognition.utils.text import printable
@@ -34,7 +35,7 @@ def list_commands(commands: Mapping[str, str]) -> str:
     lines = [f"  {name:<{width}}  {load_command(place).summary}" for name, place in commands.items()]
     return "\n".join(
         [
-            "usage: python commands.py COMMAND [key=value ...]",
+            f"usage: {program()} COMMAND [key=value ...]",
             "",
             *lines,
             "",
@@ -43,16 +44,17 @@ def list_commands(commands: Mapping[str, str]) -> str:
     )
 
 
-def main(arguments: Sequence[str], commands: Mapping[str, str] = COMMANDS) -> int:
+def main(arguments: Sequence[str] | None = None, commands: Mapping[str, str] = COMMANDS) -> int:
     """Run one command; returns the exit code.
 
     Args:
-        arguments: the command's name, then its words.
+        arguments: the command's name, then its words; None for those of the process.
         commands: where each command is, as `module:object`.
 
     0: done. 1: a mistake or a failure, said in one line. 2: no such command or option. 70: a bug of this program.
     130: interrupted; 143: ended by SIGTERM. 141: nobody reads the output any more.
     """
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
         open_streams()
         with terminable():
@@ -67,6 +69,9 @@ def _dispatch(commands: Mapping[str, str], arguments: Sequence[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(list_commands(commands))
         return 0
+    if arguments[0] == "--version":
+        print(f"action-recognition {version()}")
+        return 0
     name = arguments[0].replace("_", "-")
     if name not in commands:
         known = f"{did_you_mean(name, commands)}; python commands.py --help lists them"
@@ -74,7 +79,7 @@ def _dispatch(commands: Mapping[str, str], arguments: Sequence[str]) -> int:
         return 2
     command = load_command(commands[name])
     if any(argument in ("-h", "--help") for argument in arguments[1:]):
-        print(f"python commands.py {name} [key=value ...]\n\n{command.help}")
+        print(f"{program()} {name} [key=value ...]\n\n{command.help}")
         return 0
     flags = [word for word in arguments[1:] if word.startswith("-") and not os.path.exists(word)]  # noqa: PTH110
     if flags:
@@ -82,6 +87,17 @@ def _dispatch(commands: Mapping[str, str], arguments: Sequence[str]) -> int:
         return 2
     _call(name, command, arguments[1:])
     return 0
+
+
+def version() -> str:
+    """The version that is installed, also where the package is installed as a link to a checkout."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
+
+    try:
+        return installed("action-recognition")
+    except PackageNotFoundError:
+        return "(not installed)"
 
 
 # Fire reads a leading dash as an option and "-" as a separator. No word has one behind this character.
@@ -98,7 +114,7 @@ def _call(name: str, command: Command, words: Sequence[str]) -> None:
         command.run(words)
 
     call.__doc__ = command.help
-    fire.Fire(call, command=[f"{SHIELD}{word}" for word in words], name=f"commands.py {name}")
+    fire.Fire(call, command=[f"{SHIELD}{word}" for word in words], name=f"{program()} {name}")
 
 
 def _report(error: BaseException, arguments: Sequence[str]) -> int:
@@ -140,7 +156,7 @@ def _is_out_of_memory(error: BaseException) -> bool:
 
 def _say(line: str, *, prefix: str = "error: ") -> None:
     try:
-        print(f"{prefix}{printable(redacted(line))}", file=sys.stderr, flush=True)
+        print(f"{prefix}{printable(redacted(as_called(line)))}", file=sys.stderr, flush=True)
     except OSError:  # a closed pipe or a full disk, too
         silence(sys.stderr)
 

@@ -14,7 +14,9 @@ from action_recognition.config.checking import Section, field_hints, split_rules
 from action_recognition.config.rules import TextByPart, Words
 from action_recognition.config.schema import Config
 
-CONF_DIR = Path(__file__).resolve().parents[2] / "conf"
+PACKAGE = Path(__file__).resolve().parents[1]
+# Inside of an installed package; beside it in a checkout.
+CONF_DIR = next(path for path in (PACKAGE / "conf", PACKAGE.parent / "conf") if path.is_dir())
 
 # What other programs call it, where no key here sounds like it.
 OTHER_NAMES = {
