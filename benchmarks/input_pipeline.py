@@ -29,7 +29,6 @@ from action_recognition.data.load import load_manifest
 from action_recognition.datasets.records import Manifest
 from action_recognition.readers.store.build import build_store, distinct
 from action_recognition.readers.store.entry import StoreFormat
-from action_recognition.readers.store.reader import ClipStore
 
 Epoch = Callable[[int], Iterator[object]]
 NAMES = {
@@ -170,8 +169,7 @@ def first_epoch(manifest: Manifest, config: Config, root: Path, *, check: bool) 
 
     def epoch(number: int) -> Iterator[ClipBatch]:
         module = datamodule(manifest, config, root)
-        assert isinstance(module.source, ClipStore)
-        module.source.check = check
+        module.reader.check = check  # type: ignore[attr-defined]  # the clip store's
         batches: Iterator[ClipBatch] = loader_epoch(module)(number)  # type: ignore[assignment]
         return batches
 

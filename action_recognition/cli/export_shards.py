@@ -1,7 +1,6 @@
 """`export-shards`: from videos or the clip store to a folder of shards."""
 
 import shlex
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +11,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from action_recognition.config import Config
-    from action_recognition.datasets.records import ClipRecord, Manifest
-    from action_recognition.readers.shards.write import ReadJpegs
 
 
 @command(groups=("data", "clip"), reads_videos=True, needs_data=True)
@@ -38,8 +35,12 @@ def export_shards(config: "Config", *, console: "Console") -> None:
     from action_recognition.data.datamodule import make_contract
     from action_recognition.data.load import load_manifest, report_unusable
     from action_recognition.datasets.manifest import IMAGE_SOURCES
+    from action_recognition.readers.base import DecodingReader
+    from action_recognition.readers.open import report_reader
     from action_recognition.readers.shards.index import SHARD_SPLITS
+    from action_recognition.readers.shards.jpeg_frames import JpegFrames
     from action_recognition.readers.shards.write import write_shards
+    from action_recognition.readers.store.open import open_store
     from action_recognition.utils.progress import progress_bar
 
     data = config.data
@@ -49,15 +50,18 @@ def export_shards(config: "Config", *, console: "Console") -> None:
     manifest = load_manifest(config, console)
     contract = make_contract(config, manifest)
     report_unusable(manifest, contract, console)
+    short_side, quality = config.clip.short_side, data.shards.jpeg_quality
+    store = open_store(data, short_side=short_side)
+    report_reader(store or DecodingReader(), [r for split in SHARD_SPLITS for r in manifest.split(split)], console)
     with progress_bar("exporting", console=console) as progress:
         index = write_shards(
             manifest,
             contract,
             directory,
             name=data.name,
-            jpeg_quality=data.shards.jpeg_quality,
+            jpeg_quality=quality,
             max_bytes=int(data.shards.max_megabytes * 1e6),
-            read_jpegs=_jpeg_reader(config, manifest, console),
+            read_jpegs=JpegFrames(store, Path(manifest.videos_dir), short_side=short_side, quality=quality),
             progress=progress,
         )
     counts = ", ".join(f"{sum(s.clips for s in index.shards if s.split == split)} {split}" for split in SHARD_SPLITS)
@@ -65,31 +69,3 @@ def export_shards(config: "Config", *, console: "Console") -> None:
     console.print(
         f"{directory}: {counts} clips in {len(index.shards)} shards, {size_bytes / 1e6:.1f} MB", highlight=False
     )
-
-
-def _jpeg_reader(config: "Config", manifest: "Manifest", console: "Console") -> "ReadJpegs":
-    """Frames come from the clip store where it holds them: as they are, if they are JPEG of the same quality."""
-    import numpy as np
-
-    from action_recognition.readers.shards.index import SHARD_SPLITS
-    from action_recognition.readers.shards.tar_clip import encode_jpeg
-    from action_recognition.readers.store.open import open_store, report_store
-    from action_recognition.readers.store.reader import JpegEntry
-    from action_recognition.video.decoder import iter_frames
-
-    data, short_side = config.data, config.clip.short_side
-    store, quality = open_store(data, short_side=short_side), data.shards.jpeg_quality
-    report_store(store, [record for split in SHARD_SPLITS for record in manifest.split(split)], console)
-
-    def read(record: "ClipRecord") -> Sequence[bytes]:
-        entry = store.entry(record.md5, frames=record.frames) if store else None
-        if entry is None:
-            frames = iter_frames(Path(manifest.videos_dir) / record.path, short_side=short_side)
-            return [encode_jpeg(frame_HWC, quality) for frame_HWC in frames]
-        if isinstance(entry, JpegEntry) and data.cache.quality == quality:
-            return [
-                bytes(entry.memory[start:end]) for start, end in zip(entry.offsets, entry.offsets[1:], strict=False)
-            ]
-        return [encode_jpeg(frame_HWC, quality) for frame_HWC in entry.read(np.arange(record.frames))]
-
-    return read

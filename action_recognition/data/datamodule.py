@@ -19,10 +19,8 @@ from action_recognition.data.shard_batches import ShardBatches, lane_workers
 from action_recognition.datasets.manifest import IMAGE_SOURCES
 from action_recognition.datasets.records import ClipRecord, Manifest
 from action_recognition.errors import ConfigError, DataError, did_you_mean
-from action_recognition.readers.in_memory_reader import InMemoryReader
-from action_recognition.readers.open import below_memory, open_clip_reader
-from action_recognition.readers.shards.reader import ShardReader
-from action_recognition.readers.store.reader import ClipStore
+from action_recognition.readers.base import Place
+from action_recognition.readers.open import open_clip_reader
 from action_recognition.utils.cpu import available_cores
 
 MAX_WORKERS = 8
@@ -88,7 +86,7 @@ class ClipDataModule(L.LightningDataModule):
         self.manifest = manifest
         self.contract = contract
         self.seed = seed
-        self.source = open_clip_reader(config, manifest, short_side=contract.short_side)
+        self.reader = open_clip_reader(config, manifest, short_side=contract.short_side)
 
     def records(self, split: str) -> list[ClipRecord]:
         """Usable clips of a split.
@@ -153,7 +151,7 @@ class ClipDataModule(L.LightningDataModule):
             views=views,
             crops=crops,
             temporal_jitter=jitter,
-            store=self.source,
+            reader=self.reader,
         )
 
     def _loader(
@@ -165,16 +163,13 @@ class ClipDataModule(L.LightningDataModule):
         order: dict[str, Any] | None = None,
     ) -> DataLoader[ClipBatch]:
         workers = min(worker_count(self.data.num_workers), len(dataset))
-        source = below_memory(self.source)
-        if isinstance(source, ShardReader):
+        if (places := self.reader.places(dataset.records)) is not None:
             workers = lane_workers(workers)
-            order = self._shard_order(source, dataset, batch_size, shuffle, workers)
+            order = self._shard_order(places, batch_size, shuffle, workers)
         else:
             order = {"batch_size": batch_size, **order} if order else self._order(dataset, batch_size, shuffle)
         kind: type[DataLoader[ClipBatch]] = DataLoader
-        copied = isinstance(source, ClipStore) and source.only_copies(dataset.records)
-        # In memory, clips are shared by what trains and what validates, as long as no worker has its own.
-        if self.data.num_workers < 0 and (copied or isinstance(self.source, InMemoryReader)):
+        if self.data.num_workers < 0 and self.reader.only_copies(dataset.records):
             kind, workers = ThreadedLoader, 0
         return kind(
             dataset,
@@ -207,17 +202,15 @@ class ClipDataModule(L.LightningDataModule):
         drop_last = len(sampler) > batch_size and len(sampler) % batch_size == 1
         return {"batch_size": batch_size, "sampler": sampler, "drop_last": drop_last}
 
-    def _shard_order(
-        self, reader: ShardReader, dataset: ClipDataset, batch_size: int, shuffle: bool, workers: int
-    ) -> dict[str, Any]:
-        """The same for clips that had better be read where they lie next to each other."""
+    def _shard_order(self, places: list[Place], batch_size: int, shuffle: bool, workers: int) -> dict[str, Any]:
+        """The same for clips that should be read together with those next to them."""
         if self.data.sampling != "shuffle" or self.data.clips_per_video > 1:
             raise ConfigError(
                 "data=shards: clips come in the order of the shards; leave data.sampling, clips_per_video"
             )
         rank, world = rank_and_world()
         batches = ShardBatches(
-            [reader.place(record) for record in dataset.records],
+            places,
             batch_size=batch_size,
             shuffle=shuffle,
             buffer=self.data.shards.buffer,
@@ -225,5 +218,5 @@ class ClipDataModule(L.LightningDataModule):
             rank=rank,
             world=world,
         )
-        reader.keep(batches.clips_ahead(workers))
+        self.reader.keep(batches.clips_ahead(workers))
         return {"batch_sampler": batches}

@@ -16,7 +16,7 @@ from action_recognition.contract import ClipContract
 from action_recognition.data.batch_memory import BatchBuffers
 from action_recognition.datasets.records import ClipRecord
 from action_recognition.errors import VideoError
-from action_recognition.readers.base import ClipReader, DecodedFrames
+from action_recognition.readers.base import ClipReader, DecodedFrames, DecodingReader
 from action_recognition.video.clip_files import read_clip_frames
 from action_recognition.video.clip_sampling import Indices, random_clip, uniform_clips
 
@@ -66,7 +66,7 @@ class KeyedGenerator:
 
 
 class ClipDataset(Dataset[ClipBatch]):
-    """Clips of one split, decoded unless a store holds them.
+    """Clips of one split, decoded unless a reader holds them.
 
     With `views=0` a draw gives one random clip of the whole resized centre square, `short_side` pixels wide, for
     augmentation to crop from. With `views=N` it gives `N` evenly spaced clips exactly as the contract says, and each of
@@ -77,8 +77,8 @@ class ClipDataset(Dataset[ClipBatch]):
         videos_dir: what their paths are relative to.
         views: 0 for training, else clips a video.
         crops: 1, or 3 along the frame's longer side; not in training.
-        temporal_jitter: see `sampling.random_clip`.
-        store: clips decoded before, at the contract's short side.
+        temporal_jitter: see `clip_sampling.random_clip`.
+        reader: holds clips decoded before, at the contract's short side.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class ClipDataset(Dataset[ClipBatch]):
         views: int = 0,
         crops: int = 1,
         temporal_jitter: bool = False,
-        store: ClipReader | None = None,
+        reader: ClipReader | None = None,
     ) -> None:
         self.records = list(records)
         self.videos_dir = videos_dir
@@ -98,7 +98,7 @@ class ClipDataset(Dataset[ClipBatch]):
         self.views = views
         self.positions = CROPS[crops]
         self.temporal_jitter = temporal_jitter
-        self.store = store
+        self.reader = reader or DecodingReader()
         self._buffers = BatchBuffers()
         self._random = KeyedGenerator()
         number = {name: number for number, name in enumerate(contract.class_names)}
@@ -145,7 +145,7 @@ class ClipDataset(Dataset[ClipBatch]):
     def _read(self, record: ClipRecord, wanted: Sequence[Indices], out_RLHWC: NDArray[np.uint8]) -> None:
         """The frames of R draws of one clip, at each position."""
         indices_L = wanted[0] if len(wanted) == 1 else np.concatenate(wanted)
-        entry = self.store.entry(record.md5, frames=record.frames) if self.store else None
+        entry = self.reader.entry(record.md5, frames=record.frames)
         if entry is None:
             contract, path = self.contract, self.videos_dir / record.path
             shape = {"short_side": contract.short_side, "channels": contract.channels, "bits": contract.bits}

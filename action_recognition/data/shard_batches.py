@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
 from action_recognition.data.dataset import Draw
-from action_recognition.readers.shards.shard_set import CHUNK, Place
+from action_recognition.readers.base import CHUNK, Place
 
 MAX_LANES = 8
 MIN_LANE = 128  # clips; shorter lanes would mix too few

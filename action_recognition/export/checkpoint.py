@@ -47,6 +47,6 @@ def real_clips(config: Config, model: VideoActionModel, console: Console) -> NDA
         return None
     spread = np.linspace(0, len(usable) - 1, min(config.export.parity_clips, len(usable))).astype(int)
     reader = open_clip_reader(config, manifest, short_side=contract.short_side)
-    dataset = ClipDataset([usable[i] for i in spread], manifest.videos_dir, contract, views=1, store=reader)
+    dataset = ClipDataset([usable[i] for i in spread], manifest.videos_dir, contract, views=1, reader=reader)
     batch = dataset.__getitems__(range(len(dataset)))
     return batch.clip_BCTHW.numpy() if len(batch.label_B) else None

@@ -1,28 +1,29 @@
 """Clips kept in memory once they have been decoded."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from action_recognition.datasets.records import ClipRecord, Manifest
-from action_recognition.readers.base import ClipReader, DecodedFrames
+from action_recognition.readers.base import ClipReader, DecodedFrames, Place
 from action_recognition.video.clip_files import iter_clip_frames
 
 
-class InMemoryReader:
+class InMemoryReader(ClipReader):
     """Decodes a clip whole when it is first asked for, resized, and keeps it: for data sets smaller than memory.
 
     A worker process keeps clips of its own.
 
     Args:
-        inner: where frames are read from, such as a `ClipStore`; None decodes.
+        inner: where frames are read from first.
         short_side, channels, bits: of the frames, as in `frames.read_clip_frames`.
     """
 
-    def __init__(
-        self, manifest: Manifest, inner: ClipReader | None, *, short_side: int, channels: int, bits: int
-    ) -> None:
+    name = "memory"
+
+    def __init__(self, manifest: Manifest, inner: ClipReader, *, short_side: int, channels: int, bits: int) -> None:
         self.inner = inner
         self.videos_dir = Path(manifest.videos_dir)
         self._format: dict[str, int] = {"short_side": short_side, "channels": channels, "bits": bits}
@@ -43,10 +44,23 @@ class InMemoryReader:
         return self._kept[md5]
 
     def _read(self, record: ClipRecord, frames: int | None) -> Any:
-        held = self.inner.entry(record.md5, frames=frames) if self.inner else None
+        held = self.inner.entry(record.md5, frames=frames)
         if held is not None:
             return held.read(np.arange(record.frames))
         return np.stack(list(iter_clip_frames(self.videos_dir / record.path, **self._format)))
+
+    def describe(self, records: Sequence[ClipRecord]) -> str:
+        return self.inner.describe(records)
+
+    def only_copies(self, records: Sequence[ClipRecord]) -> bool:  # noqa: ARG002
+        """Clips in memory are shared by what trains and what validates, as long as no worker has its own."""
+        return True
+
+    def places(self, records: Sequence[ClipRecord]) -> list[Place] | None:
+        return self.inner.places(records)
+
+    def keep(self, clips: int) -> None:
+        self.inner.keep(clips)
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_kept": {}}

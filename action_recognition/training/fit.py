@@ -17,7 +17,7 @@ from action_recognition.training.loss_guard import LossGuard
 from action_recognition.training.preparation import Training, prepare
 from action_recognition.training.resumable import explaining_no_room, fit, go_on, start_again
 from action_recognition.training.run_files import complete_run_dir, open_run_dir
-from action_recognition.training.run_stats import RunFacts, source_name
+from action_recognition.training.run_stats import RunFacts
 from action_recognition.training.trainer import make_trainer, quiet_lightning
 from action_recognition.utils.devices import check_devices
 from action_recognition.utils.interruption import advising
@@ -74,8 +74,7 @@ def _train(
     # Only now: a run that never starts leaves no folder.
     run_dir = open_run_dir(config, training, tracker)
     history = History(run_dir / "history.csv", console)
-    reader = source_name(training.clips.source)
-    facts = [RunFacts(tracker, training.plan, history, read_from=reader)] if tracker else []
+    facts = [RunFacts(tracker, training.plan, history, read_from=training.clips.reader.name)] if tracker else []
     trainer = make_trainer(
         config,
         run_dir,

@@ -71,7 +71,7 @@ def prepare(config: Config, console: Console) -> Training:
     share_step_plan(plan)
     model.use_memory_format(plan.memory_format)
     clips = ClipDataModule(config, manifest, contract, seed=config.trainer.seed)
-    report_reader(clips.source, manifest.split("train") + manifest.split("val"), console)
+    report_reader(clips.reader, manifest.split("train") + manifest.split("val"), console)
     fit_data: L.LightningDataModule = clips
     if config.trainer.feature_views:
         has_val = bool(manifest.split("val", min_frames=contract.min_frames))

@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING, Any
 import lightning as L
 from lightning.pytorch.callbacks import Callback
 
-from action_recognition.readers.base import ClipReader
-from action_recognition.readers.shards.reader import ShardReader
 from action_recognition.training.callbacks import History
 from action_recognition.training.step import StepPlan
 from action_recognition.utils.devices import device_name
@@ -66,10 +64,3 @@ class RunFacts(Callback):
             best = max(judged, key=lambda row: row["val_top1"])
             found = f"best top-1 {100 * best['val_top1']:.1f} % in epoch {int(best['epoch']) + 1} of {epochs}"
             self.tracker.describe({"Validation": found})
-
-
-def source_name(source: ClipReader | None) -> str:
-    """Where clips are read from: `videos` where they are decoded each time, `clip store` or `shards`."""
-    if source is None:
-        return "videos"
-    return "shards" if isinstance(source, ShardReader) else "clip store"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from action_recognition.data.shard_batches import ShardBatches, lane_workers
-from action_recognition.readers.shards.shard_set import CHUNK, Place
+from action_recognition.readers.base import CHUNK, Place
 
 
 def places_of(*clips_a_shard):

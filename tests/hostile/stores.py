@@ -101,8 +101,8 @@ def clips_of(material: Path, store: str, codec: str) -> list[Any]:
     config = load_config([*data_words(material), f"data.cache.dir={store}", f"data.cache.codec={codec}"])
     manifest = build_manifest(config)
     contract = make_contract(config, manifest)
-    source = open_clip_reader(config, manifest, short_side=contract.short_side)
-    dataset = ClipDataset(manifest.records, manifest.videos_dir, contract, views=1, store=source)
+    reader = open_clip_reader(config, manifest, short_side=contract.short_side)
+    dataset = ClipDataset(manifest.records, manifest.videos_dir, contract, views=1, reader=reader)
     batch = dataset.__getitems__(list(range(len(dataset))))
     if batch.errors:
         raise DataError(batch.errors[0])

@@ -12,8 +12,6 @@ from action_recognition.config import load_config
 from action_recognition.data.datamodule import ClipDataModule, make_contract
 from action_recognition.data.load import load_manifest
 from action_recognition.data.prefetch import ThreadedLoader
-from action_recognition.readers.in_memory_reader import InMemoryReader
-from action_recognition.readers.open import below_memory
 from action_recognition.readers.shards.exported_settings import as_exported
 
 QUIET = Console(quiet=True)
@@ -38,8 +36,10 @@ def batches(loader, epoch):
     return list(loader)
 
 
-@pytest.mark.parametrize("kept_in", ["videos", "store", "shards"])
-def test_batches_from_memory_are_the_same(words, kept_in):
+@pytest.mark.parametrize(
+    ("kept_in", "name"), [("videos", "decoding"), ("store", "clip store, raw"), ("shards", "shards")]
+)
+def test_batches_from_memory_are_the_same(words, kept_in, name):
     config = load_config(words)
     if kept_in == "store":
         cache_data(config, console=QUIET)
@@ -49,8 +49,9 @@ def test_batches_from_memory_are_the_same(words, kept_in):
     plain = datamodule_of(config)
     config.data.in_memory = True
     kept = datamodule_of(config)
-    assert isinstance(kept.source, InMemoryReader)
-    assert type(below_memory(kept.source)) is type(plain.source)
+    records = plain.records("train")
+    assert kept.reader.describe(records) == plain.reader.describe(records)
+    assert (kept.reader.name, plain.reader.name) == ("memory", name)
     for epoch in range(2):
         for name in ("train_dataloader", "test_dataloader"):
             for a, b in zip(batches(getattr(plain, name)(), epoch), batches(getattr(kept, name)(), epoch), strict=True):

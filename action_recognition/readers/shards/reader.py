@@ -2,15 +2,17 @@
 
 import zlib
 from collections import OrderedDict
+from collections.abc import Sequence
 
 from action_recognition.datasets.records import ClipRecord
 from action_recognition.errors import DataError
-from action_recognition.readers.shards.shard_set import CHUNK, Place, ShardSet
+from action_recognition.readers.base import CHUNK, ClipReader, Place
+from action_recognition.readers.shards.shard_set import ShardSet
 from action_recognition.readers.shards.tar_clip import Sample
 
 
-class ShardReader:
-    """Reads clips chunk by chunk, and keeps those that are still to come. Stands where a `ClipStore` stands.
+class ShardReader(ClipReader):
+    """Reads clips chunk by chunk, and keeps those that are still to come.
 
     Args:
         short_side: of the frames that the model's contract asks for.
@@ -18,6 +20,8 @@ class ShardReader:
     Raises:
         DataError: if the frames in the shards have another short side.
     """
+
+    name = "shards"
 
     def __init__(self, shards: ShardSet, *, short_side: int) -> None:
         exported = shards.index.contract.short_side
@@ -31,19 +35,21 @@ class ShardReader:
         self.capacity = CHUNK
         self._waiting: OrderedDict[Place, bytes] = OrderedDict()
 
-    def place(self, record: ClipRecord) -> Place:
-        """Where a clip lies.
+    def describe(self, records: Sequence[ClipRecord]) -> str:  # noqa: ARG002
+        return f"reading shards from {self.shards.files.url}"
+
+    def places(self, records: Sequence[ClipRecord]) -> list[Place]:
+        """Where clips lie.
 
         Raises:
-            DataError: if it is in no shard.
+            DataError: if one is in no shard.
         """
-        place = self.shards.places.get(record.md5)
-        if place is None:
-            raise DataError(f"{self.shards.files.url}: {record.path} is in none of its shards")
-        return place
+        for record in records:
+            if record.md5 not in self.shards.places:
+                raise DataError(f"{self.shards.files.url}: {record.path} is in none of its shards")
+        return [self.shards.places[record.md5] for record in records]
 
     def keep(self, clips: int) -> None:
-        """Keep at least so many."""
         self.capacity = max(self.capacity, clips)
 
     def entry(self, md5: str, *, frames: int | None = None) -> Sample | None:  # noqa: ARG002 - a checksum says it all

@@ -4,27 +4,13 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from action_recognition.config import DataConfig
 from action_recognition.datasets.records import ClipRecord, Manifest, parse_records
 from action_recognition.errors import DataError
+from action_recognition.readers.base import Place
 from action_recognition.readers.shards.files import ShardFiles
 from action_recognition.readers.shards.index import INDEX_FILE, MANIFEST_FILE, SHARD_SPLITS, ShardIndex
-
-# Clips that are fetched in one go. Neighbours in a shard have nothing to do with each other, see `in_shard_order`.
-CHUNK = 16
-
-
-class Place(NamedTuple):
-    """Where a clip lies: `clip` counts within the shard."""
-
-    shard: int
-    clip: int
-
-    @property
-    def chunk(self) -> tuple[int, int]:
-        return self.shard, self.clip // CHUNK
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,9 @@
 """Reading clips from the store: frames by number, or their centre squares straight into a batch."""
 
 import sys
-from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from action_recognition.datasets.records import ClipRecord
 from action_recognition.errors import VideoError, first_line
+from action_recognition.readers.base import ClipReader, DecodingReader
 from action_recognition.readers.store.entry import (
     DATA_OFFSET,
     DamagedEntryError,
@@ -71,10 +73,10 @@ class RawEntry:
 
 
 class JpegEntry:
-    """A clip of which only the frames asked for are decoded."""
+    """A clip of which only the frames asked for are decoded; `quality` is of its JPEG files."""
 
-    def __init__(self, path: Path, header: Header, *, check: bool = True) -> None:
-        self.path = path
+    def __init__(self, path: Path, header: Header, *, check: bool = True, quality: int = 0) -> None:
+        self.path, self.quality = path, quality
         self.frames, self.height, self.width = header.frames, header.height, header.width
         self.memory = map_file(path, header.size_bytes)
         if check:
@@ -91,6 +93,10 @@ class JpegEntry:
         size = out_TSSC.shape[1]
         top, left = square_start(self.height, self.width, size, position)
         self._decode(indices, out_TSSC, slice(top, top + size), slice(left, left + size))
+
+    def jpegs(self) -> list[bytes]:
+        """The JPEG file of each frame."""
+        return [bytes(self.memory[start:end]) for start, end in pairwise(self.offsets)]
 
     def _decode(self, indices: Indices, out: Frame, rows: slice, columns: slice) -> None:
         decoded: dict[int, int] = {}
@@ -111,7 +117,7 @@ class JpegEntry:
 Entry = RawEntry | JpegEntry
 
 
-class ClipStore:
+class ClipStore(ClipReader):
     """The decoded clips below `root`.
 
     Only whole files count, whose checksums are right: they are compared when a process opens an entry first, which
@@ -130,6 +136,12 @@ class ClipStore:
         self._open: OrderedDict[str, Entry] = OrderedDict()
         self._checked: set[Path] = set()
         self._damaged: set[Path] = set()
+        self._codecs: set[str] = set()
+
+    @property
+    def name(self) -> str:
+        """`clip store, raw`: with the codecs of the entries found so far; `decoding` while there is none."""
+        return ", ".join(("clip store", *sorted(self._codecs))) if self._codecs else DecodingReader.name
 
     def find(self, md5: str, *, frames: int | None = None) -> tuple[Path, Header] | None:
         """The file that holds the video with these bytes (and this many frames), and its header."""
@@ -143,6 +155,7 @@ class ClipStore:
                 self._leave_out(error)
                 continue
             if header and frames in (None, header.frames):
+                self._codecs.add(header.codec)
                 return path, header
         return None
 
@@ -169,7 +182,10 @@ class ClipStore:
     def _opened(self, path: Path, header: Header) -> Entry:
         check = self.check and path not in self._checked
         try:
-            entry = (RawEntry if header.codec == "raw" else JpegEntry)(path, header, check=check)
+            if header.codec == "raw":
+                entry: Entry = RawEntry(path, header, check=check)
+            else:
+                entry = JpegEntry(path, header, check=check, quality=self.formats[0].quality)
         except (OSError, RuntimeError) as error:  # torch's, where a file cannot be mapped
             raise DamagedEntryError(path, f"cannot be read: {first_line(error)}") from None
         self._checked.add(path)
@@ -184,8 +200,17 @@ class ClipStore:
         elif len(self._damaged) == NAMED + 1:
             print(f"clip store {self.root}: more entries are damaged; their videos are decoded", file=sys.stderr)
 
-    def only_copies(self, records: Iterable[ClipRecord]) -> bool:
-        """Whether all of these clips are there raw, so that reading them is nothing but copying."""
+    def describe(self, records: Sequence[ClipRecord]) -> str:
+        """How many of these clips are read from the store, and as what."""
+        found = [self.find(record.md5, frames=record.frames) for record in records]
+        held = Counter(entry[1].codec for entry in found if entry)
+        is_all = held.total() == len(records)
+        rest = "nothing is decoded" if is_all else "the others are decoded: cache-data adds them"
+        codecs = " and ".join(held) or "none"
+        return f"clip store {self.root}: holds {held.total()} of {len(records)} clips ({codecs}); {rest}"
+
+    def only_copies(self, records: Sequence[ClipRecord]) -> bool:
+        """Whether all of these clips are there raw."""
         found = (self.find(record.md5, frames=record.frames) for record in records)
         return all(entry is not None and entry[1].codec == "raw" for entry in found)
 
