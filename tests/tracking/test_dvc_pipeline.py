@@ -65,7 +65,7 @@ def test_params_are_the_demo_experiment_and_each_section_is_tracked_by_the_stage
         stages = {stage.name: stage for stage in dvc.index.stages if hasattr(stage, "name")}
         tracked = {name: {key for dep in stage.params for key in dep.params} for name, stage in stages.items()}
     assert set().union(*tracked.values()) == sections
-    assert tracked["train"] == {"clip", "data", "model", "optimizer", "trainer"}
+    assert tracked["train"] == {"augment", "clip", "data", "model", "optimizer", "trainer"}
     assert tracked["evaluate"] == {"clip", "data", "evaluation"}
     for stage in stages.values():
         assert "@params.yaml" in stage.cmd
