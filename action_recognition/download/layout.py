@@ -86,24 +86,6 @@ def write_lists(lists: dict[str, bytes], staged: Path) -> None:
         (staged / name).write_bytes(content)
 
 
-def into_place(staged: Path, destination: Path) -> None:
-    """Rename, or where another disk forbids that, copy beside the destination and rename.
-
-    Raises:
-        DataError: if something is in the way.
-    """
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    if destination.is_dir() and not any(destination.iterdir()):
-        destination.rmdir()
-    if destination.exists():
-        raise DataError(f"{destination}: is there and is not what is needed; move it away and run again")
-    if staged.stat().st_dev != destination.parent.stat().st_dev:
-        beside = destination.with_name(f"{destination.name}.partial")
-        shutil.rmtree(beside, ignore_errors=True)
-        staged = Path(shutil.copytree(staged, beside))
-    staged.replace(destination)
-
-
 def _link(source: Path, target: Path) -> None:
     try:
         os.link(source, target)

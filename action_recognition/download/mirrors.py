@@ -11,36 +11,41 @@ from urllib.parse import unquote, urlsplit
 from rich.console import Console
 
 from action_recognition.config import MirrorConfig
-from action_recognition.download import (
-    ArchiveError,
-    DownloadError,
-    Progress,
-    fetch,
-    fetch_tree,
-    terminal_progress,
-    unpack,
-)
+from action_recognition.download.archives import archive_key, is_archive_name, unpack
 from action_recognition.download.completeness import IncompleteError
-from action_recognition.download.file import shown_mirror
-from action_recognition.download.unpacking import ARCHIVE_SUFFIXES
-from action_recognition.errors import ConfigError
+from action_recognition.download.fetch import expected_file, fetch, shown_mirror
+from action_recognition.download.hub import fetch_from_hub
+from action_recognition.download.seven_zip import ArchiveError
+from action_recognition.download.transfer import PATIENT, MirrorError, Retry
+from action_recognition.errors import ConfigError, DataError
+from action_recognition.utils.progress import Advance, progress_bar
 
 HUB_FILES = re.compile(r"hf://datasets/(?P<repo>[^/@]+/[^/@]+)(@(?P<revision>[^/]+))?/(?P<pattern>.+)")
+
+
+class DownloadError(DataError):
+    """No mirror delivered it. `failures` are (mirror, reason) pairs in the order they were tried."""
+
+    def __init__(self, what: str, failures: Sequence[tuple[str, str]], *, hint: str) -> None:
+        tried = "; ".join(f"{mirror}: {reason}" for mirror, reason in failures)
+        super().__init__(f"{what}: no mirror delivered it ({tried}); run it again to go on, {hint}")
+        self.failures = list(failures)
 
 
 def is_url(text: str) -> bool:
     return text.startswith(("http://", "https://", "file://", "hf://"))
 
 
-def from_archive(archive: Path, work: Path) -> Path:
+def from_archive(archive: Path, work: Path, console: Console) -> Path:
     """A folder below `work` with what is in a local archive or folder; archives in it are unpacked too.
 
     Raises:
         ArchiveError: what `unpack` refuses.
         DataError: if it is not there.
     """
-    with terminal_progress() as progress:
-        return unpack(archive, work / f"local-{_short_key(_state(archive))}", progress=progress).folder
+    key = zlib.crc32(f"{archive.absolute()}{archive_key(archive)}".encode())
+    with progress_bar("", console=console, in_bytes=True) as progress:
+        return unpack(archive, work / f"local-{key:08x}", progress=progress)
 
 
 def from_mirrors(
@@ -52,6 +57,7 @@ def from_mirrors(
     hub: str,
     hint: str,
     console: Console,
+    retry: Retry = PATIENT,
 ) -> None:
     """Call `use` with a folder of what the first mirror has that delivers it right and whose files `use` accepts.
 
@@ -65,65 +71,49 @@ def from_mirrors(
     for mirror in sorted(mirrors, key=lambda mirror: not _folder(mirror, work).exists()):
         folder = _folder(mirror, work)
         try:
-            with terminal_progress() as progress:
-                files = _obtain(mirror, folder, hub=hub, hint=hint, progress=progress)
+            with progress_bar("", console=console, in_bytes=True) as progress:
+                files = _obtain(mirror, folder, hub=hub, progress=progress, retry=retry)
             use(files)
             return
-        except DownloadError as error:
-            failures += error.failures
         except ArchiveError as error:
             shutil.rmtree(folder, ignore_errors=True)
-            reason = str(error).split(": ", 1)[-1].removesuffix(f"; {error.advice}")
-            failures.append((shown_mirror(mirror.url), reason))
-        except IncompleteError as error:
-            failures.append((shown_mirror(mirror.url), str(error)))
+            reason = error.reason
+        except (MirrorError, IncompleteError) as error:
+            reason = str(error)
+        failures.append((shown_mirror(mirror.url), reason))
         with suppress(OSError):
             folder.rmdir()  # nothing came
         console.print(f"passed over {': '.join(failures[-1])}", markup=False, highlight=False)
     raise DownloadError(what, failures, hint=hint)
 
 
-def _obtain(mirror: MirrorConfig, folder: Path, *, hub: str, hint: str, progress: Progress) -> Path:
+def _obtain(mirror: MirrorConfig, folder: Path, *, hub: str, progress: Advance, retry: Retry) -> Path:
     if mirror.url.startswith("hf://"):
-        packed = _from_hub(mirror.url, folder / "files", hub=hub, hint=hint, progress=progress)
-        if packed.is_dir() and not any(_is_archive(path) for path in packed.rglob("*")):
+        packed = _from_hub(mirror.url, folder / "files", hub=hub, progress=progress, retry=retry)
+        if packed.is_dir() and not any(is_archive_name(path.name) for path in packed.rglob("*")):
             return packed
     else:
-        checks = {"size": mirror.size, "sha256": mirror.sha256, "md5": mirror.md5}
-        path = folder / _file_name(mirror.url)
-        packed = fetch([mirror.url], path, **checks, progress=progress, hint=hint)  # type: ignore[arg-type]
-    return unpack(packed, folder / "unpacked", progress=progress).folder
+        expected = expected_file(mirror.size, mirror.sha256, mirror.md5)
+        packed = fetch(mirror.url, folder / _file_name(mirror.url), expected, progress=progress, retry=retry)
+    return unpack(packed, folder / "unpacked", progress=progress)
 
 
-def _from_hub(url: str, folder: Path, *, hub: str, hint: str, progress: Progress) -> Path:
+def _from_hub(url: str, folder: Path, *, hub: str, progress: Advance, retry: Retry) -> Path:
     """The one file that was asked for, or the folder of all that match."""
     match = HUB_FILES.fullmatch(url)
     if match is None:
         raise ConfigError(f"data.mirrors: {url}: expected hf://datasets/OWNER/REPO/PATTERN, or OWNER/REPO@REVISION")
-    revision, include = match["revision"] or "main", [match["pattern"]]
-    paths = fetch_tree(match["repo"], folder, revision=revision, hub=hub, include=include, progress=progress, hint=hint)
-    return paths[0] if len(paths) == 1 and _is_archive(paths[0]) else folder
-
-
-def _is_archive(path: Path) -> bool:
-    return path.name.lower().endswith(ARCHIVE_SUFFIXES)
+    revision = match["revision"] or "main"
+    paths = fetch_from_hub(
+        match["repo"], folder, hub=hub, revision=revision, pattern=match["pattern"], progress=progress, retry=retry
+    )
+    return paths[0] if len(paths) == 1 and is_archive_name(paths[0].name) else folder
 
 
 def _folder(mirror: MirrorConfig, work: Path) -> Path:
     """One for each file that is expected: mirrors of the same checksum share what was downloaded."""
-    return work / _short_key(mirror.sha256 or mirror.md5 or mirror.url)
+    return work / f"{zlib.crc32((mirror.sha256 or mirror.md5 or mirror.url).encode()):08x}"
 
 
 def _file_name(url: str) -> str:
     return Path(unquote(urlsplit(url).path if is_url(url) else url).replace("\\", "/")).name or "archive"
-
-
-def _state(archive: Path) -> str:
-    """Another text when the archive, or a file in the folder, is another one."""
-    paths = sorted(archive.rglob("*")) if archive.is_dir() else [archive]
-    stats = [(str(path.absolute()), path.stat()) for path in paths if path.is_file()]
-    return repr([(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats])
-
-
-def _short_key(text: str) -> str:
-    return f"{zlib.crc32(text.encode()):08x}"

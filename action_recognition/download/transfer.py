@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 
 import requests
 
-from action_recognition.download.files import BLOCK_BYTES, check_room, read_json, write_json
-from action_recognition.download.progress import Progress, silent
+from action_recognition.errors import DataError
+from action_recognition.utils.files import BLOCK_BYTES, check_room, read_json, write_json
+from action_recognition.utils.progress import Advance, silent
 
 TIMEOUT_SECONDS = (10, 60)  # to connect, and between two pieces of the body
 WORTH_ANOTHER_TRY = {408, 425, 429, 500, 502, 503, 504}
@@ -18,7 +19,7 @@ Result = TypeVar("Result")
 CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)$")
 
 
-class MirrorError(Exception):
+class MirrorError(DataError):
     """Why a mirror is given up. The text goes into the one line that names every mirror."""
 
 
@@ -103,7 +104,7 @@ class Client:
 
     session: requests.Session
     retry: Retry = PATIENT
-    progress: Progress = silent
+    progress: Advance = silent
 
 
 def transfer(client: Client, url: str, part: PartFile, expected: Expected) -> None:
@@ -209,8 +210,8 @@ def _check_answer(response: requests.Response, part: PartFile, expected: Expecte
         raise MirrorError("a web page, not the file")
 
 
-def _append_body(response: requests.Response, part: PartFile, limit_bytes: int | None, progress: Progress) -> None:
-    name, done_bytes = part.destination.name, part.size_bytes
+def _append_body(response: requests.Response, part: PartFile, limit_bytes: int | None, progress: Advance) -> None:
+    done_bytes = part.size_bytes
     try:
         with part.path.open("ab") as file:
             for block in response.iter_content(BLOCK_BYTES // 4):
@@ -218,7 +219,7 @@ def _append_body(response: requests.Response, part: PartFile, limit_bytes: int |
                 if limit_bytes is not None and done_bytes > limit_bytes:
                     raise MirrorError(f"more than the {limit_bytes} bytes it should be")
                 file.write(block)
-                progress(name, done_bytes, limit_bytes)
+                progress(done_bytes, limit_bytes, part.destination.name)
     except requests.RequestException as error:
         total = f" of {limit_bytes}" if limit_bytes is not None else ""
         raise InterruptedTransferError(f"broke off after {done_bytes}{total} bytes: {_short(error)}") from None

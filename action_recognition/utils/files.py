@@ -1,15 +1,21 @@
-"""Writing files so that an interruption or a full disk leaves the old file, never half of the new one."""
+"""Reading and writing files: an interruption or a full disk leaves the old file, never half of the new one."""
 
 import errno
 import glob
+import json
 import os
 import platform
 import re
+import shutil
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
 
+from action_recognition.errors import DataError
+
+BLOCK_BYTES = 1 << 18
 # No space on the disk, none left of a quota, a file larger than this user may write.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Eight hex digits for this machine: on a shared disk the process of that number may be another machine's.
@@ -71,3 +77,43 @@ def replace_file(path: Path, content: bytes) -> None:
     """Write `content` to `path` in one step."""
     with replacing(path) as partial:
         partial.write_bytes(content)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a small note in one step."""
+    replace_file(path, (json.dumps(value, indent=1, sort_keys=True) + "\n").encode())
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The object in `path`, or None where there is none that can be read."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def blocks_of(file: IO[bytes], size_bytes: int | None = None) -> Iterator[bytes]:
+    """The next `size_bytes` of `file` (None: all there are) in blocks; fewer where it ends before."""
+    left = BLOCK_BYTES if size_bytes is None else size_bytes
+    while left > 0 and (block := file.read(min(BLOCK_BYTES, left))):
+        left -= 0 if size_bytes is None else len(block)
+        yield block
+
+
+def check_room(folder: Path, needed_bytes: int) -> None:
+    """Raise `DataError` where the disk of `folder` cannot take `needed_bytes` more."""
+    free_bytes = shutil.disk_usage(folder).free
+    if needed_bytes > free_bytes:
+        needed, free = shown_bytes(needed_bytes), shown_bytes(free_bytes)
+        raise DataError(f"{folder}: {needed} are needed and {free} are free; make room and run again")
+
+
+def shown_bytes(size_bytes: int) -> str:
+    """`"2.1 GB"` and the like."""
+    size = float(size_bytes)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"

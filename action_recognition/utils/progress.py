@@ -24,6 +24,10 @@ class Advance(Protocol):
     def __call__(self, done: int, total: int | None, note: str = "") -> None: ...
 
 
+def silent(done: int, total: int | None, note: str = "") -> None:
+    """An `Advance` that says nothing."""
+
+
 @contextmanager
 def progress_bar(
     label: str, *, console: Console, line_seconds: float | None = None, in_bytes: bool = False

@@ -1,4 +1,4 @@
-"""DatasetDownload what is missing of a data set: official lists first, since they say what the clips have to be."""
+"""Download what is missing of a data set: official lists first, since they say what the clips have to be."""
 
 import shutil
 from collections.abc import Callable, Sequence
@@ -11,9 +11,10 @@ from action_recognition.config import DataConfig, MirrorConfig
 from action_recognition.datasets import OFFICIAL_SOURCES
 from action_recognition.datasets.official import MissingListError, OfficialSource
 from action_recognition.download.completeness import Coverage, IncompleteError, Lists, check_clips, read_lists
-from action_recognition.download.layout import find_clips, into_place, link_clips, write_lists
+from action_recognition.download.layout import find_clips, link_clips, write_lists
 from action_recognition.download.mirrors import from_archive, from_mirrors, is_url
 from action_recognition.errors import DataError
+from action_recognition.utils.folders import move_folder
 
 DOWNLOADS_DIR = Path(".cache/downloads")
 
@@ -74,7 +75,7 @@ class DatasetDownload:
             if self.official:
                 check_clips(clips, lists, self.data.full_set, must_be_full=must_be_full)
                 self.official.check_classes({label for label, _ in clips})
-            into_place(staged, self.videos_dir)
+            move_folder(staged, self.videos_dir)
             self._say(f"{self.videos_dir}: {len(clips):,} clips")
 
         self._bring("videos", self.data.archive, self.data.mirrors.videos, use)
@@ -118,7 +119,7 @@ class DatasetDownload:
         return self._opened(archive)
 
     def _opened(self, archive: str) -> Path:
-        return from_archive(Path(archive).expanduser(), self.work)
+        return from_archive(Path(archive).expanduser(), self.work, self.console)
 
     def _say(self, line: str) -> None:
         self.console.print(line, markup=False, highlight=False)
@@ -156,7 +157,7 @@ class OfficialLists:
             read_lists(self.source, staged, self.data, must_be_full=must_be_full)
         except MissingListError as error:
             raise IncompleteError(f"no {error.missing} in it") from None
-        into_place(staged, self.splits_dir)
+        move_folder(staged, self.splits_dir)
 
 
 def _holds_something(folder: Path) -> bool:

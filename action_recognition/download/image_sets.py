@@ -10,12 +10,12 @@ from rich.console import Console
 
 from action_recognition.config import DataConfig
 from action_recognition.datasets.stills import read_labels
-from action_recognition.download.layout import into_place
 from action_recognition.download.mirrors import from_archive, is_url
 from action_recognition.errors import DataError
 from action_recognition.synthetic.depth import render_depth_set
 from action_recognition.synthetic.stills import render_stills_set
 from action_recognition.utils.files import replace_file
+from action_recognition.utils.folders import move_folder
 from action_recognition.utils.progress import progress_bar
 from action_recognition.video.clip_files import is_image
 
@@ -50,7 +50,7 @@ def bring_images(data: DataConfig, console: Console, *, work: Path) -> None:
     elif is_url(data.archive):
         raise DataError(f"data.archive={data.archive}: expected a file or folder of this machine; {WHERE[data.kind]}")
     else:
-        _take(data, from_archive(Path(data.archive).expanduser(), work), images_dir)
+        _take(data, from_archive(Path(data.archive).expanduser(), work, console), images_dir)
         shutil.rmtree(work, ignore_errors=True)
         console.print(f"{images_dir}: from {data.archive}", highlight=False, markup=False)
 
@@ -63,7 +63,7 @@ def _take(data: DataConfig, files: Path, images_dir: Path) -> None:
         folder = _take_labels(data, files, images)
     else:
         folder = Path(os.path.commonpath([path.parent for path in images]))
-    into_place(folder, images_dir)
+    move_folder(folder, images_dir)
 
 
 def _take_labels(data: DataConfig, files: Path, images: list[Path]) -> Path:

@@ -1,0 +1,158 @@
+"""A file from one mirror: resumed, checked, and renamed into place only when it is right."""
+
+import hashlib
+import os
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import requests
+
+from action_recognition.download.transfer import PATIENT, Client, Expected, MirrorError, PartFile, Retry, transfer
+from action_recognition.errors import ConfigError, DataError
+from action_recognition.utils.files import blocks_of, check_room
+from action_recognition.utils.progress import Advance, silent
+
+_HEX_DIGITS = {"sha256": 64, "md5": 32}
+
+
+def expected_file(size: int | None = None, sha256: str | None = None, md5: str | None = None) -> Expected:
+    """What a download must be; `md5`, which is all that some old data sets publish, counts where there is no `sha256`.
+
+    An MD5 tells a broken file but no forged one.
+
+    Raises:
+        ConfigError: `sha256` or `md5` is not 64 or 32 hexadecimal digits.
+    """
+    name, digest = ("md5", md5) if sha256 is None and md5 is not None else ("sha256", sha256)
+    if digest is not None:
+        digest = digest.strip().lower()
+        if not re.fullmatch(f"[0-9a-f]{{{_HEX_DIGITS[name]}}}", digest):
+            raise ConfigError(
+                f"{name}={digest}: expected {_HEX_DIGITS[name]} hexadecimal digits; see data.mirrors in conf/data/"
+            )
+    return Expected(size, digest, name)
+
+
+def fetch(
+    mirror: str,
+    destination: Path,
+    expected: Expected = Expected(),  # noqa: B008  # it is frozen
+    *,
+    progress: Advance = silent,
+    retry: Retry = PATIENT,
+) -> Path:
+    """Bring `destination` from a mirror (an http, https or file URL, or a path) and check it.
+
+    What an interrupted run left in `<name>.part` is continued, also from another mirror where a checksum can tell
+    whether the halves fit. A `destination` that is there and right is left as it is.
+
+    Raises:
+        MirrorError: why the mirror did not deliver it.
+        DataError: `destination` is there and is another file, it cannot be written, or the disk is full.
+    """
+    with requests.Session() as session:
+        return fetch_with(Client(session, retry, progress), mirror, destination, expected)
+
+
+def fetch_with(client: Client, mirror: str, destination: Path, expected: Expected) -> Path:
+    """`fetch` for many files from one server, over one connection."""
+    if destination.exists():
+        if not destination.is_file():
+            raise DataError(f"{destination}: a file is to be downloaded here and a folder has the name; move it away")
+        if wrong := _what_is_wrong(destination, expected, client.progress):
+            raise DataError(f"{destination}: exists and is not the expected file ({wrong}); move it away and run again")
+        return destination
+    part = PartFile(destination)
+    try:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        _fill(client, mirror, part, expected)
+        with part.path.open("rb+") as file:
+            os.fsync(file.fileno())  # the name must not outlive a power cut that the bytes did not
+        part.path.replace(destination)
+        part.note_path.unlink(missing_ok=True)
+    except OSError as error:
+        reason = f"cannot be written ({error.strerror or error})"
+        raise DataError(f"{destination}: {reason}; what is there is kept") from None
+    return destination
+
+
+def shown_mirror(mirror: str) -> str:
+    """The mirror without user name, password and query: they may be secrets."""
+    try:
+        url = urlsplit(mirror)
+    except ValueError:
+        return "a mirror that is no URL"
+    if url.scheme not in ("http", "https"):
+        return mirror
+    return url._replace(netloc=url.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
+def _fill(client: Client, mirror: str, part: PartFile, expected: Expected) -> None:
+    """Bring `part` to the whole, checked file; raises `MirrorError`, with wrong bytes gone."""
+    resumed = part.size_bytes > 0
+    if not part.is_whole(expected):
+        _transfer_any(client, mirror, part, expected)
+    wrong = _what_is_wrong(part.path, expected, client.progress)
+    if wrong and resumed:
+        # The earlier bytes may be the wrong ones (another mirror's, or a disk's): this mirror gets a clean try.
+        part.discard()
+        _transfer_any(client, mirror, part, expected)
+        wrong = _what_is_wrong(part.path, expected, client.progress)
+    if wrong:
+        part.discard()
+        raise MirrorError(wrong)
+
+
+def _transfer_any(client: Client, mirror: str, part: PartFile, expected: Expected) -> None:
+    try:
+        scheme = urlsplit(mirror).scheme.lower()
+    except ValueError as error:
+        raise MirrorError(str(error)) from None
+    if scheme in ("http", "https"):
+        transfer(client, mirror, part, expected)
+    elif "://" in mirror and scheme != "file":
+        raise MirrorError(f"expected a path or an http, https or file URL, not {scheme}")
+    else:
+        local = Path(url2pathname(urlsplit(mirror).path)) if scheme == "file" else Path(mirror).expanduser()
+        _copy(local, part, expected, client.progress)
+
+
+def _copy(local: Path, part: PartFile, expected: Expected, progress: Advance) -> None:
+    if not local.is_file():
+        raise MirrorError("a folder, not a file" if local.is_dir() else "no such file")
+    total_bytes = local.stat().st_size
+    if expected.size_bytes not in (None, total_bytes):
+        raise MirrorError(f"{total_bytes} bytes, expected {expected.size_bytes}")
+    part.discard()
+    check_room(part.path.parent, total_bytes)
+    with local.open("rb") as from_file, part.path.open("wb") as to_file:
+        for block in blocks_of(from_file):
+            to_file.write(block)
+            progress(to_file.tell(), total_bytes, part.destination.name)
+
+
+def _what_is_wrong(path: Path, expected: Expected, progress: Advance) -> str:
+    """How the file differs from what was expected; empty where it does not."""
+    size_bytes = path.stat().st_size
+    if expected.size_bytes not in (None, size_bytes):
+        return f"{size_bytes} bytes, expected {expected.size_bytes}"
+    if expected.digest is None:
+        return ""
+    digest, done_bytes = _new_digest(expected.digest_name, size_bytes), 0
+    with path.open("rb") as file:
+        for block in blocks_of(file):
+            digest.update(block)
+            done_bytes += len(block)
+            progress(done_bytes, size_bytes, f"checking {path.name.removesuffix('.part')}")
+    if digest.hexdigest() != expected.digest:
+        return f"{expected.digest_name} {digest.hexdigest()[:12]}..., expected {expected.digest[:12]}..."
+    return ""
+
+
+def _new_digest(name: str, size_bytes: int) -> Any:
+    if name == "git-sha1":
+        return hashlib.sha1(b"blob %d\0" % size_bytes, usedforsecurity=False)
+    return hashlib.md5(usedforsecurity=False) if name == "md5" else hashlib.sha256()
