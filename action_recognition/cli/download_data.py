@@ -19,7 +19,7 @@ def run(call: Call) -> None:
 
     data=hmdb51 and data=ucf101 download the clips and the official splits from the mirrors in conf/data/, go on
     where an earlier run stopped, and check what came. data.archive=FILE|FOLDER|URL takes the clips from there: a
-    RAR, ZIP or TAR, a folder of class folders, or one with archives in it; data.splits_archive= the splits.
+    RAR, ZIP, 7z or TAR, a folder of class folders, or one with archives in it; data.splits_archive= the splits.
     """
     download_data(call.config, console=call.console)
     call.print_next({"train-ml-flow-dvc": (*TRAINING, *TRACKING), "check-data": DATA})
@@ -29,19 +29,19 @@ def download_data(config: "Config", *, console: "Console") -> None:
     """Make `data.videos_dir` and `data.splits_dir` exist and be right, then write `<data.dir>/manifest.csv`.
 
     Everything is brought and checked beside its place and then renamed, so an interrupted call leaves nothing that
-    looks finished, and the next one goes on. Complete data is left alone, without a request to anybody.
+    looks finished, and the next one goes on. For complete data it makes no network requests.
 
     Raises:
-        DataError: if there is nothing to take the data from, or what came is not the data set.
+        DataError: if there is nothing to take the data from, what came is not the data set, or it is already running.
     """
     from action_recognition.data.load import load_manifest
     from action_recognition.datasets.manifest import IMAGE_SOURCES
-    from action_recognition.download.dataset import DOWNLOADS_DIR, DatasetDownload
-    from action_recognition.download.files import locked
-    from action_recognition.download.images import bring_images
+    from action_recognition.download.dataset_download import DOWNLOADS_DIR, DatasetDownload
+    from action_recognition.download.image_sets import bring_images
+    from action_recognition.utils.locks import locked
 
     data = config.data
-    with locked(DOWNLOADS_DIR / f"{data.name}.lock", doing=f"download-data data={data.name}"):
+    with locked(DOWNLOADS_DIR / f"{data.name}.lock", work=f"download-data data={data.name}"):
         if data.kind == "demo":
             _render_demo(data, console)
         elif data.kind in IMAGE_SOURCES:

@@ -76,7 +76,7 @@ def unpack(
         raise DataError(f"{destination}: lies inside {archive}, which is to be unpacked there; choose another folder")
     partial = destination.with_name(destination.name + ".partial")
     try:
-        if not _is_unpacked(destination, archive_key(archive)):
+        if not _is_unpacked(destination, _key(archive)):
             _unpack_beside(archive, destination, partial, limits, progress)
     except ArchiveError as error:
         error.name_archive(archive)
@@ -85,14 +85,6 @@ def unpack(
         reason = f"{error.strerror or error} ({error.filename or partial})"
         raise DataError(f"{destination}: {reason}; put it right and run again") from None
     return destination
-
-
-def archive_key(archive: Path) -> str:
-    """Another text when the archive, or a file in the folder, is another one; the same when it is moved."""
-    files = _files_in(archive) if archive.is_dir() else [(archive, PurePosixPath())]
-    stats = [(str(place), path.stat()) for path, place in files]
-    text = repr([(place, stat.st_size, stat.st_mtime_ns) for place, stat in stats])
-    return f"{zlib.crc32(text.encode(errors='surrogateescape')):08x}"
 
 
 def _is_unpacked(destination: Path, key: str) -> bool:
@@ -116,7 +108,7 @@ def _unpack_beside(archive: Path, destination: Path, partial: Path, limits: Unpa
         unpacking = _Unpacking(archive, partial, limits, progress)
         unpacking.tree.mkdir(parents=True)
         # First, so that no member can have its name.
-        write_json(unpacking.tree / RECEIPT, {"archive": archive_key(archive)})
+        write_json(unpacking.tree / RECEIPT, {"archive": _key(archive)})
         unpacking.run()
         shutil.rmtree(destination, ignore_errors=True)  # empty, or unpacked from another archive
         move_folder(unpacking.tree, destination)
@@ -139,8 +131,13 @@ class _Unpacking:
         self.members = self.written_bytes = self.read_bytes = self.total_bytes = 0
 
     def run(self) -> None:
-        if not self.archive.is_dir():
-            return self._unpack(self.archive, PurePosixPath(), depth=0)
+        if self.archive.is_dir():
+            self._take_folder()
+        else:
+            self._unpack(self.archive, PurePosixPath(), depth=0)
+
+    def _take_folder(self) -> None:
+        """Copy the user's own files, and unpack the archives among them."""
         self.total_bytes = self.archive_bytes
         check_room(self.tree, self.archive_bytes)
         for path, place in _files_in(self.archive):
@@ -265,3 +262,11 @@ def _files_in(folder: Path) -> Iterator[tuple[Path, PurePosixPath]]:
             # Links to files are followed: it is the user's own folder.
             if path.is_file() and not name.startswith(".") and not name.endswith((".part", ".part.json", ".lock")):
                 yield path, PurePosixPath(path.relative_to(folder).as_posix())
+
+
+def _key(archive: Path) -> str:
+    """Another text when the archive, or a file in the folder, is another one; the same when it is moved."""
+    files = _files_in(archive) if archive.is_dir() else [(archive, PurePosixPath())]
+    stats = [(str(place), path.stat()) for path, place in files]
+    text = repr([(place, stat.st_size, stat.st_mtime_ns) for place, stat in stats])
+    return f"{zlib.crc32(text.encode(errors='surrogateescape')):08x}"

@@ -84,7 +84,7 @@ def _list_files(client: Client, hub: str, repo: str, revision: str, pattern: str
                 if inside_path(entry["path"]).as_posix() != entry["path"] or entry["path"] == RECEIPT:
                     raise MirrorError(f"its listing has a file name that cannot be kept, {entry['path']!r}")
                 files[entry["path"]] = _expected(entry)
-    except (KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError):
         raise MirrorError("its listing is not a list of files") from None
     except UnsafeNameError as error:
         raise MirrorError(f"its listing has {error}") from None
@@ -134,9 +134,9 @@ class _Workers:
                 future.result()
 
     def _fetch_one(self, path: str, expected: Expected) -> None:
-        def report(done_bytes: int, total_bytes: int | None, note: str = "") -> None:  # noqa: ARG001
+        def report(done: int, total: int | None, note: str = "") -> None:  # noqa: ARG001
             if not note.startswith("checking "):
-                self._add(path, done_bytes)
+                self._add(path, done)
 
         self._add(path, 0)
         if not hasattr(self.local, "session"):

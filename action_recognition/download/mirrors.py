@@ -1,5 +1,6 @@
 """From a mirror, or an archive of one's own, to loose files in a work folder that outlives an interruption."""
 
+import os
 import re
 import shutil
 import zlib
@@ -11,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from rich.console import Console
 
 from action_recognition.config import MirrorConfig
-from action_recognition.download.archives import archive_key, is_archive_name, unpack
+from action_recognition.download.archives import is_archive_name, unpack
 from action_recognition.download.completeness import IncompleteError
 from action_recognition.download.fetch import expected_file, fetch, shown_mirror
 from action_recognition.download.hub import fetch_from_hub
@@ -43,9 +44,8 @@ def from_archive(archive: Path, work: Path, console: Console) -> Path:
         ArchiveError: what `unpack` refuses.
         DataError: if it is not there.
     """
-    key = zlib.crc32(f"{archive.absolute()}{archive_key(archive)}".encode())
     with progress_bar("", console=console, in_bytes=True) as progress:
-        return unpack(archive, work / f"local-{key:08x}", progress=progress)
+        return unpack(archive, work / f"local-{zlib.crc32(os.fsencode(archive.absolute())):08x}", progress=progress)
 
 
 def from_mirrors(

@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 from typing import IO, Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.text import Text
 
 LINE_SECONDS = 30.0
@@ -139,13 +148,14 @@ class _CountColumn(ProgressColumn):
 def _bar(label: str, console: Console, *, in_bytes: bool) -> Iterator[Advance]:
     # No markup: a label may name a file, and a file's name may hold brackets.
     name = TextColumn("{task.description}", markup=False)
+    speed = (TransferSpeedColumn(),) if in_bytes else ()
     times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
-    columns = (name, BarColumn(), _CountColumn(in_bytes=in_bytes), *times)
+    columns = (name, BarColumn(), _CountColumn(in_bytes=in_bytes), *speed, *times)
     with Progress(*columns, console=console, transient=True, speed_estimate_period=SPEED_SECONDS) as bar:
         task = bar.add_task(label, total=None)
 
         def advance(done: int, total: int | None, note: str = "") -> None:
-            bar.update(task, completed=done, total=total, description=f"{label}: {note}" if note else label)
+            bar.update(task, completed=done, total=total, description=": ".join(filter(None, (label, note))))
 
         yield advance
 

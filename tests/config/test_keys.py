@@ -57,13 +57,3 @@ def test_the_scan_finds_what_it_is_for(tmp_path: Path) -> None:
     keys = [key for _, key in named_keys(tmp_path / "module.py")]
     assert keys == ["data.limit", "trainer.max_epochs", "data.cache.folder", "model.args.width"]
     assert [exists(key) for key in keys] == [False, True, False, True]
-
-
-def test_archive_limits_advise_what_can_be_done() -> None:
-    from action_recognition.download.limits import Budget, HostileArchiveError, UnpackLimits
-
-    budget = Budget(UnpackLimits(members=1), archive_bytes=10)
-    budget.add_member()
-    with pytest.raises(HostileArchiveError) as raised:
-        budget.add_member()
-    assert "download-data data.archive=FOLDER" in raised.value.advice

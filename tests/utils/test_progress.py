@@ -8,7 +8,6 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from action_recognition.download.progress import terminal_progress
 from action_recognition.utils.progress import WorkState, as_clock, progress_bar
 
 
@@ -113,6 +112,6 @@ def test_an_error_in_the_work_passes_and_ends_the_lines() -> None:
 
 def test_a_download_without_a_terminal_says_lines_too() -> None:
     out = io.StringIO()
-    with terminal_progress(console=Console(file=out), line_seconds=0.02) as report:
-        report("hmdb51.rar", 1_000_000, 4_000_000)
+    with progress_bar("", console=Console(file=out), line_seconds=0.02, in_bytes=True) as advance:
+        advance(1_000_000, 4_000_000, "hmdb51.rar")
         wait_for(lambda: "hmdb51.rar: 1.0 MB of 4.0 MB (25 %)" in out.getvalue())
