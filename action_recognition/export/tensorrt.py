@@ -30,7 +30,7 @@ from action_recognition.utils.checksums import check_onnx, say_unchecked
 TURING = ("tensorrt_rtx", "7.5")  # the one target without a float32 matrix product
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class EngineReport:
     """An engine that was built.
 
@@ -56,7 +56,7 @@ class EngineReport:
         return (
             f"{self.path}: {self.bytes / 1e6:.1f} MB for compute capability {info.compute_capability}, "
             f"{ENGINE_KINDS[info.engine].label} {info.library_version}, {info.precision}{half}, "
-            f"{info.min_batch}-{info.max_batch} clips a batch, built in {self.build_seconds:.1f} s"
+            f"{info.min_batch}-{info.max_batch} clips per batch, built in {self.build_seconds:.1f} s"
         )
 
 
@@ -76,8 +76,8 @@ def convert_trt(
     Args:
         engine: `tensorrt` builds for this machine's GPU, `tensorrt_rtx` for any that it knows.
         compute_capability: such as `8.9`; None takes this machine's GPU.
-        precision: `fp32`, or `fp16` for what is harmless in it (see `half`).
-        min_batch, opt_batch, max_batch: clips a call: fewest, what it is tuned for, most.
+        precision: `fp32`, or `fp16` for operations that it does not harm (see `half`).
+        min_batch, opt_batch, max_batch: clips per call: fewest, what the engine is tuned for, most.
 
     Raises:
         MissingLibraryError: if the library is not installed.
@@ -93,12 +93,13 @@ def convert_trt(
     half_difference = None
     if precision == "fp16":
         model, half_difference = _half_precision(model, contract, onnx_path, turing=(engine, capability) == TURING)
+    batches = {"min_batch": min_batch, "opt_batch": opt_batch, "max_batch": max_batch}
     started = time.perf_counter()
     plan = build_plan(
         library,
         widened(model).SerializeToString(),
         target=supported_capabilities(library)[capability] if engine == "tensorrt_rtx" else None,
-        shapes=[(batch, *contract.clip_shape) for batch in (min_batch, opt_batch, max_batch)],
+        shapes=[(batch, *contract.clip_shape) for batch in batches.values()],
         origin=f"{onnx_path} for compute capability {capability} in {precision}",
         label=ENGINE_KINDS[engine].label,
     )
@@ -109,22 +110,13 @@ def convert_trt(
         library_version=str(library.__version__),
         compute_capability=capability,
         precision=precision,
-        min_batch=min_batch,
-        opt_batch=opt_batch,
-        max_batch=max_batch,
         onnx_sha256=onnx_sha256,
         engine_sha256=hashlib.sha256(plan).hexdigest(),
+        **batches,
     )
     sidecar = sidecar_path(engine_path)
     write_artifacts({engine_path: plan, sidecar: info.to_json().encode()})
-    return EngineReport(
-        path=engine_path,
-        sidecar=sidecar,
-        info=info,
-        bytes=len(plan),
-        build_seconds=seconds,
-        half_difference=half_difference,
-    )
+    return EngineReport(engine_path, sidecar, info, len(plan), seconds, half_difference)
 
 
 def widened(model: onnx.ModelProto) -> onnx.ModelProto:
