@@ -14,6 +14,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 import pytest
 from helpers.mirror_server import Server, running_server
 from helpers.support import ROOT, TINY_MODEL, latest_of_each_key, moving_square, write_video
+from helpers.tiny_models import tiny_contract
 
 from action_recognition.cli.main import main
 from action_recognition.config import Config, load_config
@@ -89,17 +90,9 @@ def tiny_config(tiny_overrides: list[str], tmp_path: Path, monkeypatch: pytest.M
     return load_config(tiny_overrides)
 
 
-@pytest.fixture
-def tiny_contract() -> ClipContract:
-    return ClipContract(
-        frames=4,
-        stride=2,
-        short_side=36,
-        size=32,
-        mean=(127.5,) * 3,
-        std=(63.75,) * 3,
-        class_names=("run", "walk", "wave"),
-    )
+@pytest.fixture(name="tiny_contract")
+def fixture_tiny_contract() -> ClipContract:
+    return tiny_contract()
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from helpers.planting import write_bgr
 from helpers.support import moving_square, write_video
+from helpers.tiny_models import tiny_contract
 from rich.console import Console
 
 from action_recognition.checks import thumbnails
@@ -22,7 +23,6 @@ from action_recognition.checks.findings import (
 )
 from action_recognition.checks.overview import length_bins, measure_leakage
 from action_recognition.config import load_config
-from action_recognition.contract import ClipContract
 from action_recognition.datasets.records import ClipRecord, Manifest
 from action_recognition.reports.page import Bar, Heading, Paragraph, Table, to_html, to_markdown
 
@@ -221,9 +221,7 @@ def test_only_a_header_that_lies_more_than_the_others_is_a_fault(headers, decode
     ("frames", "stride", "length", "short"), [(16, 2, 15, False), (16, 2, 14, True), (1, 1, 1, False), (2, 9, 1, True)]
 )
 def test_short_is_less_than_half_of_the_model_input(frames, stride, length, short):
-    contract = ClipContract(
-        frames=frames, stride=stride, short_side=8, size=8, mean=(0,) * 3, std=(1,) * 3, class_names=("a",)
-    )
+    contract = tiny_contract(frames=frames, stride=stride)
     assert bool(find_short([record(frames=length)], contract)) == short
 
 

@@ -7,9 +7,9 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from helpers.tiny_models import tiny_contract
 
 from action_recognition.config import ModelConfig
-from action_recognition.contract import ClipContract
 from action_recognition.errors import MissingLibraryError
 from action_recognition.export.engine import load_library
 from action_recognition.export.onnx import INPUT_NAME, OUTPUT_NAME, export_onnx
@@ -22,17 +22,8 @@ from action_recognition.models.module import VideoActionModel
 def exported(tmp_path_factory):
     """A small depth model, and the ONNX file made of it."""
     torch.manual_seed(0)
-    contract = ClipContract(
-        frames=2,
-        stride=1,
-        short_side=16,
-        size=16,
-        mean=(30_000.0,),
-        std=(20_000.0,),
-        class_names=("pull", "push", "wave"),
-        channels=1,
-        bits=16,
-    )
+    depth = {"channels": 1, "bits": 16, "mean": (30_000.0,), "std": (20_000.0,)}
+    contract = tiny_contract(frames=2, stride=1, short_side=16, size=16, **depth)
     model = VideoActionModel(contract.to_dict(), ModelConfig(network="cnn3d", args={"widths": [4, 4]})).eval()
     path = tmp_path_factory.mktemp("onnx") / "depth.onnx"
     export_onnx(model, path, clip_BCTHW=None, opset=18, tolerance=1e-4)

@@ -21,6 +21,7 @@ import pandas as pd
 import pytest
 import torch
 from helpers.support import moving_square, write_video
+from helpers.tiny_models import tiny_contract
 from mlflow import MlflowClient
 from mlflow.pyfunc import scoring_server
 
@@ -35,16 +36,7 @@ from action_recognition.tracking.mlflow_run import open_run
 if TYPE_CHECKING:
     from fastapi.testclient import TestClient
 
-CONTRACT = ClipContract(
-    frames=4,
-    stride=2,
-    short_side=36,
-    size=32,
-    mean=(127.5,) * 3,
-    std=(63.75,) * 3,
-    class_names=("run", "shoot_ball", "walk"),
-    data_hash="0123456789abcdef",
-)
+CONTRACT = tiny_contract(class_names=("run", "shoot_ball", "walk"), data_hash="0123456789abcdef")
 FRAMES = 7  # as many as one clip spans: one window
 
 

@@ -18,15 +18,6 @@ CHANNELS = [(1, 16, 32), (1, 3, 16), (2, 32, 32), (16, 16, 16), (16, 16, 32), (1
 Computed = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Hundreds of tiny convolutions: threads that wait for each other take far longer on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def computed(convolution: nn.Module, clip: torch.Tensor, direction: torch.Tensor, *, half: bool) -> Computed:
     """Output and the gradients of input and weight, all that an update is made of."""
     given = clip.clone(memory_format=torch.preserve_format).requires_grad_()
