@@ -39,6 +39,7 @@ from action_recognition.config import Config, load_config
 from action_recognition.data.datamodule import ClipDataModule, make_contract
 from action_recognition.data.load import load_manifest
 from action_recognition.evaluation.evaluate import evaluate
+from action_recognition.evaluation.intervals import bootstrap_interval
 from action_recognition.evaluation.metrics import Metrics, compute_metrics, top_k_hits
 from action_recognition.models.module import VideoActionModel
 from action_recognition.models.pretrained import load_pretrained
@@ -169,12 +170,9 @@ def gain(results: dict[str, Result], groups: dict[str, str]) -> dict[str, float]
     """Transfer less reference, and its 95 % interval, both judged on the same resampled source videos."""
     paths = sorted(results["transfer"].hits)
     difference_N = np.array([results["transfer"].hits[p] - results["reference"].hits[p] for p in paths], dtype=float)
-    _, group_N = np.unique([groups[path] for path in paths], return_inverse=True)
-    sum_G, size_G = np.bincount(group_N, weights=difference_N), np.bincount(group_N)
-    drawn_RG = np.random.default_rng(0).integers(0, len(size_G), size=(RESAMPLES, len(size_G)))
-    low, high = np.quantile(sum_G[drawn_RG].sum(axis=1) / size_G[drawn_RG].sum(axis=1), [0.025, 0.975])
+    low, high = bootstrap_interval(difference_N, [groups[path] for path in paths], resamples=RESAMPLES)
     name = "transfer_minus_reference"
-    return {name: float(difference_N.mean()), f"{name}_low": float(low), f"{name}_high": float(high)}
+    return {name: float(difference_N.mean()), f"{name}_low": low, f"{name}_high": high}
 
 
 def write(results: dict[str, Result], groups: dict[str, str], overrides: Sequence[str], console: Console) -> None:
@@ -184,9 +182,8 @@ def write(results: dict[str, Result], groups: dict[str, str], overrides: Sequenc
         metrics = result.metrics
         figures |= {f"{name}_top1": metrics.top1, f"{name}_top1_low": metrics.top1_low}
         figures |= {f"{name}_top1_high": metrics.top1_high, f"{name}_seconds": result.seconds}
-        interval = f"{100 * metrics.top1_low:.1f} - {100 * metrics.top1_high:.1f} %"
         minutes = f"{result.seconds / 60:.1f} min"
-        rows.append((name, f"{100 * metrics.top1:.1f} %", interval, f"{100 * metrics.top5:.1f} %", minutes))
+        rows.append((name, metrics.text("top1"), f"{metrics.interval} %", metrics.text("top5"), minutes))
     figures |= gain(results, groups)
     clips = results["transfer"].metrics.clips
     report(

@@ -98,8 +98,8 @@ def rows_of_seed(seed: int, options: argparse.Namespace, console: Console) -> It
                 ],
                 console,
             )
-            interval = f"{100 * metrics.top1_low:.1f} - {100 * metrics.top1_high:.1f} %"
-            cells = (this_machine(), precision, str(seed), sees, f"{100 * metrics.top1:.1f} %", interval)
+            scored = (metrics.text("top1"), f"{metrics.interval} %")
+            cells = (this_machine(), precision, str(seed), sees, *scored)
             yield dict(zip(COLUMNS, cells, strict=True))
 
 

@@ -50,9 +50,8 @@ def main() -> None:
             if not rows:
                 cache_data(config, console=console)
             leakage, metrics = train_and_judge(config, console)
-            interval = f"{100 * metrics.top1_low:.1f} - {100 * metrics.top1_high:.1f} %"
-            share, top1 = f"{100 * leakage.share:.1f} %", f"{100 * metrics.top1:.1f} %"
-            rows.append((name, str(metrics.clips), share, top1, interval))
+            share = f"{100 * leakage.share:.1f} %"
+            rows.append((name, str(metrics.clips), share, metrics.text("top1"), f"{metrics.interval} %"))
             figures |= {f"{name}_top1": metrics.top1, f"{name}_leaking_share": leakage.share}
             figures |= {f"{name}_top1_low": metrics.top1_low, f"{name}_top1_high": metrics.top1_high}
     columns = ("split", "test clips", "their source video in train", "test top-1", "95 % interval")

@@ -103,7 +103,6 @@ def score_table(scores: dict[str, "Metrics"]) -> "Table":
     for column in ("model sees", "top-1", "95 % interval", "mean class accuracy", "clips"):
         table.add_column(column, justify="right")
     for name, metrics in scores.items():
-        interval = f"{100 * metrics.top1_low:.1f} - {100 * metrics.top1_high:.1f} %"
-        mean_class = f"{100 * metrics.mean_class_accuracy:.1f} %"
-        table.add_row(name, f"{100 * metrics.top1:.1f} %", interval, mean_class, str(metrics.clips))
+        scores_shown = (metrics.text("top1"), f"{metrics.interval} %", metrics.text("mean_class_accuracy"))
+        table.add_row(name, *scores_shown, str(metrics.clips))
     return table

@@ -70,17 +70,15 @@ def run_evaluation(config: "Config", *, console: "Console", mlflow: bool = False
 
 
 def metrics_table(metrics: "Metrics", *, split: str) -> "Table":
-    """The scores of a split in one row."""
+    """The scores of a split in one row: every registered metric."""
     from rich.table import Table
 
+    from action_recognition.evaluation.metrics import METRICS
+
+    cells = [(METRICS[name].label, metrics.text(name)) for name in metrics.values]
+    cells.insert(1, ("95 % interval", f"{metrics.interval} %"))  # of top-1, which is the first metric
     table = Table(title=f"{metrics.clips} {split} clips", title_justify="left")
-    for name in ("top-1", "95 % interval", "top-3", "top-5", "mean class accuracy"):
+    for name, _ in cells:
         table.add_column(name, justify="right")
-    table.add_row(
-        f"{100 * metrics.top1:.1f} %",
-        f"{100 * metrics.top1_low:.1f} - {100 * metrics.top1_high:.1f} %",
-        f"{100 * metrics.top3:.1f} %",
-        f"{100 * metrics.top5:.1f} %",
-        f"{100 * metrics.mean_class_accuracy:.1f} %",
-    )
+    table.add_row(*(text for _, text in cells))
     return table

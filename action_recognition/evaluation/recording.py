@@ -1,13 +1,12 @@
 """An evaluation in MLflow: its own run, and its scores in the training run and at the registered model."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 
 from mlflow.entities import Metric, RunTag
 
 from action_recognition.config import Config
-from action_recognition.evaluation.evaluate import Evaluation
+from action_recognition.evaluation.evaluate import Evaluation, score_summary
 from action_recognition.evaluation.metrics import Metrics
 from action_recognition.tracking.mlflow_run import Tracker
 from action_recognition.tracking.mlflow_store import page_of, run_to_resume
@@ -23,7 +22,7 @@ def record_evaluation(
     Scores are metrics `<split>_top1`, ...; numbers of clips are tags, because a chart of them would say nothing.
 
     Args:
-        training_run_id: the run that trained the checkpoint, None if it is not known.
+        training_run_id: the run that trained the checkpoint; None if it is not known.
     """
     split = config.evaluation.split
     scores, numbers = scores_and_numbers(evaluation.metrics, split)
@@ -43,16 +42,15 @@ def record_evaluation(
 
 
 def scores_and_numbers(metrics: Metrics, split: str) -> tuple[dict[str, float], dict[str, str]]:
-    """Scores as shares of 1, and counts as text, both named `<split>_<name>`."""
-    values = {f"{split}_{name}": value for name, value in asdict(metrics).items()}
+    """Scores, and counts as text, both named `<split>_<name>`."""
+    values = {f"{split}_{name}": value for name, value in metrics.flat().items()}
     scores = {name: value for name, value in values.items() if isinstance(value, float)}
     return scores, {name: str(value) for name, value in values.items() if name not in scores}
 
 
 def score_line(metrics: Metrics, split: str, *, leaking: bool) -> str:
-    interval = f"95 % interval {100 * metrics.top1_low:.1f} - {100 * metrics.top1_high:.1f}"
     clips = f"{metrics.clips} {'test' if split == 'test' else 'validation'} clips{', leaking' if leaking else ''}"
-    return f"top-1 {100 * metrics.top1:.1f} % ({interval}), top-5 {100 * metrics.top5:.1f} %; {clips}"
+    return f"{score_summary(metrics)}; {clips}"
 
 
 def _log_in_training_run(

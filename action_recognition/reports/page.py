@@ -1,40 +1,27 @@
-"""A report as a list of blocks, and its two forms: one self-contained HTML page, and Markdown without pictures."""
+"""A report as a list of blocks, and its two forms: one self-contained HTML page, and Markdown without pictures.
+
+The forms are the templates beside this module. Text from outside, such as names of files and runs, is escaped by the
+templates' environments, and what cannot be shown is written with backslashes.
+"""
 
 import base64
-import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import Any, ClassVar
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from action_recognition.utils.text import printable
 
-STYLE = """
-:root { --ink: #1d2327; --soft: #5c6770; --line: #dfe4e8; --paper: #fff; --wash: #f5f7f9;
-  --c0: #3568a8; --c1: #7fb0dc; --c2: #e08a3c; --c3: #c3cad0; --bad: #b3261e; --good: #2e7d4f; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e4e8eb; --soft: #9aa5ae; --line: #363d43; --paper: #16191c;
-  --wash: #1e2327; --c0: #5b93d6; --c1: #2f5f8f; --c2: #e39a55; --c3: #4a535a; --bad: #f2857d; --good: #6cc493; } }
-* { box-sizing: border-box; }
-body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); margin: 0 auto;
-  padding: 2rem 1.5rem 4rem; max-width: 68rem; }
-h1 { font-size: 1.7rem; margin: 0 0 .3rem; } h2 { font-size: 1.25rem; margin: 2.6rem 0 .6rem; }
-h3 { font-size: 1rem; margin: 1.6rem 0 .4rem; } p { margin: .4rem 0; color: var(--soft); max-width: 50rem; }
-p.bad, p.good { font-weight: 600; font-size: 1.05rem; } p.bad { color: var(--bad); } p.good { color: var(--good); }
-ul { margin: .4rem 0; padding-left: 1.2rem; } li { margin: .15rem 0; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; margin: .5rem 0 1rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .22rem .9rem .22rem 0; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
-th { font-weight: 600; color: var(--soft); font-size: .85rem; } th:first-child, td:first-child { text-align: left; }
-td.text, th.text { text-align: left; white-space: normal; overflow-wrap: anywhere; }
-td.barcell { text-align: left; } .bar { display: flex; width: 16rem; height: .8rem; background: var(--wash); }
-.bar i { display: block; height: 100%; } .legend { color: var(--soft); font-size: .85rem; }
-.legend i { display: inline-block; width: .8rem; height: .8rem; margin: 0 .3rem 0 .9rem; vertical-align: -.1rem; }
-.gallery { display: flex; flex-wrap: wrap; gap: .9rem; } figure { margin: 0; max-width: 100%; }
-figure img { display: block; border-radius: 3px; margin-bottom: 3px; max-width: 100%; }
-figcaption { font-size: .8rem; color: var(--soft); overflow-wrap: anywhere; max-width: 26rem; }
-"""
+PNG = b"\x89PNG"
+MARKDOWN_MARKS = "\\`*_#[]<|"
 
 
 @dataclass(frozen=True)
 class Heading:
+    kind: ClassVar[str] = "heading"
     text: str
     level: int = 2
 
@@ -43,12 +30,14 @@ class Heading:
 class Paragraph:
     """`tone` is empty, `good` or `bad`."""
 
+    kind: ClassVar[str] = "paragraph"
     text: str
     tone: str = ""
 
 
 @dataclass(frozen=True)
 class Bullets:
+    kind: ClassVar[str] = "bullets"
     items: Sequence[str]
 
 
@@ -60,14 +49,23 @@ class Bar:
     whole: float
 
 
+# A sequence of texts is a cell of several lines.
+Cell = str | int | Bar | Sequence[str]
+
+
 @dataclass(frozen=True)
 class Table:
-    """Cells are texts, numbers and bars; the columns in `wide` hold sentences. `legend` names the bars' colours."""
+    """`wide` names the columns that hold sentences, `legend` the bars' colours, `marked` the rows that stand out."""
 
+    kind: ClassVar[str] = "table"
     columns: Sequence[str]
-    rows: Sequence[Sequence[str | int | Bar]]
+    rows: Sequence[Sequence[Cell]]
     wide: frozenset[str] = frozenset()
     legend: Sequence[str] = ()
+    marked: frozenset[int] = frozenset()
+
+    def columns_without_bars(self) -> list[int]:
+        return [n for n in range(len(self.columns)) if not any(isinstance(row[n], Bar) for row in self.rows)]
 
 
 @dataclass(frozen=True)
@@ -80,103 +78,78 @@ class Figure:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Pictures, in the HTML page only."""
+    """Pictures of clips. Markdown leaves them out."""
 
+    kind: ClassVar[str] = "gallery"
     figures: Sequence[Figure]
 
 
-Block = Heading | Paragraph | Bullets | Table | Gallery
+@dataclass(frozen=True)
+class Plot:
+    """A plot: the HTML page contains it, Markdown links the file `name` beside it."""
+
+    kind: ClassVar[str] = "plot"
+    name: str
+    content: bytes
+    caption: str
 
 
-def to_html(title: str, blocks: Iterable[Block]) -> str:
-    body = "\n".join(_html_block(block) for block in blocks)
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
-    )
+Block = Heading | Paragraph | Bullets | Table | Gallery | Plot
 
 
-def _html_block(block: Block) -> str:
-    if isinstance(block, Heading):
-        return f"<h{block.level}>{escape(block.text)}</h{block.level}>"
-    if isinstance(block, Paragraph):
-        tone = f' class="{block.tone}"' if block.tone else ""
-        return f"<p{tone}>{escape(block.text)}</p>"
-    if isinstance(block, Bullets):
-        return "<ul>" + "".join(f"<li>{escape(item)}</li>" for item in block.items) + "</ul>"
-    if isinstance(block, Table):
-        return _html_table(block)
-    return '<div class="gallery">' + "".join(_html_figure(figure) for figure in block.figures) + "</div>"
+def to_html(title: str, blocks: Iterable[Block], *, wide: bool = False) -> str:
+    """A page that needs no other file and no network.
 
-
-def _html_table(table: Table) -> str:
-    def kind(column: str) -> str:
-        return ' class="text"' if column in table.wide else ""
-
-    def cell(column: str, value: str | int | Bar) -> str:
-        if not isinstance(value, Bar):
-            return f"<td{kind(column)}>{escape(_text(value))}</td>"
-        parts = "".join(
-            f'<i style="width:{100 * part / value.whole:.2f}%;background:var(--c{n})"></i>'
-            for n, part in enumerate(value.parts)
-            if part and value.whole
-        )
-        return f'<td class="barcell"><div class="bar">{parts}</div></td>'
-
-    head = "".join(f"<th{kind(column)}>{escape(column)}</th>" for column in table.columns)
-    rows = "".join(
-        "<tr>" + "".join(cell(c, value) for c, value in zip(table.columns, row, strict=True)) + "</tr>"
-        for row in table.rows
-    )
-    names = "".join(f'<i style="background:var(--c{n})"></i>{escape(name)}' for n, name in enumerate(table.legend))
-    legend = f'<div class="legend">{names}</div>' if names else ""
-    return f'{legend}<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-
-
-def _html_figure(figure: Figure) -> str:
-    images = "".join(
-        f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}">' for jpeg in figure.jpegs
-    )
-    return f"<figure>{images}<figcaption>{escape(figure.caption)}</figcaption></figure>"
+    Args:
+        wide: for tables of many columns.
+    """
+    template = _environment(_printed, autoescape=True).get_template("page.html.jinja")
+    return template.render(title=title, blocks=list(blocks), wide=wide)
 
 
 def to_markdown(blocks: Iterable[Block]) -> str:
-    return "\n\n".join(text for block in blocks if (text := _markdown_block(block))) + "\n"
+    template = _environment(_escaped_for_markdown, autoescape=False).get_template("page.md.jinja")
+    return template.render(blocks=list(blocks))
 
 
-def _markdown_block(block: Block) -> str:
-    if isinstance(block, Heading):
-        return f"{'#' * block.level} {_plain(block.text)}"
-    if isinstance(block, Paragraph):
-        return f"**{_plain(block.text)}**" if block.tone else _plain(block.text)
-    if isinstance(block, Bullets):
-        return "\n".join(f"- {_plain(item)}" for item in block.items)
-    if isinstance(block, Table):
-        return _markdown_table(block)
-    return ""
+@cache
+def _environment(finalize: Callable[[Any], Any], *, autoescape: bool) -> Environment:
+    """Templates whose expressions all pass through `finalize`."""
+    environment = Environment(
+        loader=PackageLoader("action_recognition.reports"),
+        autoescape=autoescape,
+        finalize=finalize,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"lines": _lines, "data_uri": _data_uri}
+    environment.tests["bar"] = lambda value: isinstance(value, Bar)
+    return environment
 
 
-def _markdown_table(table: Table) -> str:
-    shown = [n for n in range(len(table.columns)) if not any(isinstance(row[n], Bar) for row in table.rows)]
-    columns = [table.columns[n] for n in shown]
-    marks = ["---" if n == 0 or table.columns[n] in table.wide else "---:" for n in shown]
-    rows = [[_plain(_text(row[n])) for n in shown] for row in table.rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (columns, marks, *rows))
+def _printed(value: object) -> object:
+    return value if isinstance(value, Markup) else printable(value)
 
 
-def escape(text: str) -> str:
-    """For HTML, with what cannot be shown, such as names that are not UTF-8, in backslashes."""
-    return html.escape(printable(text))
-
-
-def _text(value: str | int | Bar) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _plain(text: str) -> str:
-    """File names hold what Markdown takes for markup."""
-    text = printable(text)
-    for mark in "\\`*_#[]<|":
+def _escaped_for_markdown(value: object) -> object:
+    """File names contain what Markdown takes for markup."""
+    if isinstance(value, Markup):
+        return value
+    text = printable(value)
+    for mark in MARKDOWN_MARKS:
         text = text.replace(mark, f"\\{mark}")
     return text
+
+
+def _lines(value: str | int | Sequence[str]) -> Sequence[str]:
+    """The lines of a cell; numbers with thousands separators."""
+    if isinstance(value, int):
+        return (f"{value:,}",)
+    return (value,) if isinstance(value, str) else value
+
+
+def _data_uri(content: bytes) -> Markup:
+    kind = "png" if content.startswith(PNG) else "jpeg"
+    return Markup(f"data:image/{kind};base64,{base64.b64encode(content).decode()}")

@@ -4,10 +4,6 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,11 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from action_recognition.utils.files import replacing
+from action_recognition.reports.figures import save_figure
+from action_recognition.utils.text import shortened
 
 # Longer class names are cut in the middle: what is left has to leave room for the picture.
 LONGEST_CLASS_NAME = 28
-DPI = 110
 # More cells than this are smaller than a number that one could read.
 MOST_NUMBERED_CLASSES = 60
 POINTS_WITH_MARKERS = 40
@@ -55,7 +51,7 @@ def plot_history(rows: Sequence[dict[str, float]], path: Path, *, title: str) ->
     handles = {label: line for axis in axes for line, label in zip(*axis.get_legend_handles_labels(), strict=True)}
     figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=3, frameon=False)
     _set_title(figure, title)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _whole_epochs(axis: Axes, epochs: int) -> None:
@@ -71,7 +67,7 @@ def plot_confusion(matrix_KK: NDArray[np.int64], class_names: Sequence[str], pat
         title: the run, its data and its score.
     """
     share_KK = matrix_KK / np.maximum(matrix_KK.sum(axis=1, keepdims=True), 1)
-    names = [cut_in_the_middle(name) for name in class_names]
+    names = [shortened(name, LONGEST_CLASS_NAME) for name in class_names]
     true_names = [f"{name} ({total})" for name, total in zip(names, matrix_KK.sum(axis=1), strict=True)]
     side = min(max(SMALLEST_MATRIX, CELL * len(names)), LARGEST_MATRIX)
     letters = 8 * min(1.0, side / len(names) / CELL)
@@ -91,7 +87,7 @@ def plot_confusion(matrix_KK: NDArray[np.int64], class_names: Sequence[str], pat
             size = 7 if count < 1000 else 5
             axis.text(column, row, str(count), ha="center", va="center", color=color, fontsize=size)
     _set_title(figure, title)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_class_accuracy(matrix_KK: NDArray[np.int64], class_names: Sequence[str], path: Path, *, title: str) -> None:
@@ -107,7 +103,7 @@ def plot_class_accuracy(matrix_KK: NDArray[np.int64], class_names: Sequence[str]
     percent_K = 100 * correct_K / total_K
     order = np.argsort(percent_K, kind="stable")
     figure, axis = plt.subplots(figsize=(7, 0.24 * len(present) + 1.7), layout="constrained")
-    names = [cut_in_the_middle(class_names[present[i]]) for i in order]
+    names = [shortened(class_names[present[i]], LONGEST_CLASS_NAME) for i in order]
     places = np.arange(len(order))  # not names: two that are cut alike would share a bar
     axis.barh(places, percent_K[order], height=0.7, color="C0")
     axis.set_yticks(places, names)
@@ -119,13 +115,7 @@ def plot_class_accuracy(matrix_KK: NDArray[np.int64], class_names: Sequence[str]
     axis.set(xlim=(0, 100), ylim=(-0.7, len(order) - 0.3), xlabel="top-1 in %; clips at the right")
     figure.legend(loc="outside lower right", fontsize=8, frameon=False)
     _set_title(figure, title)
-    _save(figure, path)
-
-
-def cut_in_the_middle(name: str, longest: int = LONGEST_CLASS_NAME) -> str:
-    """A long name without its middle: what tells names apart is at both ends."""
-    half = (longest - 1) // 2
-    return name if len(name) <= longest else f"{name[:half]}…{name[-half:]}"
+    save_figure(figure, path)
 
 
 def _set_title(figure: Figure, title: str) -> None:
@@ -134,11 +124,3 @@ def _set_title(figure: Figure, title: str) -> None:
     characters = int(figure.get_figwidth() * 120 / size)
     lines = [piece for line in title.splitlines() for piece in textwrap.wrap(line, characters, max_lines=2)]
     figure.suptitle("\n".join(lines), fontsize=size, parse_math=False)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    try:
-        with replacing(path) as partial:
-            figure.savefig(partial, dpi=DPI, bbox_inches="tight", pad_inches=0.1)  # names are never cut off
-    finally:
-        plt.close(figure)

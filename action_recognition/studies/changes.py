@@ -1,4 +1,4 @@
-"""What one run's configuration has that another's has not, in words that one would type on the command line."""
+"""How two runs' configurations differ, in the words that one types on the command line."""
 
 import re
 from collections.abc import Mapping
@@ -10,8 +10,8 @@ from action_recognition.config import flatten, load_config
 LONG_NUMBER = re.compile(r"\d*\.\d{4,}(?:e[+-]?\d+)?")
 # A group's choice is not logged as such; this key tells it.
 CHOICES = {"data.name": "data", "model.network": "model", "optimizer.name": "optimizer"}
-GROUPS = ("data", "model", "optimizer", "trainer")
-# Where things lie, what is fetched, what a run is called: nothing that a score or a runtime follows from.
+GROUPS = ("data", "clip", "augment", "model", "optimizer", "trainer")
+# Places, downloads and names of runs: neither scores nor runtimes follow from them.
 IGNORED = (
     "data.kind",
     "data.dir",
@@ -31,7 +31,7 @@ IGNORED = (
     "trainer.resume",
     "trainer.run_dir",
 )
-# Settings of no choice in particular: whatever network or optimizer is chosen may have others.
+# Settings that belong to a choice: another network has other arguments.
 OF_CHOICE = {"model.args.": "model.network"}
 
 
@@ -55,9 +55,10 @@ class Change:
 def changes(baseline: Mapping[str, str], params: Mapping[str, str]) -> list[Change]:
     """Differences between two runs' logged parameters: group choices first, then by group and key.
 
-    A key that only one of them has (the other was logged before there was such a key) is compared with its default.
-    A network's own arguments are told only where both runs have them or the network is the same.
+    A key that only one of them has is compared with its default: the other was logged before there was such a key. A
+    network's own arguments are compared only where both runs have them or the network is the same.
     """
+    baseline, params = _with_current_names(baseline), _with_current_names(params)
     found = []
     for key in sorted({*baseline, *params}, key=_order):
         if key.split(".")[0] not in GROUPS or key.startswith(IGNORED):
@@ -67,6 +68,17 @@ def changes(baseline: Mapping[str, str], params: Mapping[str, str]) -> list[Chan
             continue
         found.append(Change(key=CHOICES.get(key, key), before=_shown(before), after=_shown(after)))
     return found
+
+
+def _with_current_names(params: Mapping[str, str]) -> dict[str, str]:
+    """Earlier runs logged the groups `clip` and `augment` below `data`."""
+    known = _defaults()
+
+    def current(key: str) -> str:
+        name = key.removeprefix("data.")
+        return key if key in known else next((new for new in (name, f"clip.{name}") if new in known), key)
+
+    return {current(key): value for key, value in params.items()}
 
 
 def _order(key: str) -> tuple[bool, int, str]:

@@ -10,11 +10,13 @@ from mlflow.entities import Experiment, Run
 from rich.console import Console
 
 from action_recognition.config import CompareConfig, Config
-from action_recognition.errors import ConfigError, did_you_mean
-from action_recognition.studies.page import html_page
+from action_recognition.errors import ConfigError, check_choice, did_you_mean
+from action_recognition.evaluation.metrics import METRICS
+from action_recognition.reports.page import to_html, to_markdown
+from action_recognition.studies.page import comparison_blocks
 from action_recognition.studies.plots import plot_runs
 from action_recognition.studies.records import RunRecord, evaluations, is_training, record, search
-from action_recognition.studies.table import Row, make_row, markdown, notes, terminal_lines, terminal_table
+from action_recognition.studies.table import Row, make_row, notes, terminal_lines, terminal_table
 from action_recognition.tracking.mlflow_store import SQLITE, open_store
 from action_recognition.utils.files import replace_file
 
@@ -50,8 +52,10 @@ def compare_runs(config: Config, *, console: Console) -> Comparison:
     """Show the runs that `compare` names as a table; write `compare.md`, `.html` and `.png` to `compare.output_dir`.
 
     Raises:
-        ConfigError: if the store has no run, or if an experiment, run or baseline is not there.
+        ConfigError: if there is no such metric, if the store has no run, or if an experiment, run or baseline is not
+            there.
     """
+    check_choice("compare.metric", config.compare.metric, METRICS)
     comparison = find_runs(config)
     rows = [make_row(run, comparison.baseline_of(run)) for run in comparison.runs]
     lines = notes(comparison.runs)
@@ -59,15 +63,16 @@ def compare_runs(config: Config, *, console: Console) -> Comparison:
     plot, page, text = (directory / f"compare.{ending}" for ending in ("png", "html", "md"))
     title = f"Runs of {', '.join(comparison.experiments)}"
     plot_runs(comparison.runs, list(comparison.baselines.values()), plot, metric=config.compare.metric)
-    replace_file(page, html_page(rows, lines, title=title, plot=plot).encode())
-    replace_file(text, markdown(rows, lines, title=title, plot=plot.name).encode())
+    blocks = list(comparison_blocks(rows, lines, title=title, plot=plot))
+    replace_file(page, to_html(title, blocks, wide=True).encode())
+    replace_file(text, to_markdown(blocks).encode())
     show_comparison(rows, [*lines], console)
     console.print(f"{text}\n{page}\n{plot}", highlight=False, markup=False)
     return comparison
 
 
 def show_comparison(rows: Sequence[Row], lines: Sequence[str], console: Console) -> None:
-    """A table an experiment with what changed below it, all within the terminal's width."""
+    """One table per experiment with what changed below it, all within the terminal's width."""
     for experiment in dict.fromkeys(row.experiment for row in rows):
         of_it = [row for row in rows if row.experiment == experiment]
         console.print(terminal_table(of_it, title=experiment, width=console.width))

@@ -14,13 +14,13 @@ from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.store.entities import PagedList
 
+from action_recognition.evaluation.metrics import METRICS, PRIMARY
 from action_recognition.tracking.mlflow_store import local_path
 from action_recognition.tracking.run_folders import run_dir_of, tracking_of
 
 PAGE = 1000
 PREDICTIONS = "predictions.csv"
 EVALUATION = "infer-ml-flow"
-NAMES = ("top1", "top3", "top5", "mean_class_accuracy")
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,12 @@ class Hit:
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """Shares of 1 on `split`; `values` has those of `NAMES` that were logged, `low` and `high` bound top-1 (95 %).
+    """Scores on `split`.
 
-    `hits` are by clip; empty where the evaluation did not keep its predictions.
+    Attributes:
+        values: the registered metrics that were logged, by name.
+        low, high: bounds of the 95 % interval of top-1.
+        hits: by clip; empty where the evaluation did not keep its predictions.
     """
 
     split: str
@@ -170,7 +173,7 @@ def _test_scores(client: MlflowClient, evaluation: Run) -> Scores:
     clips = evaluation.data.tags.get("test_clips", metrics.get("test_clips"))
     return Scores(
         split="test",
-        values={name: metrics[f"test_{name}"] for name in NAMES if f"test_{name}" in metrics},
+        values={name: metrics[f"test_{name}"] for name in METRICS if f"test_{name}" in metrics},
         low=metrics.get("test_top1_low"),
         high=metrics.get("test_top1_high"),
         clips=round(float(clips)) if clips is not None else None,
@@ -202,8 +205,8 @@ def _val_scores(client: MlflowClient, run: Run) -> Scores | None:
 
 
 def _others_at(client: MlflowClient, run: Run, step: int) -> Iterator[tuple[str, float]]:
-    for name in NAMES[1:]:
-        if f"val_{name}" in run.data.metrics:
+    for name in METRICS:
+        if name != PRIMARY and f"val_{name}" in run.data.metrics:
             for metric in client.get_metric_history(run.info.run_id, f"val_{name}"):
                 if metric.step == step:
                     yield name, metric.value

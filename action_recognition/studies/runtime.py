@@ -1,174 +1,115 @@
-"""Why one training took longer than another: its runtime as a product of factors that were logged.
+"""How much longer one training took than another, in three numbers, and the settings that explain it.
 
-    seconds = epochs x steps an epoch x seconds a step
-
-A ratio of two runtimes is then the product of three ratios, and each configuration change acts on one of them.
+seconds = epochs x steps per epoch x seconds per step
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from action_recognition.studies.changes import Change
-from action_recognition.studies.noise import times_differ
 from action_recognition.studies.records import RunRecord
+from action_recognition.studies.significance import times_differ
 
 # Ratios this close to 1 are noise.
 TOLERANCE = 0.05
-ON_EPOCHS = ("trainer.max_epochs", "trainer.patience")
-ON_STEPS = (
-    "data",
-    "data.split",
-    "data.batch_size",
-    "data.val_fraction",
-    "data.test_fraction",
-    "data.clips_per_video",
-    "data.sampling",
-    "trainer.devices",
-    "trainer.limit_train_batches",
-)
-ON_STEP = (
-    "data",
+# Settings that the runtime follows from, by key or by prefix.
+ACTS_ON_RUNTIME = (
+    "augment.",
     "clip.frames",
-    "clip.stride",
-    "clip.size",
     "clip.short_side",
+    "clip.size",
+    "clip.stride",
+    "data",
     "data.batch_size",
-    "data.num_workers",
     "data.clips_per_video",
     "data.in_memory",
-    "augment.",
+    "data.num_workers",
+    "data.sampling",
+    "data.split",
+    "data.test_fraction",
+    "data.val_fraction",
     "model",
-    "model.input",
     "model.args.",
+    "model.input",
     "optimizer",
-    "trainer.devices",
     "trainer.accumulate",
     "trainer.compile",
+    "trainer.devices",
     "trainer.ema_decay",
-    "trainer.freeze",
-    "trainer.unfreeze_every",
     "trainer.feature_views",
+    "trainer.freeze",
+    "trainer.limit_train_batches",
     "trainer.limit_val_batches",
+    "trainer.max_epochs",
+    "trainer.patience",
+    "trainer.unfreeze_every",
 )
-TAGS = (("device", "device"), ("precision", "precision"), ("memory_format", "memory format"), ("read_from", "reading"))
+TAGS = {"device": "device", "precision": "precision", "memory_format": "memory format", "read_from": "reading"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Factor:
-    """One ratio against the baseline and what was logged that acts on it; no `causes` where it did not move."""
+def runtime_change(baseline: RunRecord, run: RunRecord, changed: Sequence[Change]) -> str:
+    """`2.0x: 10 epochs x 20 steps x 1 s, baseline 10 epochs x 20 steps x 0.5 s; clip.size 56 -> 64`.
 
-    name: str
-    ratio: float
-    causes: tuple[str, ...] = ()
+    The numbers are as many as both runs logged. Where nothing moved there is only the ratio; empty where a run has no
+    runtime.
 
-    def __str__(self) -> str:
-        causes = f" ({', '.join(self.causes)})" if self.causes else ""
-        return f"{times(self.ratio)} {self.name}{causes}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class RuntimeChange:
-    """`ratio` is the product of the factors; without factors nothing was logged that would tell."""
-
-    ratio: float
-    factors: tuple[Factor, ...]
-
-    def __str__(self) -> str:
-        if not self.factors:
-            return f"{times(self.ratio)} (epochs and steps were not logged)"
-        if all(map(_still, (self.ratio, *(factor.ratio for factor in self.factors)))):
-            return times(self.ratio)
-        return f"{times(self.ratio)}: {', '.join(map(str, self.factors))}"
-
-
-def runtime_change(baseline: RunRecord, run: RunRecord, changed: Sequence[Change]) -> RuntimeChange | None:
-    """The runtime against the baseline's, taken apart as far as both runs logged what it takes; None without one."""
+    Args:
+        changed: every difference of the two configurations; those that act on the runtime are named.
+    """
     if not baseline.seconds or not run.seconds:
-        return None
-    ratio = run.seconds / baseline.seconds
+        return ""
+    ratio = times(run.seconds / baseline.seconds)
     if not baseline.epochs or not run.epochs:
-        return RuntimeChange(ratio=ratio, factors=())
-    epochs = run.epochs / baseline.epochs
-    factors = [_factor("epochs", epochs, _on_epochs(baseline, run, changed))]
-    on_step = [*_named(changed, ON_STEP), *_computed(baseline, run)]
-    if baseline.steps_per_epoch and run.steps_per_epoch:
-        steps = run.steps_per_epoch / baseline.steps_per_epoch
-        factors.append(_factor("steps an epoch", steps, _named(changed, ON_STEPS)))
-        factors.append(_time_factor("a step", ratio / epochs / steps, on_step, baseline, run))
-    else:
-        causes = [*_named(changed, ON_STEPS), *on_step]
-        factors.append(_time_factor("an epoch", ratio / epochs, causes, baseline, run))
-    return RuntimeChange(ratio=ratio, factors=tuple(factors))
+        return f"{ratio} (epochs and steps were not logged)"
+    with_steps = bool(baseline.steps_per_epoch and run.steps_per_epoch)
+    before, after = _factors(baseline, with_steps=with_steps), _factors(run, with_steps=with_steps)
+    moved = {name: abs(after[name] / before[name] - 1) >= TOLERANCE for name in before}
+    if not any(moved.values()):
+        return ratio
+    text = f"{ratio}: {_product(run, after)}, baseline {_product(baseline, before)}"
+    if not moved["epochs"] and not moved.get("steps") and not _times_moved(baseline, run, after["s"] / before["s"]):
+        return f"{text}; within the noise"
+    causes = [*(str(change) for change in changed if _acts_on_runtime(change.key)), *_changed_tags(baseline, run)]
+    if not causes and moved["epochs"] and (_planned(baseline) or _planned(run)):
+        causes = ["training ended early"]
+    return f"{text}; {', '.join(causes) or 'nothing logged explains it'}"
 
 
-def _factor(name: str, ratio: float, causes: Sequence[str]) -> Factor:
-    if _still(ratio):
-        return Factor(name=name, ratio=ratio)
-    return Factor(name=name, ratio=ratio, causes=tuple(dict.fromkeys(causes)) or ("nothing logged explains it",))
+def _factors(run: RunRecord, *, with_steps: bool) -> dict[str, float]:
+    """Epochs, steps per epoch, and the seconds of a step; without steps the seconds of an epoch."""
+    epochs, steps = float(run.epochs or 0), float(run.steps_per_epoch or 0)
+    seconds = (run.seconds or 0) / epochs
+    return {"epochs": epochs, "steps": steps, "s": seconds / steps} if with_steps else {"epochs": epochs, "s": seconds}
 
 
-def _time_factor(name: str, ratio: float, causes: Sequence[str], baseline: RunRecord, run: RunRecord) -> Factor:
-    """As `_factor`, of a measured time: nothing is a cause where the times of the epochs do not lie apart."""
-    before, after = ([seconds / _steps(of) for seconds in of.epoch_seconds] for of in (baseline, run))
-    if not _still(ratio) and not times_differ(before, after, ratio):
-        return Factor(name=name, ratio=ratio, causes=("within the noise",))
-    return _factor(name, ratio, causes)
+def _product(run: RunRecord, factors: dict[str, float]) -> str:
+    """`10 of 30 epochs x 20 steps x 0.5 s`."""
+    texts = [f"{factors['epochs']:.0f}{_planned(run)} epochs"]
+    texts += [f"{factors['steps']:.0f} steps"] if "steps" in factors else []
+    seconds = factors["s"]
+    return " x ".join([*texts, f"{seconds:.3g} s" if seconds < 100 else f"{seconds:.0f} s"])
 
 
-def _steps(run: RunRecord) -> float:
-    return run.steps_per_epoch or 1.0
-
-
-def _named(changed: Sequence[Change], keys: tuple[str, ...]) -> list[str]:
-    prefixes = tuple(key for key in keys if key.endswith("."))
-    return [str(change) for change in changed if change.key in keys or change.key.startswith(prefixes)]
-
-
-def _on_epochs(baseline: RunRecord, run: RunRecord, changed: Sequence[Change]) -> list[str]:
-    return [
-        *_named(changed, ON_EPOCHS),
-        *(f"stopped early after {text}" for text in _stopped(run)),
-        *(f"the baseline stopped early after {text}" for text in _stopped(baseline)),
-    ]
-
-
-def _stopped(run: RunRecord) -> Iterator[str]:
+def _planned(run: RunRecord) -> str:
+    """` of 30` where a training ended before the epochs that it was given, otherwise empty."""
     planned = run.params.get("trainer.max_epochs", "")
-    if planned.isdigit() and run.epochs and run.epochs < int(planned):
-        yield f"{run.epochs} of {planned}"
+    return f" of {planned}" if planned.isdigit() and run.epochs and run.epochs < int(planned) else ""
 
 
-def _computed(baseline: RunRecord, run: RunRecord) -> Iterator[str]:
-    """What follows from several settings at once, and what was found out only while training."""
-    for tag, name in TAGS:
+def _times_moved(baseline: RunRecord, run: RunRecord, ratio: float) -> bool:
+    before, after = ([seconds / (of.steps_per_epoch or 1) for seconds in of.epoch_seconds] for of in (baseline, run))
+    return times_differ(before, after, ratio)
+
+
+def _acts_on_runtime(key: str) -> bool:
+    return any(key == acting or (acting.endswith(".") and key.startswith(acting)) for acting in ACTS_ON_RUNTIME)
+
+
+def _changed_tags(baseline: RunRecord, run: RunRecord) -> Iterator[str]:
+    """What was found out only while training."""
+    for tag, name in TAGS.items():
         before, after = baseline.tags.get(tag), run.tags.get(tag)
         if before and after and before != after:
             yield f"{name} {before} -> {after}"
-    pixels = _ratio(_pixels(baseline), _pixels(run))
-    if pixels and not _still(pixels):
-        yield f"{times(pixels)} pixels"
-    for fact, name in (("parameters", "parameters"), ("parameters_trained", "parameters trained")):
-        ratio = _ratio(baseline.facts.get(fact), run.facts.get(fact))
-        if ratio and not _still(ratio):
-            yield f"{times(ratio)} {name}"
-            return
-
-
-def _pixels(run: RunRecord) -> float | None:
-    """Pixels that the network is given in one step."""
-    try:
-        frames, size, batch = (int(run.params[f"data.{key}"]) for key in ("frames", "size", "batch_size"))
-    except (KeyError, ValueError):
-        return None
-    return frames * size**2 * batch
-
-
-def _ratio(before: float | None, after: float | None) -> float | None:
-    return after / before if before and after else None
-
-
-def _still(ratio: float) -> bool:
-    return abs(ratio - 1) < TOLERANCE
 
 
 def times(ratio: float) -> str:

@@ -5,15 +5,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from action_recognition.config import CONF_DIR, Config, flatten, load_config
 from action_recognition.errors import ConfigError, UserError, check_choice, did_you_mean
 
 KINDS = ("float", "int", "categorical")
 SETTINGS = {"float": {"type", "low", "high", "log"}, "int": {"type", "low", "high", "log"}}
-GROUPS = ("model", "optimizer", "trainer")
-# With another of these, trials would be judged on other clips, or not by their settings alone.
+GROUPS = ("augment", "clip", "model", "optimizer", "trainer")
+# Searching one of these would judge trials on different clips, or not by their settings alone.
 FIXED = (
     "data.kind",
     "data.name",
@@ -32,33 +32,20 @@ FIXED = (
 
 @dataclass(frozen=True, kw_only=True)
 class SearchKey:
-    """One key and its range; `choices` are texts as they are typed behind `key=`."""
+    """One key and what Optuna draws its values from; choices are texts as they are typed behind `key=`."""
 
     key: str
-    kind: str
-    low: float = 0.0
-    high: float = 0.0
-    log: bool = False
-    choices: tuple[str, ...] = ()
-
-    def distribution(self) -> BaseDistribution:
-        """What Optuna draws from."""
-        if self.kind == "categorical":
-            return CategoricalDistribution(self.choices)
-        if self.kind == "int":
-            return IntDistribution(int(self.low), int(self.high), log=self.log)
-        return FloatDistribution(self.low, self.high, log=self.log)
+    distribution: CategoricalDistribution | IntDistribution | FloatDistribution
 
     def extremes(self) -> tuple[str, ...]:
-        """Values that have to be valid for all to be."""
-        if self.kind == "categorical":
-            return self.choices
-        ends = (self.low, self.high)
-        return tuple(str(int(end)) if self.kind == "int" else repr(float(end)) for end in ends)
+        """The values to try: where these are valid, all are."""
+        if isinstance(self.distribution, CategoricalDistribution):
+            return tuple(map(str, self.distribution.choices))
+        return repr(self.distribution.low), repr(self.distribution.high)
 
 
 def read_space(config: Config, overrides: Sequence[str]) -> list[SearchKey]:
-    """`tune.space` as a list, each key tried in the configuration that `overrides` make.
+    """`tune.space` as a list; each key is tried in the configuration that `overrides` make.
 
     Raises:
         ConfigError: for a key that does not exist, that changes what trials are judged on, or whose values the
@@ -68,7 +55,7 @@ def read_space(config: Config, overrides: Sequence[str]) -> list[SearchKey]:
     if not space:
         raise ConfigError("tune.space={}: nothing to search; give +tune.space.KEY={type:float,low:0,high:1}")
     flat = flatten(config)
-    known = [key for key in flat if key.startswith(("data.", "model.", "optimizer.", "trainer."))]
+    known = [key for key in flat if key.startswith(("data.", *(f"{group}." for group in GROUPS)))]
     for searched in space:
         _check_key(searched, known)
     _check_values(space, overrides)
@@ -98,7 +85,7 @@ def _search_key(key: str, entry: Mapping[str, Any]) -> SearchKey:
         choices = entry.get("choices")
         if not isinstance(choices, list) or not choices:
             raise ConfigError(f"{name}.choices={choices}: expected a list, [a,b]")
-        return SearchKey(key=key, kind=kind, choices=tuple(dict.fromkeys(map(_typed, choices))))
+        return SearchKey(key=key, distribution=CategoricalDistribution(tuple(dict.fromkeys(map(_typed, choices)))))
     low: Any = entry.get("low")
     high: Any = entry.get("high")
     log = entry.get("log", False)
@@ -107,7 +94,8 @@ def _search_key(key: str, entry: Mapping[str, Any]) -> SearchKey:
         raise ConfigError(f"{name}: low={low}, high={high}: expected {wanted}, low below high")
     if not isinstance(log, bool) or (log and low <= 0):
         raise ConfigError(f"{name}: log={log}, low={low}: expected true or false, and low above 0 with log=true")
-    return SearchKey(key=key, kind=kind, low=low, high=high, log=log)
+    distribution = IntDistribution if kind == "int" else FloatDistribution
+    return SearchKey(key=key, distribution=distribution(low, high, log=log))
 
 
 def _is_number(value: Any, kind: str) -> bool:
@@ -124,10 +112,8 @@ def _check_key(searched: SearchKey, known: Sequence[str]) -> None:
         raise ConfigError(f"{name}: trials would no longer be judged alike; leave it out, with ~{name}")
     if searched.key in GROUPS:
         options = sorted(path.stem for path in (CONF_DIR / searched.key).glob("[!_]*.yaml"))
-        if searched.kind != "categorical":
-            raise ConfigError(
-                f"{name}.type={searched.kind}: expected categorical, with choices of {', '.join(options)}"
-            )
+        if not isinstance(searched.distribution, CategoricalDistribution):
+            raise ConfigError(f"{name}: expected type: categorical, with choices of {', '.join(options)}")
     elif searched.key not in known:
         raise ConfigError(
             f"{name}: no such key{did_you_mean(searched.key, known)}; leave it out with ~{name}, see conf/"
@@ -135,7 +121,7 @@ def _check_key(searched: SearchKey, known: Sequence[str]) -> None:
 
 
 def _check_values(space: Sequence[SearchKey], overrides: Sequence[str]) -> None:
-    """All lowest values together, all highest, all third choices, ...: one key at a time only to find the culprit."""
+    """All lowest values together, all highest, all third choices, ...: key by key only to find the one refused."""
     ends = [(searched.key, searched.extremes()) for searched in space]
     for place in range(max(len(values) for _, values in ends)):
         tried = [f"{key}={values[min(place, len(values) - 1)]}" for key, values in ends]

@@ -1,4 +1,4 @@
-"""The Optuna study of a search: made, or gone on with where the same question is asked."""
+"""The Optuna study of a search: a new one, or an earlier one that asked the same question."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ from action_recognition.studies.space import SearchKey
 from action_recognition.tracking.mlflow_store import SQLITE
 from action_recognition.utils.files import placing
 
-# What a study notes of its trials' common settings, their data, how they compute, and its MLflow run.
+# What a study records: its trials' common settings, their data, how they compute, and its MLflow run.
 SETTINGS, DATA_HASH, STEP_PLAN, MLFLOW_RUN = "settings", "data_hash", "step_plan", "mlflow_run_id"
 
 
@@ -25,8 +25,8 @@ def open_study(config: Config, space: Sequence[SearchKey], *, data_hash: str) ->
     """The study `tune.study`, to be maximised, sampled by TPE (Bergstra et al. 2011, NeurIPS).
 
     Raises:
-        ConfigError: if the storage cannot be used, or if the study's trials had other settings, data or ranges of
-            another kind, so that theirs and new scores say nothing about each other.
+        ConfigError: if the storage cannot be used, or if the study's trials had other settings, other data or ranges
+            of another kind, so that their scores and new ones do not compare.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # trials are shown by the command itself
     tune = config.tune
@@ -46,16 +46,16 @@ def open_study(config: Config, space: Sequence[SearchKey], *, data_hash: str) ->
 
 
 def _make_database(path: Path) -> None:
-    """As `tracking_store.make_database`, for Optuna's tables."""
+    """Make Optuna's tables all at once, as `mlflow_store.make_database` does for MLflow's."""
     if not path.exists():
         with placing(path) as partial:
             optuna.storages.RDBStorage(f"{SQLITE}{partial.as_posix()}").engine.dispose()
 
 
 def seed_sampler(study: optuna.Study, config: Config, *, finished: int) -> None:
-    """Make the next draw follow from the seed and the trials that count.
+    """Make the next draw follow from the seed and the number of trials that count.
 
-    So a study that was killed and goes on draws what it would have drawn, and never again what it has drawn.
+    A study that was killed and goes on then draws what it would have drawn, and repeats no draw.
     """
     seed = config.trainer.seed + finished
     study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=config.tune.startup_trials)
@@ -94,7 +94,7 @@ def _check_same_question(study: optuna.Study, config: Config, space: Sequence[Se
         for entry in space:
             if entry.key in trial.distributions:
                 try:
-                    check_distribution_compatibility(trial.distributions[entry.key], entry.distribution())
+                    check_distribution_compatibility(trial.distributions[entry.key], entry.distribution)
                 except ValueError:
                     line = f"{name}: tune.space.{entry.key} has another type, log or choices than its trials; {other}"
                     raise ConfigError(line) from None
@@ -105,6 +105,6 @@ def _common_settings(config: Config, space: Sequence[SearchKey]) -> dict[str, st
 
 
 def _without(settings: dict[str, str], searched: Sequence[str]) -> dict[str, str]:
-    """Not what is searched, nor the keys of a group whose choice is."""
+    """Without the searched keys, and without the keys of a group whose choice is searched."""
     groups = tuple(f"{key}." for key in searched if key in CHOICES.values() or "." not in key)
     return {key: value for key, value in settings.items() if key not in searched and not key.startswith(groups)}

@@ -11,34 +11,34 @@ import lightning as L
 import optuna
 import psutil
 import torch
-from lightning.pytorch.callbacks import Callback
 from optuna.trial import Trial, TrialState
+from optuna_integration import PyTorchLightningPruningCallback
 from rich.console import Console
 
 from action_recognition.config import Config, load_config
 from action_recognition.errors import UserError, first_line
 from action_recognition.studies.space import SearchKey
 from action_recognition.tracking.mlflow_run import open_run
+from action_recognition.tracking.mlflow_store import open_store, run_to_resume
 from action_recognition.training.fit import train
 
-# What a trial notes: the overrides drawn, the folder of its run, why it failed, and which process trains it.
-DRAWN, RUN_DIR, ERROR, PID, HOST = "overrides", "run_dir", "error", "pid", "host"
+# What a trial notes: the overrides drawn, its folder and MLflow run, why it failed, and which process trains it.
+DRAWN, RUN_DIR, TRIAL_RUN, ERROR, PID, HOST = "overrides", "run_dir", "mlflow_run_id", "error", "pid", "host"
 MLFLOW_PARENT = "mlflow.parentRunId"
 
 
-class ReportToTrial(Callback):
-    """Tell the trial its validation top-1 each epoch, and end the training where the pruner says so."""
+class PruneAfterEpoch(PyTorchLightningPruningCallback):
+    """Optuna's callback, at the end of the epoch.
 
-    def __init__(self, trial: Trial) -> None:
-        self.trial = trial
+    Optuna's own moment is the end of validation. A trial pruned there loses what is recorded after it: the epoch's
+    line, its row in `history.csv` and the run's statistics.
+    """
 
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:  # noqa: ARG002
-        value = trainer.callback_metrics.get("val_top1")
-        if value is None:
-            return
-        self.trial.report(float(value), step=trainer.current_epoch)
-        if self.trial.should_prune():
-            raise optuna.TrialPruned(f"after {trainer.current_epoch + 1} epochs")
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Nothing yet."""
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        super().on_validation_end(trainer, pl_module)
 
 
 def run_trial(
@@ -52,14 +52,14 @@ def run_trial(
 ) -> None:
     """Draw settings, train with them, and tell the study how it went: complete, pruned or failed.
 
-    A trial fails by a `UserError` or for want of GPU memory: what its settings caused. Any other exception goes on, and
-    leaves the trial failed without a reason, which `finished` does not count.
+    A trial fails by a `UserError` or by running out of GPU memory, which its settings caused. Any other exception
+    passes, and leaves the trial failed without a reason; `finished` does not count it.
 
     Args:
         base: overrides that all trials share.
-        parent: the study's MLflow run.
+        parent: id of the study's MLflow run.
     """
-    trial = study.ask({searched.key: searched.distribution() for searched in space})
+    trial = study.ask({searched.key: searched.distribution for searched in space})
     try:
         drawn = [f"{key}={value}" for key, value in trial.params.items()]
         run_dir = Path(config.tune.output_dir) / study.study_name / f"trial-{trial.number:04d}"
@@ -67,13 +67,12 @@ def run_trial(
         for name, value in notes.items():
             trial.set_user_attr(name, value)
         console.print(f"trial {trial.number}: {shlex.join(drawn)}", style="bold", highlight=False, markup=False)
-        score = _train(trial, [*base, *drawn, f"trainer.run_dir={run_dir}"], study.study_name, parent, console)
+        score = _train(trial, [*base, *drawn, f"trainer.run_dir={run_dir}"], parent, console)
     except (UserError, torch.cuda.OutOfMemoryError) as error:
         trial.set_user_attr(ERROR, first_line(error))
         study.tell(trial, state=TrialState.FAIL)
-        console.print(
-            f"trial {trial.number} failed: {first_line(error)}", style="yellow", highlight=False, markup=False
-        )
+        line = f"trial {trial.number} failed: {first_line(error)}"
+        console.print(line, style="yellow", highlight=False, markup=False)
     except BaseException:
         study.tell(trial, state=TrialState.FAIL)
         raise
@@ -81,19 +80,21 @@ def run_trial(
         study.tell(trial, score, state=TrialState.PRUNED if score is None else TrialState.COMPLETE)
 
 
-def _train(trial: Trial, overrides: Sequence[str], study: str, parent: str, console: Console) -> float | None:
+def _train(trial: Trial, overrides: Sequence[str], parent: str, console: Console) -> float | None:
     """The best validation top-1, a share of 1; None if the trial was pruned."""
-    config = trial_config(overrides)
+    config, study = trial_config(overrides), trial.study.study_name
     config.tracking = replace(config.tracking, run_name=f"{study}-trial-{trial.number:04d}")
     tags = {"command": "tune-trial", "study": study, "trial": str(trial.number), MLFLOW_PARENT: parent}
     with open_run(config, tags=tags) as tracker:
+        trial.set_user_attr(TRIAL_RUN, tracker.run_id)
         try:
-            result = train(config, console=console, tracker=tracker, callbacks=[ReportToTrial(trial)])
-        except optuna.TrialPruned as pruned:
-            tracker.set_tags({"pruned": pruned})
-            console.print(f"trial {trial.number} pruned {pruned}", highlight=False)
+            callbacks = [PruneAfterEpoch(trial, "val_top1")]
+            return train(config, console=console, tracker=tracker, callbacks=callbacks).best_val_top1
+        except optuna.TrialPruned:
+            epochs = len(trial.study.trials[trial.number].intermediate_values)
+            tracker.set_tags({"pruned": f"after {epochs} epoch{'s' if epochs > 1 else ''}"})
+            console.print(f"trial {trial.number} pruned after epoch {epochs}", highlight=False)
             return None
-    return result.best_val_top1
 
 
 def trial_config(overrides: Sequence[str]) -> Config:
@@ -112,9 +113,13 @@ def finished(study: optuna.Study) -> int:
     return sum(trial.state != TrialState.FAIL or ERROR in trial.user_attrs for trial in ended)
 
 
-def fail_abandoned(study: optuna.Study) -> None:
-    """Mark as failed what a process of this machine was training when it was killed."""
+def fail_abandoned(study: optuna.Study, config: Config) -> None:
+    """Mark as failed, and in MLflow as killed, the trials of processes of this machine that are gone."""
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        pid = trial.user_attrs.get(PID)
-        if trial.user_attrs.get(HOST) == platform.node() and pid is not None and not psutil.pid_exists(pid):
-            study.tell(trial.number, state=TrialState.FAIL)
+        notes = trial.user_attrs
+        if notes.get(HOST) != platform.node() or PID not in notes or psutil.pid_exists(notes[PID]):
+            continue
+        with open_store(config.tracking) as client:
+            if run := run_to_resume(client, notes.get(TRIAL_RUN)):
+                client.set_terminated(run.info.run_id, "KILLED")
+        study.tell(trial.number, state=TrialState.FAIL)

@@ -17,7 +17,7 @@ from action_recognition.errors import ConfigError
 from action_recognition.studies.space import SearchKey, read_space
 from action_recognition.studies.study import MLFLOW_RUN, STEP_PLAN, open_study, seed_sampler
 from action_recognition.studies.trials import ERROR, RUN_DIR, fail_abandoned, finished, run_trial, trial_config
-from action_recognition.studies.tune_report import best_trial, report_study
+from action_recognition.studies.tune_report import ranked, report_study
 from action_recognition.tracking.mlflow_run import open_run
 from action_recognition.tracking.run_folders import checkpoint_dir, remember_run
 from action_recognition.training.preparation import choose_step_plan, find_weights
@@ -44,7 +44,7 @@ def run_tune(config: Config, *, console: Console) -> str:
     base = [override for override in base if override.split("=", 1)[0] not in {entry.key for entry in space}]
     find_weights(config)  # before anything that takes long
     study = open_study(config, space, data_hash=_checked_data(config, console))
-    fail_abandoned(study)
+    fail_abandoned(study, config)
     quiet_lightning()
     base = with_step_plan(study, config, space, base, console=console)
     name = config.tracking.run_name or f"tune-{study.study_name}"
@@ -145,14 +145,14 @@ def _run_trials(
 
 def _point_to_best(study: optuna.Study, config: Config) -> None:
     """Each trial made itself the last run; `infer` and `export-onnx` are better off with the best one."""
-    best = best_trial(study)
-    run_dir = Path(best.user_attrs[RUN_DIR]) if best else None
-    if run_dir and checkpoint_dir(run_dir).is_dir():
-        remember_run(run_dir, plots_dir=config.plots_dir)
+    for best in ranked(study)[:1]:
+        run_dir = Path(best.user_attrs[RUN_DIR])
+        if checkpoint_dir(run_dir).is_dir():
+            remember_run(run_dir, plots_dir=config.plots_dir)
 
 
 def _refuse_empty(study: optuna.Study) -> None:
-    if best_trial(study) is not None:
+    if ranked(study):
         return
     failed = [trial.user_attrs[ERROR] for trial in study.get_trials(deepcopy=False) if ERROR in trial.user_attrs]
     why = f"the last failed: {failed[-1]}" if failed else "none came to its end"

@@ -1,48 +1,67 @@
-"""What a search found: trials as a table, the best settings as a file, plots of its course and of what mattered."""
+"""What a search found: a table of trials, the best settings as a file, and Optuna's plots."""
 
 import shlex
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
+import matplotlib.pyplot as plt
 import optuna
+from matplotlib.figure import Figure
 from omegaconf import OmegaConf
+from optuna.exceptions import ExperimentalWarning
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
+from optuna.visualization.matplotlib import (
+    plot_intermediate_values,
+    plot_optimization_history,
+    plot_param_importances,
+)
 from rich.console import Console
 from rich.table import Table
 
 from action_recognition.config import Config, each_key_once, flatten
-from action_recognition.studies.plots import plot_importances, plot_search
+from action_recognition.evaluation.metrics import METRICS, PRIMARY
+from action_recognition.reports.figures import save_figure
 from action_recognition.studies.trials import DRAWN, ERROR, trial_config
 from action_recognition.tracking.mlflow_run import Tracker
 from action_recognition.utils.files import replace_file
 
 SHOWN = 10
-# fANOVA fits a forest to the trials; of fewer it says nothing.
+MOST_IN_LEGEND = 20
+# fANOVA fits a forest to the trials; from fewer it learns nothing.
 FEWEST_FOR_IMPORTANCES = 4
 
 
-def best_trial(study: optuna.Study) -> FrozenTrial | None:
-    """The complete trial with the highest score, the earliest of equal ones; None where none is complete."""
+def ranked(study: optuna.Study) -> list[FrozenTrial]:
+    """The complete trials, best first, and the earliest of equal ones first."""
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    return max(complete, key=lambda trial: (_score(trial), -trial.number), default=None)
+    return sorted(complete, key=lambda trial: (-_score(trial), trial.number))
 
 
-def tied_with(study: optuna.Study, best: FrozenTrial) -> list[FrozenTrial]:
-    """The complete trials with the best one's score, it among them, the earliest first."""
-    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    return sorted((trial for trial in complete if _score(trial) == _score(best)), key=lambda trial: trial.number)
+def _score(trial: FrozenTrial) -> float:
+    assert trial.value is not None, "only complete trials are ranked"
+    return trial.value
 
 
-def _tie_line(study: optuna.Study, best: FrozenTrial) -> str:
+def _percent(trial: FrozenTrial) -> str:
+    return METRICS[PRIMARY].text(_score(trial))
+
+
+def tied(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Of ranked trials those with the best score."""
+    return [trial for trial in trials if _score(trial) == _score(trials[0])]
+
+
+def _tie_line(best: Sequence[FrozenTrial]) -> str:
     """Empty where one trial alone has the best score."""
-    tied = tied_with(study, best)
-    if len(tied) == 1:
+    if len(best) == 1:
         return ""
-    numbers = ", ".join(str(trial.number) for trial in tied)
     return (
-        f"a tie: trials {numbers} share the best validation top-1, {100 * _score(best):.1f} %; the validation clips "
-        f"cannot tell them apart. Trial {best.number} is taken because it is the earliest, not because it is better"
+        f"a tie: trials {', '.join(str(trial.number) for trial in best)} share the best validation top-1, "
+        f"{_percent(best[0])}; the validation clips cannot tell them apart. Trial {best[0].number} is taken because it "
+        "is the earliest, not because it is better"
     )
 
 
@@ -51,34 +70,29 @@ def report_study(
 ) -> list[str]:
     """Show and write everything about a study that has a complete trial.
 
-    Writes `best.yaml`, `history.png` and, of four complete trials on, `importances.png` to `tune.output_dir`.
+    Writes `best.yaml`, `history.png`, `curves.png` and, from four complete trials on, `importances.png` to
+    `tune.output_dir`.
 
     Returns:
         The overrides that the best trial drew.
     """
-    best = best_trial(study)
-    assert best is not None
-    directory = Path(config.tune.output_dir)
-    written = [directory / "best.yaml", directory / "history.png"]
+    trials = ranked(study)
+    best, tie = trials[0], _tie_line(tied(trials))
     drawn: list[str] = best.user_attrs[DRAWN]
-    replace_file(written[0], best_yaml(study, best, base).encode())
-    trials = study.get_trials(deepcopy=False)
-    plot_search([(t.number, _score(t), t.state.name.lower()) for t in trials if t.intermediate_values], written[1])
     importances = _importances(study)
-    if importances:
-        written.append(directory / "importances.png")
-        plot_importances(importances, written[-1])
-    else:
-        (directory / "importances.png").unlink(missing_ok=True)  # of an earlier study
-    tie = _tie_line(study, best)
+    directory = Path(config.tune.output_dir)
+    replace_file(directory / "best.yaml", best_yaml(study, trials, base).encode())
+    written = [directory / "best.yaml", *draw_plots(study, directory, with_importances=bool(importances))]
+    count = len(study.get_trials(deepcopy=False))
+    scored = f"best top-1 {_percent(best)}, of trial {best.number}"
     tracker.log_metrics({"best_val_top1": _score(best)})
     tracker.describe(
         {
-            "Search": f"study {study.study_name}, {len(trials)} trials",
-            "Validation": f"best top-1 {100 * _score(best):.1f} %, of trial {best.number}{f'; {tie}' if tie else ''}",
+            "Search": f"study {study.study_name}, {count} trials",
+            "Validation": f"{scored}; {tie}" if tie else scored,
         }
     )
-    tracker.set_tags({"trials": len(trials), "best_trial": best.number, "best_overrides": shlex.join(drawn)})
+    tracker.set_tags({"trials": count, "best_trial": best.number, "best_overrides": shlex.join(drawn)})
     for path in written:
         tracker.log_artifact(path, "tune")
     console.print(trials_table(study, importances))
@@ -88,8 +102,32 @@ def report_study(
     return drawn
 
 
-def best_yaml(study: optuna.Study, best: FrozenTrial, base: Sequence[str]) -> str:
-    """The drawn settings in the form of `conf/experiment/`, the command that trains with them above."""
+def draw_plots(study: optuna.Study, directory: Path, *, with_importances: bool) -> list[Path]:
+    """Write Optuna's plots: scores by trial, each trial's validation top-1 by epoch, and what mattered."""
+    (directory / "importances.png").unlink(missing_ok=True)  # from an earlier study
+    shown = f"validation {METRICS[PRIMARY].label}"
+    with warnings.catch_warnings(), plt.style.context("default"):  # Optuna sets another style for all plots
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        history = plot_optimization_history(study, target_name=shown)
+        curves = plot_intermediate_values(study)
+        curves.set(title="Validation by epoch", xlabel="epoch, from 0", ylabel=shown)
+        if (legend := curves.get_legend()) and len(study.trials) > MOST_IN_LEGEND:
+            legend.remove()
+        plots = {"history": history, "curves": curves}
+        if with_importances:
+            plots["importances"] = plot_param_importances(study, evaluator=_fanova(), target_name=shown)
+        for name, axes in plots.items():
+            save_figure(cast(Figure, axes.figure), directory / f"{name}.png")
+    return [directory / f"{name}.png" for name in plots]
+
+
+def best_yaml(study: optuna.Study, trials: Sequence[FrozenTrial], base: Sequence[str]) -> str:
+    """The best settings in the form of `conf/experiment/`, below the command that trains with them.
+
+    Args:
+        trials: ranked.
+    """
+    best, equal = trials[0], len(tied(trials))
     drawn: list[str] = best.user_attrs[DRAWN]
     flat = flatten(trial_config([*base, *drawn]))
     settings = OmegaConf.create({})
@@ -99,11 +137,10 @@ def best_yaml(study: optuna.Study, best: FrozenTrial, base: Sequence[str]) -> st
     for key in (override.split("=", 1)[0] for override in drawn):
         if key in flat:
             OmegaConf.update(settings, key, flat[key])
-    tied = len(tied_with(study, best))
     lines = [
         "# @package _global_",
-        f"# Trial {best.number} of study {study.study_name}: validation top-1 {100 * _score(best):.1f} %"
-        f"{f', the earliest of {tied} with this score' if tied > 1 else ''}.",
+        f"# Trial {best.number} of study {study.study_name}: validation top-1 {_percent(best)}"
+        f"{f', the earliest of {equal} with this score' if equal > 1 else ''}.",
         f"# {shlex.join(['python', 'commands.py', 'train', *each_key_once(base, drawn)])}",
         "# A copy of this file is conf/experiment/NAME.yaml, for experiment=NAME instead of the searched keys.",
     ]
@@ -111,11 +148,8 @@ def best_yaml(study: optuna.Study, best: FrozenTrial, base: Sequence[str]) -> st
 
 
 def trials_table(study: optuna.Study, importances: dict[str, float] | None) -> Table:
-    """The best complete trials, then what became of the others; importances are in the columns' heads."""
-    trials = study.get_trials(deepcopy=False)
-    complete = sorted(
-        (trial for trial in trials if trial.state == TrialState.COMPLETE), key=lambda t: (-_score(t), t.number)
-    )
+    """The best complete trials; the title counts the others, and importances are in the columns' heads."""
+    trials, complete = study.get_trials(deepcopy=False), ranked(study)
     pruned = sum(trial.state == TrialState.PRUNED for trial in trials)
     failed = sum(trial.state == TrialState.FAIL and ERROR in trial.user_attrs for trial in trials)
     title = f"study {study.study_name}: {len(complete)} complete, {pruned} pruned, {failed} failed"
@@ -129,24 +163,24 @@ def trials_table(study: optuna.Study, importances: dict[str, float] | None) -> T
         table.add_column(f"{group}.\n{name}{share}" if group else f"{key}{share}", justify="right", overflow="fold")
     for trial in complete[:SHOWN]:
         values = [_shown(trial.params.get(key)) for key in keys]
-        table.add_row(str(trial.number), f"{100 * _score(trial):.1f} %", *values)
+        table.add_row(str(trial.number), _percent(trial), *values)
     return table
 
 
 def _importances(study: optuna.Study) -> dict[str, float] | None:
-    """Shares of the score's variance (fANOVA; Hutter et al. 2014, ICML); None where there is too little to tell."""
-    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    """By key; None where there are too few trials to tell."""
+    complete = ranked(study)
     if len(complete) < FEWEST_FOR_IMPORTANCES or len({_score(trial) for trial in complete}) == 1:
         return None
     try:
-        return dict(get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0)))
+        return dict(get_param_importances(study, evaluator=_fanova()))
     except (ValueError, RuntimeError):  # no key that all trials have, no variance in the forest
         return None
 
 
-def _score(trial: FrozenTrial) -> float:
-    """Best validation top-1; of a trial that was pruned, up to there."""
-    return float(trial.value if trial.value is not None else max(trial.intermediate_values.values()))
+def _fanova() -> FanovaImportanceEvaluator:
+    """Importance as a share of the score's variance (Hutter et al. 2014, ICML)."""
+    return FanovaImportanceEvaluator(seed=0)
 
 
 def _shown(value: object) -> str:

@@ -130,7 +130,7 @@ def test_an_interval_over_few_sources_bears_a_caution() -> None:
     few = compute_metrics(probability_NK, label_N, [str(n % 9) for n in range(20)], resamples=20)
     many = compute_metrics(probability_NK, label_N, [str(n % 10) for n in range(20)], resamples=20)
     assert (few.groups, many.groups) == (9, 10)
-    assert "9 sources only" in few.caution
+    assert "only 9 sources" in few.caution
     assert many.caution == ""
 
 
@@ -138,4 +138,4 @@ def test_infer_says_the_caution(run_cli: Callable, tiny_overrides: list[str]) ->
     assert run_cli("train", *tiny_overrides).code == 0
     result = run_cli("infer", *tiny_overrides)
     assert result.code == 0, result.err
-    assert "caution: the clips come from 2 sources only" in result.out
+    assert "caution: the clips come from only 2 sources" in result.out

@@ -1,9 +1,15 @@
+import json
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
 import numpy as np
 import pytest
+from mlflow import MlflowClient
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, top_k_accuracy_score
 
 from action_recognition.evaluation.evaluate import confusion_matrix as our_confusion_matrix
-from action_recognition.evaluation.metrics import bootstrap_interval, compute_metrics
+from action_recognition.evaluation.metrics import METRICS, Metric, compute_metrics, register_metric
 
 
 @pytest.fixture
@@ -19,10 +25,14 @@ def test_scores_agree_with_scikit_learn(scores):
     probability_NK, label_N = scores
     metrics = compute_metrics(probability_NK, label_N, [str(i) for i in range(300)], resamples=100)
     predicted_N = probability_NK.argmax(axis=1)
-    assert metrics.top1 == pytest.approx(accuracy_score(label_N, predicted_N))
-    assert metrics.top3 == pytest.approx(top_k_accuracy_score(label_N, probability_NK, k=3))
-    assert metrics.top5 == pytest.approx(top_k_accuracy_score(label_N, probability_NK, k=5))
-    assert metrics.mean_class_accuracy == pytest.approx(balanced_accuracy_score(label_N, predicted_N))
+    assert metrics.values == pytest.approx(
+        {
+            "top1": accuracy_score(label_N, predicted_N),
+            "top3": top_k_accuracy_score(label_N, probability_NK, k=3),
+            "top5": top_k_accuracy_score(label_N, probability_NK, k=5),
+            "mean_class_accuracy": balanced_accuracy_score(label_N, predicted_N),
+        }
+    )
     assert metrics.clips == 300
     assert metrics.top1_low < metrics.top1 < metrics.top1_high
     assert np.array_equal(our_confusion_matrix(predicted_N, label_N, 7), confusion_matrix(label_N, predicted_N))
@@ -33,19 +43,47 @@ def test_absent_classes_do_not_lower_the_mean(scores):
     keep = label_N < 3
     metrics = compute_metrics(probability_NK[keep], label_N[keep], ["s"] * int(keep.sum()), resamples=10)
     recalls = [(probability_NK[label_N == k].argmax(axis=1) == k).mean() for k in range(3)]
-    assert metrics.mean_class_accuracy == pytest.approx(np.mean(recalls))
+    assert metrics.values["mean_class_accuracy"] == pytest.approx(np.mean(recalls))
 
 
-def test_the_interval_is_the_normal_one_where_clips_are_independent():
-    hits = np.random.default_rng(1).random(2000) < 0.3
-    low, high = bootstrap_interval(hits, [str(i) for i in range(2000)], resamples=2000)
-    half = 1.96 * np.sqrt(hits.mean() * (1 - hits.mean()) / 2000)
-    assert low == pytest.approx(hits.mean() - half, abs=0.004)
-    assert high == pytest.approx(hits.mean() + half, abs=0.004)
+def surprise(probability_NK: np.ndarray, label_N: np.ndarray) -> float:
+    return float(-np.log(probability_NK[np.arange(len(label_N)), label_N]).mean())
 
 
-def test_the_interval_is_wider_where_clips_of_a_source_agree():
-    hits = np.repeat(np.random.default_rng(2).random(40) < 0.5, 25)
-    single = bootstrap_interval(hits, [str(i) for i in range(1000)], resamples=1000)
-    grouped = bootstrap_interval(hits, [str(i // 25) for i in range(1000)], resamples=1000)
-    assert grouped[1] - grouped[0] > 3 * (single[1] - single[0])
+@pytest.fixture
+def registered() -> Iterator[Metric]:
+    """A metric from outside the package, which is not a share and is better when lower."""
+    metric = Metric(name="log_loss", label="log loss", compute=surprise, higher_is_better=False, is_share=False)
+    register_metric(metric)
+    yield metric
+    del METRICS[metric.name]
+
+
+def test_a_metric_from_outside_is_written_recorded_shown_and_compared(
+    registered: Metric, run_cli: Callable, tiny_overrides: list[str], tmp_path: Path
+) -> None:
+    assert run_cli("train-ml-flow", *tiny_overrides, "trainer.max_epochs=1").code == 0
+    judged = run_cli("infer-ml-flow", *tiny_overrides)
+    assert judged.code == 0, judged.err
+    written = json.loads((tmp_path / "plots/metrics.json").read_text())
+    expected = ["top1", "top3", "top5", "mean_class_accuracy", "log_loss", "clips", "groups", "top1_low", "top1_high"]
+    assert list(written) == expected
+    assert 0 < written["log_loss"] < math.inf
+    assert all(text in judged.out for text in ("log loss", f"{written['log_loss']:.4g}"))
+
+    client = MlflowClient(f"sqlite:///{tmp_path}/plots/mlflow.db")
+    runs = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
+    assert [run.data.metrics["test_log_loss"] for run in runs] == [written["log_loss"]] * 2  # evaluation and training
+
+    compared = run_cli("compare-runs", f"plots_dir={tmp_path}/plots", "compare.metric=log_loss")
+    assert compared.code == 0, compared.err
+    for text in (compared.out, (tmp_path / "plots/compare/compare.md").read_text()):
+        assert "log loss" in text
+        assert f"{written['log_loss']:.4g}" in text
+
+
+@pytest.mark.parametrize("name", ["top1", "clips", "values", "Top-2", ""])
+def test_names_that_are_taken_or_no_keys_are_refused(name):
+    with pytest.raises(ValueError, match="metric"):
+        register_metric(Metric(name=name, label="x", compute=surprise))
+    assert len(METRICS) == 4

@@ -9,7 +9,9 @@ import pytest
 from matplotlib.figure import Figure
 
 from action_recognition.reports import run_plots as plots
+from action_recognition.reports.figures import DPI
 from action_recognition.reports.run_plots import plot_class_accuracy, plot_confusion, plot_history
+from action_recognition.utils.text import shortened
 
 TITLE = "hmdb51-r3d_18-20261121-143015: best.ckpt on hmdb51, split 1, 1530 test clips\ntop-1 58.1 % (52.0 - 63.9)"
 
@@ -23,7 +25,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Figure]]:
         figure.canvas.draw()
         figures.append(figure)
 
-    monkeypatch.setattr(plots, "_save", keep)
+    monkeypatch.setattr(plots, "save_figure", keep)
     yield figures
     for figure in figures:
         plt.close(figure)
@@ -34,11 +36,9 @@ def texts(figure: Figure) -> set[str]:
 
 
 def assert_nothing_is_cut_off(figure: Figure) -> None:
-    inside, needed = figure.bbox_inches, figure.get_tightbbox()
-    assert needed.x0 >= inside.x0 - 0.02
-    assert needed.y0 >= inside.y0 - 0.02
-    assert needed.x1 <= inside.x1 + 0.02
-    assert needed.y1 <= inside.y1 + 0.02
+    inside, needed = figure.bbox_inches.padded(0.02), figure.get_tightbbox()
+    assert inside.contains(needed.x0, needed.y0)
+    assert inside.contains(needed.x1, needed.y1)
 
 
 def counts(classes: int) -> np.ndarray:
@@ -48,9 +48,7 @@ def counts(classes: int) -> np.ndarray:
 
 @pytest.mark.parametrize("classes", [1, 2, 8, 51])
 def test_confusion_and_class_accuracy_show_title_counts_and_names(drawn: list[Figure], classes: int) -> None:
-    names = [f"class_{number}" for number in range(classes - 1)] + [
-        "$a_very_long_class_name$_of_a_folder_typed_by_hand"
-    ]
+    names = [*(f"class_{n}" for n in range(classes - 1)), "$a_very_long_class_name$_of_a_folder_typed_by_hand"]
     matrix_KK = counts(classes)
     plot_confusion(matrix_KK, names, Path("x.png"), title=TITLE)
     plot_class_accuracy(matrix_KK, names, Path("x.png"), title=TITLE)
@@ -63,7 +61,7 @@ def test_confusion_and_class_accuracy_show_title_counts_and_names(drawn: list[Fi
     correct, total = int(matrix_KK[0, 0]), int(matrix_KK[0].sum())
     assert str(correct) in confusion
     assert f"{correct} of {total}" in accuracy
-    assert f"{plots.cut_in_the_middle(names[0])} ({total})" in confusion
+    assert f"{shortened(names[0], plots.LONGEST_CLASS_NAME)} ({total})" in confusion
 
 
 def test_a_class_without_clips_has_no_bar(drawn: list[Figure]) -> None:
@@ -74,21 +72,13 @@ def test_a_class_without_clips_has_no_bar(drawn: list[Figure]) -> None:
 
 def test_hundreds_of_classes_stay_a_picture_that_can_be_opened(drawn: list[Figure]) -> None:
     plot_confusion(counts(200), [f"c{number}" for number in range(200)], Path("x.png"), title=TITLE)
-    assert max(drawn[0].get_size_inches()) * plots.DPI < 5000
+    assert max(drawn[0].get_size_inches()) * DPI < 5000
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 3, 12, 80, 300])
 def test_epochs_are_whole_numbers_and_the_best_is_named(drawn: list[Figure], epochs: int) -> None:
-    rows = [
-        {
-            "epoch": float(e),
-            "train_loss": 2 / (e + 1),
-            "train_top1": 0.1,
-            "val_loss": 1e9,
-            "val_top1": 0.25 + (e == 0) / 4,
-        }
-        for e in range(epochs)
-    ]
+    rows = [{"epoch": float(e), "train_loss": 2 / (e + 1), "val_loss": 1e9, "val_top1": 0.25} for e in range(epochs)]
+    rows[0]["val_top1"] = 0.5
     plot_history(rows, Path("x.png"), title="run: cnn3d on demo, split 1")
     (figure,) = drawn
     assert_nothing_is_cut_off(figure)

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import optuna
 import pytest
+import torch
 import yaml
 from mlflow import MlflowClient
 from optuna.distributions import FloatDistribution
@@ -106,7 +107,7 @@ def test_a_search_trains_records_and_goes_on(project, tiny_overrides, run_cli: C
     assert "tune." not in line
     load_config(shlex.split(line)[4:])
     folder = project / "plots/tune"
-    assert {path.name for path in folder.iterdir()} == {"best.yaml", "history.png", "quick"}
+    assert {path.name for path in folder.iterdir()} == {"best.yaml", "history.png", "curves.png", "quick"}
     assert yaml.safe_load((folder / "best.yaml").read_text()) == {"optimizer": {"lr": best.params["optimizer.lr"]}}
 
     plots = f"plots_dir={project}/plots"
@@ -131,7 +132,7 @@ def test_a_pruned_training_ends_early_and_its_run_says_so(project, tiny_override
         create_trial(
             value=2.0,
             params={"optimizer.lr": 1e-3},
-            distributions={entry.key: entry.distribution() for entry in searched},
+            distributions={entry.key: entry.distribution for entry in searched},
             intermediate_values={0: 2.0, 1: 2.0, 2: 2.0},
             user_attrs={"overrides": ["optimizer.lr=0.001"], "run_dir": "nowhere"},
         )
@@ -142,9 +143,10 @@ def test_a_pruned_training_ends_early_and_its_run_says_so(project, tiny_override
     assert sorted(pruned.intermediate_values) == [0]
     client = MlflowClient(f"sqlite:///{project}/plots/mlflow.db")
     (run,) = client.search_runs([client.get_experiment_by_name("hmdb51").experiment_id], "tags.trial = '2'")
-    assert run.data.tags["pruned"] == "after 1 epochs"
+    assert run.data.tags["pruned"] == "after 1 epoch"
     assert run.info.status == "FINISHED"
     assert run.data.metrics["epoch"] == 0
+    assert "train_loss" in run.data.metrics
 
 
 def fake_train(curve: list[float] | BaseException, *, seen: list | None = None) -> Callable:
@@ -157,9 +159,8 @@ def fake_train(curve: list[float] | BaseException, *, seen: list | None = None) 
             raise curve
         for epoch, value in enumerate(curve):
             for callback in callbacks:
-                callback.on_train_epoch_end(
-                    SimpleNamespace(callback_metrics={"val_top1": value}, current_epoch=epoch), None
-                )
+                trainer = SimpleNamespace(callback_metrics={"val_top1": torch.tensor(value)}, sanity_checking=False)
+                callback.on_train_epoch_end(trainer, SimpleNamespace(current_epoch=epoch))
         return SimpleNamespace(best_val_top1=max(curve))
 
     return run
@@ -200,7 +201,7 @@ def search(project, console, monkeypatch) -> Callable[..., str]:
     for module in (trials, tune):
         monkeypatch.setattr(module, "open_run", lambda *_, **__: nullcontext(Untracked()))
     monkeypatch.setattr(tune, "_checked_data", lambda *_: "hash")
-    monkeypatch.setattr(tune_report, "plot_search", lambda _, path: path.touch())
+    monkeypatch.setattr(tune_report, "save_figure", lambda _, path: path.touch())
     return run
 
 
@@ -289,7 +290,7 @@ def test_the_same_seed_draws_the_same_settings(project, search):
         drawn.append([])
         for finished in range(2):
             seed_sampler(study, config, finished=finished)
-            drawn[-1].append(study.ask({e.key: e.distribution() for e in searched}).params)
+            drawn[-1].append(study.ask({e.key: e.distribution for e in searched}).params)
     assert drawn[0] == drawn[1] != drawn[2]
     assert drawn[0][0] != drawn[0][1]
 
@@ -352,7 +353,7 @@ def test_a_study_of_another_question_is_refused(project):
     def opened(*overrides: str, data_hash: str = "a") -> None:
         config = load_config([*QUICK, *overrides])
         searched = read_space(config, ())
-        open_study(config, searched, data_hash=data_hash).ask({entry.key: entry.distribution() for entry in searched})
+        open_study(config, searched, data_hash=data_hash).ask({entry.key: entry.distribution for entry in searched})
 
     opened()
     opened("tune.trials=99", "tune.space.optimizer.lr.high=0.5", "data.videos_dir=elsewhere")

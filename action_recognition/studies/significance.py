@@ -6,12 +6,10 @@ from math import sqrt
 
 import numpy as np
 
-from action_recognition.evaluation.metrics import bootstrap_interval
+from action_recognition.evaluation.intervals import FEW_GROUPS, bootstrap_interval
 from action_recognition.studies.records import RunRecord, Scores
 
 RESAMPLES = 2000
-# An interval over fewer is a guess.
-FEW_SOURCES = 10
 # Fewer epochs than this show no spread; times then have to differ by more to be told apart.
 FEWEST_EPOCHS = 3
 TOLERANCE_OF_FEW = 1.25
@@ -38,7 +36,7 @@ class Difference:
 
     def __str__(self) -> str:
         text = f"{100 * self.value:+.1f} ({100 * self.low:+.1f} to {100 * self.high:+.1f})"
-        if self.sources is not None and self.sources < FEW_SOURCES:
+        if self.sources is not None and self.sources < FEW_GROUPS:
             text += f", of only {self.sources} source videos"
         return text if self.beyond_chance else f"{text}, within the noise"
 
