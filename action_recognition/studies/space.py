@@ -113,7 +113,7 @@ def _check_key(searched: SearchKey, known: Sequence[str]) -> None:
     if searched.key in GROUPS:
         options = sorted(path.stem for path in (CONF_DIR / searched.key).glob("[!_]*.yaml"))
         if not isinstance(searched.distribution, CategoricalDistribution):
-            raise ConfigError(f"{name}: expected type: categorical, with choices of {', '.join(options)}")
+            raise ConfigError(f"{name}.type: expected categorical, with choices of {', '.join(options)}")
     elif searched.key not in known:
         raise ConfigError(
             f"{name}: no such key{did_you_mean(searched.key, known)}; leave it out with ~{name}, see conf/"
