@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from helpers.archive_makers import MAKERS, SUFFIXES, make_7z, make_rar5, make_zip
+from helpers.support import files_in
 
 from action_recognition.download.archives import UnpackLimits, unpack
 from action_recognition.download.seven_zip import ArchiveError, HostileArchiveError
@@ -21,11 +22,6 @@ GOOD = {"name": "good.avi", "data": b"good"}
 TAR_BYTES = 20 * 1024  # at least what ten members of 1000 bytes take as TAR
 
 every_kind = pytest.mark.parametrize("kind", MAKERS)
-
-
-def files_in(folder: Path) -> dict[str, bytes]:
-    paths = [path for path in folder.rglob("*") if path.is_file() and path.name != ".unpacked.json"]
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from urllib.parse import unquote
 
 import pytest
 from helpers.mirror_server import DATA, Server, add_tree
+from helpers.support import files_in
 
 from action_recognition.download.hub import fetch_from_hub
 from action_recognition.download.transfer import MirrorError, Retry
@@ -22,11 +23,6 @@ TREE = {
 @pytest.fixture
 def hub(server: Server) -> str:
     return add_tree(server, REPO, TREE)
-
-
-def files_in(folder: Path) -> dict[str, bytes]:
-    files = [path for path in folder.rglob("*") if path.is_file() and path.name != ".fetched.json"]
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 def test_all_files_over_several_pages(server: Server, hub: str, tmp_path: Path) -> None:
