@@ -11,7 +11,7 @@ def comparison_blocks(rows: Sequence[Row], lines: Sequence[str], *, title: str, 
     """Title, one row per run, what one has to know to read it, and the plot, a PNG that exists already."""
     several = len({row.experiment for row in rows}) > 1
     cells = [_cells(row, with_experiment=several) for row in rows]
-    wide = frozenset(cells[0]) - {"date", "runtime", *rows[0].scores}
+    wide = frozenset(cells[0]) - {"runtime", *rows[0].scores}
     marked = frozenset(number for number, row in enumerate(rows) if row.is_baseline)
     yield Heading(title, level=1)
     yield Table(tuple(cells[0]), [tuple(of_run.values()) for of_run in cells], wide=wide, marked=marked)

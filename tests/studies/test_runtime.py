@@ -14,7 +14,7 @@ BASELINE = "baseline 10 epochs x 20 steps x 0.5 s"
     ("overrides", "values", "expected"),
     [
         (
-            ["clip.size=64", "optimizer.lr=1"],
+            ["clip.size=64", "optimizer.lr=1", "data.split=2"],
             {"seconds": 200.0},
             f"2.0x: 10 epochs x 20 steps x 1 s, {BASELINE}; clip.size 56 -> 64",
         ),
