@@ -34,7 +34,7 @@ def export_checkpoint(config: Config, checkpoint: Path, path: Path, *, console: 
 
 
 def real_clips(config: Config, model: VideoActionModel, console: Console) -> NDArray[np.uint8] | None:
-    """Clips `[B, C, T, H, W]` of the checkpoint's data set to compare on; None where the data is not at hand."""
+    """Clips `[B, C, T, H, W]` of the checkpoint's data set to compare on; None where the data is not available."""
     try:
         manifest = load_manifest(config, console)
     except DataError as error:

@@ -1,4 +1,4 @@
-"""`index_to_class.csv`: what the outputs of a model mean."""
+"""`index_to_class.csv`: the class of each output of a model."""
 
 import csv
 import io

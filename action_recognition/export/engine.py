@@ -1,4 +1,4 @@
-"""What an engine file needs beside itself: the library that made it, and a sidecar that says what it is."""
+"""What an engine file needs: the library that built it, and a sidecar file that describes it."""
 
 import importlib
 import json
@@ -21,7 +21,7 @@ class EngineKind:
 
     Attributes:
         label: its name in messages.
-        modules: where it may be imported from. RTX's wheels bring the second without the first, which is a stub's.
+        modules: where it may be imported from. RTX's wheels contain the second; the first belongs to a stub package.
         extra: the project's extra that installs it.
         packages: what pip installs.
     """
@@ -108,7 +108,7 @@ class EngineInfo:
         library_version: an engine runs on the version that built it.
         compute_capability: of the GPU that it was built for.
         precision: `fp32` or `fp16`.
-        min_batch, opt_batch, max_batch: clips a call, by the engine's optimisation profile.
+        min_batch, opt_batch, max_batch: clips per call, from the engine's optimisation profile.
         onnx_sha256, engine_sha256: of the file that it was made from, and of the engine itself.
     """
 

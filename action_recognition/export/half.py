@@ -1,11 +1,11 @@
-"""float16 written into an ONNX graph: where TensorRT's strongly typed networks take their precision from.
+"""Writes float16 into an ONNX graph, from which TensorRT's strongly typed networks take their precision.
 
 Convolutions, matrix products and what lies between them compute in float16. In float32 stay the input's cast and
 normalisation (pixel values minus a mean, over a deviation), whatever sums over many values (a mean over a whole
 clip), layers with a weight beyond float16's range, every kind of layer that is not listed here, and the one that
 makes the logits. Inputs and outputs keep their types.
 
-onnxruntime's own converter was tried: kept from touching the normalisation, it leaves the nodes out of order.
+onnxruntime's own converter was tried: told to leave the normalisation alone, it writes nodes out of order.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ HALF_MAX = float(np.finfo(np.float16).max)
 
 
 def to_half(model: onnx.ModelProto, *, logits_in_half: bool = False) -> onnx.ModelProto:
-    """A copy of `model` with casts put in so that it computes in float16 where that is known to be harmless.
+    """A copy of `model` that casts to float16 and computes in it where that is known to be harmless.
 
     Args:
         logits_in_half: compute the last layer in float16 too, for chips without a float32 matrix product (Turing).

@@ -1,4 +1,4 @@
-"""Checkpoint to ONNX: one file, dynamic batch, contract inside, compared with torch before it is put in place."""
+"""Checkpoint to ONNX: one file, dynamic batch, contract inside, compared with torch before the file is replaced."""
 
 import logging
 import warnings
@@ -129,7 +129,7 @@ def trace(model: VideoActionModel, *, opset: int) -> onnx.ModelProto:
 def compare(model: VideoActionModel, content: bytes, clip_BCTHW: NDArray[np.uint8]) -> tuple[float, float]:
     """Largest absolute difference to torch, and the same relative to torch's largest logit.
 
-    Both run the clips one by one and all together: a graph that has one batch size burnt in would fail here.
+    Both run the clips one by one and all together: a graph with a fixed batch size would fail here.
     """
     dtype, shape = model.contract.dtype, model.contract.clip_shape
     if clip_BCTHW.dtype != dtype or clip_BCTHW.shape[1:] != shape or not len(clip_BCTHW):
@@ -143,7 +143,7 @@ def compare(model: VideoActionModel, content: bytes, clip_BCTHW: NDArray[np.uint
         for batch in batches:
             expected_BK = model(torch.from_numpy(batch)).numpy()
             found_BK = np.asarray(session.run([OUTPUT_NAME], {INPUT_NAME: batch})[0])
-            # np.maximum, not max: it hands NaN on.
+            # np.maximum, not max: it keeps NaN.
             difference = float(np.maximum(difference, np.abs(found_BK - expected_BK).max()))
             largest = float(np.maximum(largest, np.abs(expected_BK).max()))
     return difference, difference / largest if largest else difference
@@ -172,7 +172,7 @@ def _version() -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """The exporter prints its steps and logs which libraries it did not find; a user can use neither."""
+    """The exporter prints its steps and logs libraries that it did not find, which is of no use to the user."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

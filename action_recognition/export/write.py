@@ -1,4 +1,4 @@
-"""Putting exported files in place: all of them or none, and a full disk is one line."""
+"""Exported files are replaced all together or not at all; a full disk is one line."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -9,7 +9,7 @@ from action_recognition.utils.files import replacing
 
 
 def write_artifacts(contents: Mapping[Path, bytes]) -> None:
-    """Write every file beside its place, then rename them one after the other, the last one first.
+    """Write temporary files beside the targets, then rename them, the last one first.
 
     Raises:
         UserError: if a file cannot be written, on a full disk for one; what was there before is untouched.

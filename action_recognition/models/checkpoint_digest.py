@@ -32,7 +32,7 @@ def check_digest(checkpoint: Mapping[str, Any], path: Path) -> None:
     """Compare a checkpoint that was read with the digest in it; one of an older version has none.
 
     Raises:
-        ContractError: if it is another.
+        ContractError: if they differ.
     """
     if DIGEST_KEY in checkpoint and checkpoint[DIGEST_KEY] != checkpoint_digest(checkpoint):
         reason = "its weights or settings are not those that were saved"

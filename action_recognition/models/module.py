@@ -41,12 +41,12 @@ class VideoActionModel(L.LightningModule):
         model: network name and arguments, as a `ModelConfig` or its dict.
         optimizer: as an `OptimizerConfig` or its dict; None for a model that is only run.
         augment: as an `AugmentConfig` or its dict; None trains on centre crops.
-        memory_format: `contiguous` or `channels_last_3d`, how clips and weights lie in memory.
-        seed: of the augmentation.
+        memory_format: `contiguous` or `channels_last_3d`, the layout of clips and weights in memory.
+        seed: of augmentation, mixing and dropout.
         provenance: plain facts about the training that evaluation needs (overrides, hashes of source videos).
 
     Shape: uint8 (or float, 0-255) clips `[B, C, T, H, W]`, RGB, to float32 logits `[B, K]`. Casting and normalising
-    happen inside, so that an exported graph holds them too.
+    happen inside, so that they are part of an exported graph.
     """
 
     mean: Tensor
@@ -98,7 +98,7 @@ class VideoActionModel(L.LightningModule):
             )
         classes, k = self.contract.num_classes, min(5, self.contract.num_classes)
         # micro: the share of clips, as papers report it; torchmetrics' default averages over classes.
-        # Without `disable` it leaves NaN out of the mean, and a broken training looks sound.
+        # Without `disable` it leaves NaN out of the mean, which would hide a broken training.
         self.train_loss, self.val_loss = MeanMetric(nan_strategy="disable"), MeanMetric(nan_strategy="disable")
         self.train_top1 = MulticlassAccuracy(classes, average="micro")
         self.val_top1 = MulticlassAccuracy(classes, average="micro")
@@ -106,7 +106,7 @@ class VideoActionModel(L.LightningModule):
         self.skipped: set[str] = set()
 
     def use_memory_format(self, memory_format: str) -> None:
-        """Lay weights and clips out in memory as `contiguous` or `channels_last_3d`; what they are stays."""
+        """Lay weights and clips out in memory as `contiguous` or `channels_last_3d`; their values stay the same."""
         self.hparams["memory_format"] = self._hparams_initial["memory_format"] = memory_format
         self.memory_format = MEMORY_FORMATS[memory_format]
         self.network.to(memory_format=self.memory_format)
@@ -137,7 +137,7 @@ class VideoActionModel(L.LightningModule):
             return batch
         if not len(batch.label_B):
             return batch
-        # Not by process: together they draw what a single one would.
+        # The same seed in every process: together they draw what a single one would.
         seed, rank, world = self._draw_seed(self.global_step), self.global_rank, self.trainer.world_size
         return batch._replace(clip_BCTHW=self.augment_clips(batch, seed=seed, rank=rank, world=world))
 
@@ -207,7 +207,7 @@ class VideoActionModel(L.LightningModule):
             self.log("test_top1", self.val_top1, batch_size=len(batch.label_B))
 
     def predict_step(self, batch: ClipBatch, batch_idx: int) -> Tensor:
-        """Probabilities `[B, K]`, one row a view."""
+        """Probabilities `[B, K]`, one row per view."""
         probability_BK: Tensor = self(batch.clip_BCTHW).softmax(dim=1)
         return probability_BK
 
@@ -232,7 +232,7 @@ class VideoActionModel(L.LightningModule):
         """Load a checkpoint without letting it run code, ready for inference on `device`.
 
         Raises:
-            ContractError: if it is no checkpoint of this project, or damaged, or its weights are not finite.
+            ContractError: if it is not a checkpoint of this project, is damaged, or has weights that are not finite.
         """
         if not path.is_file():
             raise ContractError(f"{path}: no such checkpoint; python commands.py train makes one")

@@ -25,8 +25,8 @@ def parameter_groups(network: ActionNetwork, config: OptimizerConfig) -> list[di
     """Groups of parameters: the head at `config.lr`, each stage towards the input at `layer_decay` of the one behind.
 
     Layer-wise rates are those of ULMFiT (Howard and Ruder 2018, arXiv:1801.06146) and BEiT. Weight decay leaves out
-    biases and norms, as Goyal et al. (2017, arXiv:1706.02677) do. Frozen parameters are in, for when they thaw: an
-    optimizer passes over what has no gradient.
+    biases and norms, as Goyal et al. (2017, arXiv:1706.02677) do. Frozen parameters are included, for when they thaw:
+    optimizers skip parameters without a gradient.
     """
     parts: list[nn.Module] = [network.head, *reversed(network.stages())]
     groups = []

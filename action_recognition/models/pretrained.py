@@ -1,4 +1,4 @@
-"""Pretrained weights: found, read, fitted to the network at hand, and an account of what was left out."""
+"""Pretrained weights: found, read, fitted to the network, and a report of what was left out."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ from action_recognition.models.weight_fitting import FoldedNorm, fit_tensor, fol
 
 @dataclass(frozen=True, kw_only=True)
 class Mismatch:
-    """A tensor whose shape in the file is another than in the network."""
+    """A tensor whose shapes in the file and in the network differ."""
 
     name: str
     shape_in_file: tuple[int, ...]
@@ -84,7 +84,7 @@ def _some(names: Iterable[str]) -> str:
 def load_pretrained(
     network: nn.Module, weights: str | Mapping[str, str], *, network_name: str, key: str = "model.weights"
 ) -> PretrainedReport:
-    """Set the tensors of `network` that a weights file holds, and say which those were.
+    """Load the tensors of a weights file into `network`, and report which ones.
 
     Keys of published files are looked for under the network's `pretrained_prefix`. A stem of other channels takes the
     mean over the file's, scaled so that an input alike in all channels gives what it gave; position tables of another
@@ -99,8 +99,8 @@ def load_pretrained(
         key: what `weights` are the value of, for errors.
 
     Raises:
-        ConfigError: if there are no such weights, they cannot be had, or none of their tensors fits.
-        ContractError: if the file holds something else than tensors; it is not let run code.
+        ConfigError: if there are no such weights, they cannot be downloaded, or none of their tensors fits.
+        ContractError: if the file holds anything else than tensors; code in it is not run.
     """
     if isinstance(weights, Mapping):
         return _load_parts(network, weights, network_name=network_name)

@@ -1,4 +1,4 @@
-"""What a checkpoint says beside its weights, held to types and ranges before a model is made of it."""
+"""The settings in a checkpoint, checked for types and ranges before a model is built from them."""
 
 from typing import Annotated, Any
 
@@ -18,7 +18,7 @@ class Provenance:
 
 
 class Settings:
-    """The arguments of `VideoActionModel` that are checked by nothing else."""
+    """The arguments of `VideoActionModel` that nothing else checks."""
 
     memory_format: Annotated[str, Text(64)]
     seed: Annotated[int, Whole(0, 2**63 - 1)]
@@ -28,7 +28,7 @@ SECTIONS = ("model", "optimizer", "augment", "provenance")
 
 
 def check_settings(settings: Any, *, origin: str) -> dict[str, Any]:
-    """The hyper-parameters of a checkpoint, if they can be those of a `VideoActionModel`.
+    """The hyper-parameters of a checkpoint, if a `VideoActionModel` can be built from them.
 
     Raises:
         ContractError: with one line that names the key, if a value has another type or range.

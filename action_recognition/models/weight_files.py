@@ -1,4 +1,4 @@
-"""Where pretrained weights are had from, and how their files are read without letting them run code."""
+"""Finding and downloading pretrained weights, and reading their files without running code from them."""
 
 import os
 import re
@@ -47,7 +47,7 @@ def locate_weights(weights: str, names: Mapping[str, str], *, network_name: str,
         return _download(url, file_name, check_hash=True)
     scheme = urlparse(weights).scheme
     if scheme in ("http", "https"):
-        # Two servers may call different weights by one name.
+        # Two servers may use one name for different weights.
         file_name = f"{sha256(weights.encode()).hexdigest()[:12]}_{PurePosixPath(unquote(urlparse(weights).path)).name}"
         return _download(weights, file_name, check_hash=False)
     path = Path(url2pathname(urlparse(weights).path)) if scheme == "file" else Path(weights).expanduser()
@@ -61,7 +61,7 @@ def locate_weights(weights: str, names: Mapping[str, str], *, network_name: str,
 
 
 def _instead(names: Mapping[str, str], network_name: str, key: str) -> str:
-    """Where the files of the shipped experiments come from, and what can be had without a file."""
+    """Where the files of the shipped experiments come from, and which weights can be used without a file."""
     where = "docs/models.md says where the files of the experiments come from"
     if names:
         return f"{where}; or weights that are downloaded: {' or '.join(f'{key}={name}' for name in names)}"
@@ -75,7 +75,7 @@ def _download(url: str, file_name: str, *, check_hash: bool) -> Path:
     found = HASH_IN_NAME.search(file_name) if check_hash else None
     try:
         with replacing(cached) as partial, _silence_ends():
-            # A file whose hash is another never gets the name; nor does one that is cut short or holds code.
+            # A file with a wrong hash never gets the name, nor one that is cut short or holds code.
             prefix = found.group(1) if found else None
             torch.hub.download_url_to_file(url, str(partial), prefix, progress=sys.stderr.isatty())
             read_state_dict(partial, origin=url)
@@ -87,7 +87,7 @@ def _download(url: str, file_name: str, *, check_hash: bool) -> Path:
 
 @contextmanager
 def _silence_ends() -> Iterator[None]:
-    """A server that says nothing is given up; `download_url_to_file` has no timeout of its own."""
+    """Give up on a silent server: `download_url_to_file` has no timeout of its own."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(SILENCE_SECONDS)
     try:

@@ -5,10 +5,10 @@ from torch import Tensor
 
 
 def weight_average(decay: float) -> WeightAveraging:
-    """A callback whose average is what is validated and kept in checkpoints.
+    """A callback that averages weights; validation and checkpoints use the average.
 
-    The average forgets faster in the beginning, `min(decay, (1 + n) / (10 + n))` after `n` updates, or short trainings
-    would keep what they were initialised with (as in TensorFlow's `ExponentialMovingAverage`).
+    At first the decay is smaller, `min(decay, (1 + n) / (10 + n))` after `n` updates: otherwise the average of a short
+    training would mostly be its initial weights (as in TensorFlow's `ExponentialMovingAverage`).
     """
 
     def average(averaged: Tensor, current: Tensor, updates: Tensor | int) -> Tensor:

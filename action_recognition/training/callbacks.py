@@ -1,4 +1,4 @@
-"""What happens beside the optimisation: progress, a line an epoch, the history, and the pointer to the last run."""
+"""Callbacks beside the optimisation: progress bar, one line per epoch, history, interruption between batches."""
 
 import csv
 import io
@@ -18,9 +18,7 @@ from action_recognition.utils.interruption import Deferral
 from action_recognition.utils.progress import Advance, as_clock, progress_bar
 
 COLUMNS = ("epoch", "train_loss", "train_top1", "val_loss", "val_top1", "val_top5", "lr", "seconds")
-
-
-# Recent epochs tell how long the next ones take: the first one of a run is slower.
+# How long the next epochs take follows from recent ones: the first of a run is slower.
 RECENT_EPOCHS = 3
 
 
@@ -64,7 +62,7 @@ class EpochProgress(Callback):
 
 
 class EndWhenAsked(Callback):
-    """End training between two batches when an interrupt waits for it."""
+    """End training between two batches when an interrupt is pending."""
 
     def __init__(self, deferral: Deferral) -> None:
         self.deferral = deferral
@@ -77,7 +75,7 @@ class EndWhenAsked(Callback):
 
 
 class History(Callback):
-    """Print one line an epoch and keep all of them in `history.csv`, also over a resume."""
+    """Print one line per epoch, and keep all of them in `history.csv`, also across a resume."""
 
     def __init__(self, path: Path, console: Console) -> None:
         self.path = path
@@ -119,7 +117,7 @@ def read_history(path: Path) -> list[dict[str, float]]:
     """Rows of a `history.csv`; values that were not logged are left out, and the epoch is whole.
 
     Raises:
-        DataError: if it is none.
+        DataError: if the file is not one.
     """
 
     def number(name: str, text: str) -> float:
@@ -143,7 +141,7 @@ def remaining_seconds(rows: Sequence[dict[str, float]], *, total: int) -> float:
 
 
 def epoch_line(row: dict[str, float], *, total: int, left: float = 0.0) -> str:
-    """One epoch for people: losses, top-1 in percent, its seconds, and the seconds that all others take at most."""
+    """One epoch as text: losses, top-1 in percent, its seconds, and at most how many seconds are left."""
     parts = [f"epoch {int(row['epoch']) + 1:>3}/{total}"]
     for split in ("train", "val"):
         if f"{split}_loss" in row:

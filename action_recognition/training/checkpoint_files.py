@@ -1,4 +1,4 @@
-"""Checkpoints on disk: whole, or not there."""
+"""Checkpoints are written whole or not at all."""
 
 import io
 from collections.abc import Callable
@@ -12,13 +12,13 @@ from action_recognition.utils.files import replace_file
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Write a checkpoint beside its place and rename it.
+    """Write a checkpoint to a temporary file beside its place, then rename it.
 
-    Lightning's own writes to the system's folder for temporary files and moves the file, which is a copy, and no single
-    step, where that is another file system; and a full disk there is reported under that folder's name.
+    Lightning's own plugin writes to the system's temporary folder and moves the file. On another file system that is a
+    copy, not a single step, and a full disk is reported under the temporary folder's name.
 
     Args:
-        saved: called after each checkpoint that is in its place, by the process that wrote it.
+        saved: called after each checkpoint is in place, by the process that wrote it.
     """
 
     def __init__(self, saved: Callable[[], None]) -> None:

@@ -1,7 +1,7 @@
-"""Frozen-backbone training: every clip through the backbone a few times, then many epochs of the head alone.
+"""Features of a frozen backbone: every clip goes through it a few times, then the head alone trains for many epochs.
 
-A backbone that does not change makes the same features of the same clip in every epoch. Computed once, for as many
-augmented views as `trainer.feature_views` says, they turn hours of training on a CPU into minutes.
+A frozen backbone gives the same features for the same clip in every epoch. Computed once, for `trainer.feature_views`
+augmented views, they turn hours of training on a CPU into minutes.
 """
 
 import hashlib
@@ -27,8 +27,8 @@ from action_recognition.utils.devices import training_device
 from action_recognition.utils.files import replacing
 from action_recognition.utils.progress import progress_bar
 
-PRIME = 100_003  # more batches than a pass has: no two of them draw alike
-# Clips a forward pass. On a CPU few, whose maps stay in its caches' reach.
+PRIME = 100_003  # more than the batches of a pass, so that no two share a seed
+# Clips per forward pass. Few on a CPU, so that their maps stay in its caches.
 CPU_CLIPS, GPU_CLIPS = 2, 32
 CACHE_DIR = Path(".cache/features")
 
@@ -42,10 +42,10 @@ def make_feature_data(
     has_val: bool,
     console: Console,
 ) -> FeatureDataModule:
-    """Loaders of features in the place of clips: `trainer.feature_views` augmented views of a training clip, and each
-    validation clip as it is.
+    """Loaders of features instead of clips: `trainer.feature_views` augmented views of each training clip, and each
+    validation clip once, not augmented.
 
-    What was computed before by the same weights of the same clips is read from `.cache/features/`.
+    Features of the same clips under the same weights are read from `.cache/features/`.
 
     Raises:
         DataError: if a clip cannot be read.

@@ -15,7 +15,7 @@ from action_recognition.tracking.run_folders import checkpoint_dir
 from action_recognition.training.callbacks import EpochProgress, History
 from action_recognition.training.loss_guard import LossGuard
 from action_recognition.training.preparation import Training, prepare
-from action_recognition.training.resumable import explaining_no_room, fit, go_on, start_again
+from action_recognition.training.resumable import continue_advice, explaining_no_room, fit, restart_advice
 from action_recognition.training.run_files import complete_run_dir, open_run_dir
 from action_recognition.training.run_stats import RunFacts
 from action_recognition.training.trainer import make_trainer, quiet_lightning
@@ -60,7 +60,7 @@ def train(
         Interrupted: after Ctrl-C or SIGTERM.
     """
     check_devices(config.trainer.accelerator, config.trainer.devices)
-    with advising(lambda: start_again(config, command)):
+    with advising(lambda: restart_advice(config, command)):
         return _train(config, console=console, tracker=tracker, callbacks=callbacks, command=command)
 
 
@@ -85,7 +85,7 @@ def _train(
     )
     if config.trainer.compile:
         training.model.network.compile()
-    advice = partial(go_on, config, run_dir, command)
+    advice = partial(continue_advice, config, run_dir, command)
     with advising(advice), explaining_no_room(advice):
         fit(trainer, training.model, training.fit_data, training.resume_from)
     skipped = report_skipped(training, console)

@@ -12,10 +12,10 @@ def trained_stages(network: ActionNetwork, *, epoch: int, unfreeze_every: int | 
 
 
 class FreezeBackbone(Callback):
-    """Freeze the backbone; with `unfreeze_every` thaw one more stage every so many epochs, the last one first.
+    """Freeze the backbone; with `unfreeze_every` thaw one more stage, from the output on, after every so many epochs.
 
     Thawing from the head towards the input is ULMFiT's gradual unfreezing (Howard and Ruder 2018, arXiv:1801.06146).
-    Batch norm of a frozen stage normalises with the statistics that it has and leaves them as they are.
+    Batch norm of a frozen stage normalises with its stored statistics and does not change them.
     """
 
     def __init__(self, unfreeze_every: int | None = None) -> None:

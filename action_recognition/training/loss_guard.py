@@ -11,22 +11,21 @@ from torch import Tensor
 from action_recognition.errors import DataError, NumericsError
 from action_recognition.utils.finite import not_finite
 
-# Steps between two looks at the loss where a look has to wait for the device.
+# Steps between two readings of the loss where reading waits for the device.
 READ_EVERY = 50
 
 
 class LossGuard(Callback):
     """Raise `NumericsError` at the first loss that is not finite.
 
-    Losses are looked at where they are: reading one of a GPU waits until its step is computed, so there the first bad
-    one is remembered on the device and read every `READ_EVERY` steps, before each validation and after each epoch.
-    On a CPU it is read after each step. Infinite gradients of mixed precision are not meant: its scaler skips those
-    steps, and their loss is finite.
+    Reading a loss from a GPU waits until its step is computed. So the first bad one is remembered on the device, and
+    read every `READ_EVERY` steps, before each validation and after each epoch. On a CPU it is read after each step.
+    Infinite gradients under mixed precision are not refused: its scaler skips those steps, and their loss is finite.
 
-    Weights are looked at when a checkpoint is to be written: those that the last step of an epoch spoiled have given no
-    loss yet, and averaged weights give none in training.
+    Weights are checked before a checkpoint is written: after the last step of an epoch bad weights have given no loss
+    yet, and averaged weights give none in training.
 
-    It raises `DataError` as well where no clip at all could be read.
+    It raises `DataError` where no clip at all could be read.
 
     Args:
         lr, precision, gradient_clip: of the run, for the advice.

@@ -1,4 +1,4 @@
-"""Lightning's fit, ended by Ctrl-C, SIGTERM or a full disk, and what to run after that."""
+"""Lightning's fit, and what to run after Ctrl-C, SIGTERM or a full disk ended it."""
 
 import signal
 import threading
@@ -18,9 +18,9 @@ from action_recognition.utils.interruption import Deferral, command_line
 
 
 def fit(trainer: L.Trainer, model: VideoActionModel, data: L.LightningDataModule, resume_from: Path | None) -> None:
-    """Lightning's fit, but an interrupt stays one: Lightning would end the process with 1, and goes deaf for Ctrl-C.
+    """Lightning's fit, but interrupts stay interrupts: Lightning exits with 1 and ignores further Ctrl-C.
 
-    A single process ends between two batches. One of several ends at once, or another would wait for it.
+    A single process ends between two batches. One of several ends at once, because the others wait for it otherwise.
     """
     deferral = Deferral()
     trainer.callbacks.insert(0, EndWhenAsked(deferral))
@@ -41,7 +41,7 @@ def fit(trainer: L.Trainer, model: VideoActionModel, data: L.LightningDataModule
 
 @contextmanager
 def explaining_no_room(advice: Callable[[], str]) -> Iterator[None]:
-    """Turn a full disk into one line: which file, and what `advice` says then.
+    """Turn a full disk into one line: the file, and what `advice` returns.
 
     Raises:
         UserError: in its place.
@@ -54,18 +54,18 @@ def explaining_no_room(advice: Callable[[], str]) -> Iterator[None]:
         raise UserError(f"{error.strerror}: {error.filename}; make room; {advice()}") from error
 
 
-def go_on(config: Config, run_dir: Path, command: str) -> str:
-    """What to run after the fit was interrupted; keys that a checkpoint does not remember are given again."""
+def continue_advice(config: Config, run_dir: Path, command: str) -> str:
+    """What to run after the fit was interrupted; keys that a checkpoint does not hold are repeated."""
     found = [path for name in ("last", "best") if (path := checkpoint_dir(run_dir) / f"{name}.ckpt").is_file()]
     if not found:
-        return start_again(config, command)
+        return restart_advice(config, command)
     again = [given for given in config.overrides if given.lstrip("+~").startswith(("plots_dir=", "tracking."))]
-    return f"go on with: {command_line(command, 'trainer.resume=last', *again)}"
+    return f"continue with: {command_line(command, 'trainer.resume=last', *again)}"
 
 
-def start_again(config: Config, command: str) -> str:
-    """What to run where nothing was saved."""
+def restart_advice(config: Config, command: str) -> str:
+    """What to run when nothing was saved."""
     if config.trainer.resume:  # the run that was to go on is as it was
-        return f"go on with: {command_line(command, *config.overrides)}"
+        return f"continue with: {command_line(command, *config.overrides)}"
     line = "no epoch was finished, so nothing was saved; start again with"
     return f"{line}: {command_line(command, *config.overrides)}"

@@ -1,4 +1,4 @@
-"""What a training cost, and on what: the facts from which `compare-runs` says why a runtime moved."""
+"""What a training cost and on which device: tags from which `compare-runs` explains a runtime."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,9 +1,9 @@
 """How a training step computes: number format and memory layout, chosen by proving and timing the step itself.
 
-Which of them is quickest depends on the network and the chip: bf16 with `channels_last_3d` is 11 times faster for
+Which combination is fastest depends on the network and the chip: bf16 with `channels_last_3d` is 11 times faster for
 r3d_18 on a CPU with AMX and slower on one without. So the step is measured, once for each machine, network and clip
-shape. A plan whose numbers are wrong there is not taken (`step_proof`). The result is kept in `.cache/`, so that later
-runs compute the same way, unless other work on the machine left it unsure.
+shape. A plan that gives wrong numbers there is refused (`step_proof`). The result is kept in `.cache/`, so that later
+runs compute the same way, unless other work on the machine disturbed the measurement.
 """
 
 import hashlib
@@ -105,7 +105,7 @@ class Race:
 
     Args:
         plans: candidates, plain float32 first where it is among them.
-        advance: is told each step.
+        advance: called after each step.
         limit_seconds: no new round after that.
     """
 

@@ -1,4 +1,4 @@
-"""What a training step may compute in: number formats and memory layouts, by what settings and hardware leave open."""
+"""Number formats and memory layouts that a training step may use under given settings and hardware."""
 
 from dataclasses import dataclass
 
@@ -31,7 +31,7 @@ def candidates(trainer: TrainerConfig, device: torch.device) -> list[StepPlan]:
     half = fast_precision(device)
     precisions = [trainer.precision] if trainer.precision != "auto" else ["32-true", *([half] if half else [])]
     if device.type == "cpu" and trainer.precision == "16-mixed":
-        # CPUs do not train in float16. bfloat16 stands in where it is computed in hardware; elsewhere it is far slower.
+        # CPUs do not train in float16. bfloat16 replaces it where the hardware computes it; elsewhere it is far slower.
         precisions = [half or "32-true"]
     formats = ["contiguous", "channels_last_3d"] if device.type != "mps" else ["contiguous"]
     if trainer.memory_format != "auto":

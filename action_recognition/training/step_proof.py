@@ -1,11 +1,11 @@
-"""Whether a way of computing a training step gives right numbers: outputs and gradients against float32.
+"""Whether a training step gives right numbers under a plan: outputs and gradients against float32.
 
 Libraries compute some shapes wrongly in some number formats: uninitialised memory in gradients looks like numbers, and
-training goes on with them. So a plan is tried on the network itself, at its own clip shape, before it is relied on.
+training goes on with them. So a plan is tried on the network itself, at its own clip shape, before it is used.
 
 Gradients of a whole network are no measure: with random weights bfloat16 ones are up to 140 % off float32 in a deep
 network, all of it roundings that grow from layer to layer. So each convolution and linear layer is computed in float32
-from what it was really given, forward and backward, and compared by itself.
+from what it was really given, forward and backward, and compared layer by layer.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""Augmentation of a whole batch on the model's device: one draw a clip, the same for all of its frames."""
+"""Augmentation of a whole batch on the model's device: one draw per clip, the same for all of its frames."""
 
 from collections.abc import Sequence
 
@@ -16,8 +16,8 @@ class ClipAugment:
     """Random resized crop, horizontal flip, brightness, contrast and saturation, RandAugment, random erasing.
 
     Args:
-        size: side of the square that comes out.
-        largest: value of a channel, 255 for 8 bits.
+        size: side of the square that is returned, in pixels.
+        largest: largest value of a channel, 255 for 8 bits.
         class_names: to find the classes of `config.keep_direction`, which are never flipped.
     """
 
@@ -86,7 +86,7 @@ class ClipAugment:
     def _sample(self, clip_BCTHW: Tensor, theta_B23: Tensor) -> Tensor:
         batch, channels, frames, height, width = clip_BCTHW.shape
         grid = F.affine_grid(theta_B23, [batch, 1, self.size, self.size], align_corners=False)
-        # Frames ride along as channels: one box a clip, one call for the batch.
+        # Frames ride along as channels: one box per clip, one call for the batch.
         flat = clip_BCTHW.reshape(batch, channels * frames, height, width)
         sampled = F.grid_sample(flat, grid, mode="bilinear", padding_mode="border", align_corners=False)
         return sampled.view(batch, channels, frames, self.size, self.size)
@@ -118,9 +118,9 @@ class Draw:
         self.generator = torch.Generator().manual_seed(seed)
 
     def uniform(self, low: float = 0.0, high: float = 1.0) -> Tensor:
-        """One float32 a clip, from `low` to `high`."""
+        """One float32 per clip, from `low` to `high`."""
         return low + (high - low) * torch.rand(self.total, generator=self.generator)[self.own]
 
     def seeds(self) -> Tensor:
-        """One int64 a clip."""
+        """One int64 per clip."""
         return torch.randint(2**62, (self.total,), generator=self.generator)[self.own]

@@ -1,4 +1,4 @@
-"""What of the frames a network is given: the frames, what changes between them, or both.
+"""What a network sees of the frames: the frames, the changes between them, or both.
 
 Residual frames are differences of neighbouring frames; from scratch on small data sets a 3D network learns more from
 them than from RGB (Tao, Wang and Yamasaki 2020, arXiv:2006.13017).
@@ -11,10 +11,10 @@ from action_recognition.errors import ConfigError
 
 
 def input_shape(clip_shape: tuple[int, int, int, int], kind: str) -> tuple[int, int, int, int]:
-    """`(C, T, H, W)` of what the network is given of clips `(C, T, H, W)`.
+    """`(C, T, H, W)` of the network's input, for clips `(C, T, H, W)`.
 
     Raises:
-        ConfigError: if residuals are asked of single frames.
+        ConfigError: if single frames are to have residuals.
     """
     channels, frames, height, width = clip_shape
     if kind != "rgb" and frames < 2:
@@ -25,8 +25,8 @@ def input_shape(clip_shape: tuple[int, int, int, int], kind: str) -> tuple[int, 
 def as_input(clip_BCTHW: Tensor, kind: str) -> Tensor:
     """`rgb`: the clip as it is. `residual`: each frame minus the one before it. `rgb_residual`: both, as channels.
 
-    Residuals are doubled, to be about as large as normalised frames. The first frame has none before it: the
-    second's residual stands in for it, so that T stays.
+    Residuals are doubled, to be about as large as normalised frames. The first frame has no predecessor:
+    it takes the second frame's residual, so that T stays.
     """
     if kind == "rgb":
         return clip_BCTHW

@@ -42,7 +42,7 @@ def interruption_line(error: KeyboardInterrupt, words: Sequence[str]) -> str:
         words: the command and its arguments.
     """
     if words and words[0].replace("_", "-") in GO_ON_WHEN_REPEATED:
-        return f"interrupted; go on with: {command_line(*words)}"
+        return f"interrupted; continue with: {command_line(*words)}"
     advice = getattr(error, "advice", "")
     return f"interrupted; {advice}" if advice else "interrupted"
 

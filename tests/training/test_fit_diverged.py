@@ -66,7 +66,7 @@ def test_a_learning_rate_that_diverges_leaves_no_checkpoint(tiny_config, tmp_pat
 
 def test_in_the_first_step_the_learning_rate_is_not_blamed(tiny_config, tmp_path):
     spoiler = Spoil("on_train_batch_start", epoch=0, batch_idx=0)
-    with pytest.raises(NumericsError, match=r"loss is nan at step 1 .*other model\.weights or data\.mean.*nothing was"):
+    with pytest.raises(NumericsError, match=r"loss is nan at step 1 .*other model\.weights or clip\.mean.*nothing was"):
         train(tiny_config, console=Console(), callbacks=[spoiler])
     assert checkpoints(tmp_path) == {}
 

@@ -61,7 +61,7 @@ def test_an_interrupted_training_says_how_to_go_on_and_goes_on(run_cli, tiny_ove
     assert outcome.code == code, outcome.err
     last_line = outcome.err.splitlines()[-1]
     plots = f"plots_dir={tmp_path}/plots"
-    start = f"interrupted; go on with: python commands.py train trainer.resume=last {plots}"
+    start = f"interrupted; continue with: python commands.py train trainer.resume=last {plots}"
     assert last_line.startswith(start)
     assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == handlers
     (last,) = last_checkpoints(tmp_path)
@@ -95,7 +95,7 @@ def test_an_interrupted_run_is_killed_in_mlflow_and_the_same_command_goes_on(run
     with sent_when(lambda: last_checkpoints(tmp_path / "plots"), signal.SIGINT):
         outcome = run_cli("train-ml-flow", *epochs(tiny_overrides, 5000), *store)
     assert outcome.code == 130
-    (again,) = re.findall(r"go on with: python commands.py (train-ml-flow trainer.resume=last .*)", outcome.err)
+    (again,) = re.findall(r"continue with: python commands.py (train-ml-flow trainer.resume=last .*)", outcome.err)
     assert again.split()[-2:] == store
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
@@ -105,8 +105,8 @@ def test_an_interrupted_run_is_killed_in_mlflow_and_the_same_command_goes_on(run
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["cache-data", "data=demo"], "interrupted; go on with: python commands.py cache-data data=demo"),
-        (["tune", "tune.trials=3"], "interrupted; go on with: python commands.py tune tune.trials=3"),
+        (["cache-data", "data=demo"], "interrupted; continue with: python commands.py cache-data data=demo"),
+        (["tune", "tune.trials=3"], "interrupted; continue with: python commands.py tune tune.trials=3"),
         (["predict", "a b.mp4"], "interrupted"),
         ([], "interrupted"),
     ],

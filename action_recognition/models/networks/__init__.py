@@ -8,7 +8,7 @@ from action_recognition.errors import ConfigError, check_choice, first_line
 from action_recognition.models.networks.base import ActionNetwork
 from action_recognition.models.networks.whole_windows import use_whole_windows
 
-# Module of this package and class. Imported when asked for: torchvision alone takes a second.
+# Module of this package, and class. Imported when needed: importing torchvision alone takes a second.
 NETWORKS: Mapping[str, tuple[str, str]] = {
     "cnn3d": ("cnn3d", "CNN3D"),
     "c3d": ("c3d", "C3D"),

@@ -1,4 +1,4 @@
-"""What every network is: a backbone that makes features, and a head that makes logits of them."""
+"""What every network is: a backbone that computes features, and a head that turns them into logits."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class ActionNetwork(nn.Module):
-    """A network in two parts, so that a frozen backbone's features can be kept and stages trained differently.
+    """A network in two parts: features of a frozen backbone can be cached, and stages trained at different rates.
 
     A subclass sets `head` and writes `features` and `stages`. For published weights it says under which name their
     keys lie here (`pretrained_prefix`), and which of their keys are the classifier's (`classifier_prefix`).

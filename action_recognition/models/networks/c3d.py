@@ -60,7 +60,7 @@ class C3D(ActionNetwork):
         if variant not in VARIANTS:
             raise ValueError(f"variant={variant}: expected one of {', '.join(VARIANTS)}")
         if len(widths) != len(DEPTHS):
-            raise ValueError(f"widths={list(widths)}: expected {len(DEPTHS)}, one a group of convolutions")
+            raise ValueError(f"widths={list(widths)}: expected {len(DEPTHS)}, one per group of convolutions")
         settings = VARIANTS[variant]
         padded = len(DEPTHS) - settings.valid_groups
         pools = [(time, 2, 2) for time in settings.pool_time]

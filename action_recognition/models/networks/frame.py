@@ -37,7 +37,7 @@ class FrameNetwork(ActionNetwork):
         clip_shape: `(C, T, H, W)` of the input. T is what positions and temporal shift are made for, H and W what
             `head=baseline` is made for.
         num_classes: outputs.
-        head: what makes logits of a frame's feature map `[D, h, w]`.
+        head: what turns a frame's feature map `[D, h, w]` into logits.
             `linear` and `light`: average, dropout (0.5 and 0.2), linear.
             `conv`: 3x3 convolutions to 512 and 256 channels with batch norm and ReLU, average, linear.
             `baseline`: flatten, 512 units with ReLU, linear.
@@ -58,7 +58,7 @@ class FrameNetwork(ActionNetwork):
 
     Raises:
         ConfigError: if there is no such head or pooling.
-        ValueError: if they do not go together, or frames are too small.
+        ValueError: if head and pooling do not fit each other, or frames are too small.
     """
 
     backbone_name: ClassVar[str]

@@ -22,8 +22,8 @@ class LRCN(ActionNetwork):
     `original`: CaffeNet's convolutions and first dense layer (fc6) on each frame, an LSTM over the frames, a linear
     layer at each step, and class probabilities averaged over the steps; logits are the average's logarithm.
     `adapted`: blocks of two 3x3 convolutions, pooling and batch norm on each frame, and the LSTM's last step. The
-    batch norm is one over batch, time and space together, not one a frame: with short clips in small batches that is
-    T times the values for each mean.
+    batch norm is one over batch, time and space together, not one per frame: short clips in small batches then give
+    each mean T times as many values.
 
     All convolutions are 3D with one frame of depth, so that clips stay `[B, C, T, H, W]`.
 
@@ -36,7 +36,7 @@ class LRCN(ActionNetwork):
         hidden: units of the LSTM.
         dropout: before the LSTM (original: after fc6) and before the classifier.
 
-    Shape: float `[B, C, T, H, W]`, normalised, to logits `[B, num_classes]`; features `[B, T, D]`, one row a frame.
+    Shape: float `[B, C, T, H, W]`, normalised, to logits `[B, num_classes]`; features `[B, T, D]`, one row per frame.
 
     Raises:
         ValueError: on another variant, or if frames are too small.
@@ -140,7 +140,7 @@ def _blocks(channels: int, widths: Sequence[int]) -> nn.Sequential:
 def _caffenet(channels: int, widths: Sequence[int]) -> nn.Sequential:
     """The five convolutions of CaffeNet (Krizhevsky et al. 2012, pooled before normalised), frame by frame."""
     if len(widths) != 5 or any(width % 2 for width in widths):
-        raise ValueError(f"widths={list(widths)}: expected five even numbers, one a convolution")
+        raise ValueError(f"widths={list(widths)}: expected five even numbers, one per convolution")
     one, two, three, four, five = widths
     pool = (1, 3, 3), (1, 2, 2)
     return nn.Sequential(

@@ -1,4 +1,4 @@
-"""Temporal shift: 2D convolutions that see the frame before and the frame after at no cost.
+"""Temporal shift: 2D convolutions that see the previous and the next frame at no cost.
 
 Lin, Gan and Han 2019, "TSM: Temporal Shift Module for Efficient Video Understanding", arXiv:1811.08383.
 """

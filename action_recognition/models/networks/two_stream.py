@@ -1,4 +1,4 @@
-"""Two networks beside each other: one that knows pictures, one that knows motion."""
+"""Two networks side by side: one sees appearance in single frames, the other motion."""
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -39,7 +39,7 @@ class TwoStream(ActionNetwork):
         num_classes: outputs.
         mean, std: of the input's normalisation, on the 0-255 scale; the appearance stream takes the input as it is.
         motion_mean, motion_std: of the normalisation that the motion stream was trained with.
-        appearance_stride: the appearance stream sees one frame of so many.
+        appearance_stride: the appearance stream sees every n-th frame.
         motion_size: side of the frames that the motion stream sees; the input's is a whole multiple.
         same_padding: pad the appearance stream as TensorFlow does, which some weights were trained with.
         dropout: before the linear layer.
@@ -118,7 +118,7 @@ class TwoStream(ActionNetwork):
 
 
 def pool_grid(maps: Tensor, places: int = GRID) -> Tensor:
-    """`[B, C, T, H, W]` averaged in `places` overlapping or adjoining windows along each axis that has so many.
+    """`[B, C, T, H, W]` averaged in `places` overlapping or adjoining windows along each axis that is long enough.
 
     Equal windows, unlike adaptive pooling's, which ONNX does not have.
     """

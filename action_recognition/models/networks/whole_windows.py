@@ -1,4 +1,4 @@
-"""3D convolutions whose gradients a CPU computes rightly, however few frames their input has.
+"""3D convolutions whose gradients are right on CPUs, however few frames their input has.
 
 oneDNN 3.13 (in torch 2.15) computes a wrong weight gradient where no window of the kernel lies wholly inside the input,
 as a kernel of 3 has it over 2 frames with a padding of 1: taps are uninitialised memory, zeros, or written outside of
