@@ -207,14 +207,13 @@ def clips_of(shared_dir: Path) -> dict[str, bytes]:
     return {f"{path.parent.name}/{path.name}": path.read_bytes() for path in (*golf, *wave)}
 
 
-@pytest.mark.parametrize("kind", ["rar4", "zip", "tar.gz"])
-def test_an_archive_with_everything_in_it(shared_dir, bring, tmp_path, kind):
+def test_an_archive_with_everything_in_it(shared_dir, bring, tmp_path):
     clips = clips_of(shared_dir)
     lists = {path.name: path.read_bytes() for path in (shared_dir / "hmdb51_sample/splits").iterdir()}
     members = {f"some/where/videos/{name}": data for name, data in clips.items()}
     members |= {f"lists/{name}": data for name, data in lists.items()} | {"readme.txt": b"no clip"}
-    archive = tmp_path / f"mine.{kind}"
-    archive.write_bytes(MAKERS[kind]([{"name": name, "data": data} for name, data in members.items()]))
+    archive = tmp_path / "mine"
+    archive.write_bytes(MAKERS["tar.gz"]([{"name": name, "data": data} for name, data in members.items()]))
     said = bring(archive=str(archive))
     assert files_in(tmp_path / "data/hmdb51/videos") == clips
     assert files_in(tmp_path / "data/hmdb51/splits") == lists
@@ -284,12 +283,9 @@ def test_the_command_refuses_hostile_archives(shared_dir, run_cli, tmp_path, whi
     line = refusal(run_cli("download-data", *given))
     assert f"{archive}: refused, " in line
     assert ("a path that leads out" if which == "zip" else "'up' of rar5-evil-symlink-traversal.rar is a link") in line
-    new = set(tmp_path.parent.rglob("*")) - before
-    assert all(path.is_relative_to(tmp_path / ".cache") or path.is_relative_to(tmp_path / "data") for path in new)
-    assert {path.name for path in (tmp_path / "data").rglob("*")} - {"hmdb51", "splits"} == {
-        path.name for path in (shared_dir / "hmdb51_sample/splits").iterdir()
-    }
-    assert not [path for path in new if "evil" in path.name or "pwned" in path.name or path.is_symlink()]
+    new = [path for path in set(tmp_path.parent.rglob("*")) - before if path.is_file() or path.is_symlink()]
+    official = {path.name for path in (shared_dir / "hmdb51_sample/splits").iterdir()}
+    assert {path.name for path in new} - {".unpacked.json"} == official
 
 
 def test_hostile_lists_are_refused(shared_dir, bring, tmp_path):
