@@ -1,4 +1,4 @@
-"""`download-data`: what is there is left alone, what is missing is brought, and the manifest says what it is."""
+"""`download-data`: existing data is left alone, missing data is downloaded, and a manifest of it is written."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def run(call: Call) -> None:
     """Get a data set into data/<name>/ with a manifest (data=demo makes the synthetic one).
 
-    data=hmdb51 and data=ucf101 download the clips and the official splits from the mirrors in conf/data/, go on
-    where an earlier run stopped, and check what came. data.archive=FILE|FOLDER|URL takes the clips from there: a
+    data=hmdb51 and data=ucf101 download the clips and the official splits from the mirrors in conf/data/, continue
+    where an earlier run stopped, and check the result. data.archive=FILE|FOLDER|URL takes the clips from there: a
     RAR, ZIP, 7z or TAR, a folder of class folders, or one with archives in it; data.splits_archive= the splits.
     """
     download_data(call.config, console=call.console)
@@ -28,8 +28,8 @@ def run(call: Call) -> None:
 def download_data(config: "Config", *, console: "Console") -> None:
     """Make `data.videos_dir` and `data.splits_dir` exist and be right, then write `<data.dir>/manifest.csv`.
 
-    Everything is brought and checked beside its place and then renamed, so an interrupted call leaves nothing that
-    looks finished, and the next one goes on. For complete data it makes no network requests.
+    Everything is downloaded and checked beside its place and then renamed, so an interrupted call leaves nothing that
+    looks finished, and the next one continues. For complete data it makes no network requests.
 
     Raises:
         DataError: if there is nothing to take the data from, what came is not the data set, or it is already running.
@@ -37,7 +37,7 @@ def download_data(config: "Config", *, console: "Console") -> None:
     from action_recognition.data.load import load_manifest
     from action_recognition.datasets.manifest import IMAGE_SOURCES
     from action_recognition.download.dataset_download import DOWNLOADS_DIR, DatasetDownload
-    from action_recognition.download.image_sets import bring_images
+    from action_recognition.download.image_sets import get_image_set
     from action_recognition.utils.locks import locked
 
     data = config.data
@@ -45,7 +45,7 @@ def download_data(config: "Config", *, console: "Console") -> None:
         if data.kind == "demo":
             _render_demo(data, console)
         elif data.kind in IMAGE_SOURCES:
-            bring_images(data, console, work=DOWNLOADS_DIR / data.name)
+            get_image_set(data, console, work=DOWNLOADS_DIR / data.name)
         elif coverage := DatasetDownload(data, console).run():
             console.print(f"{data.name} {coverage}", markup=False, highlight=False)
         _write_if_changed(load_manifest(config, console), Path(data.dir))
@@ -56,7 +56,7 @@ def _render_demo(data: "DataConfig", console: "Console") -> None:
     from action_recognition.utils.progress import progress_bar
 
     if Path(data.videos_dir).is_dir():
-        console.print(f"{data.videos_dir} is there already")
+        console.print(f"{data.videos_dir} already exists")
         return
     with progress_bar("rendering", console=console) as progress:
         render_demo_set(Path(data.dir), progress=progress)

@@ -73,7 +73,7 @@ def unpack(
     if not archive.exists():
         raise DataError(f"{archive}: no such file or folder; pass an existing one: download-data data.archive=PATH")
     if destination.is_relative_to(archive):
-        raise DataError(f"{destination}: lies inside {archive}, which is to be unpacked there; choose another folder")
+        raise DataError(f"{destination}: lies inside {archive}, which would be unpacked there; choose another folder")
     partial = destination.with_name(destination.name + ".partial")
     try:
         if not _is_unpacked(destination, _key(archive)):

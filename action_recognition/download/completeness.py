@@ -1,4 +1,4 @@
-"""Whether what came is the data set: official lists against their known counts, clips against the lists."""
+"""Whether a download is the whole data set: official lists against their known counts, clips against the lists."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ Clip = tuple[str, str]
 
 
 class IncompleteError(DataError):
-    """A download with less, or something else, than the whole data set."""
+    """A download that is less than the whole data set, or something else."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ class Lists:
 
 
 def read_lists(source: OfficialSource, splits_dir: Path, data: DataConfig, *, must_be_full: bool = False) -> Lists:
-    """The splits that are there, after a check that they tell of the same clips and, for all classes, the right number.
+    """The splits in `splits_dir`: they must name the same clips and, if all classes are there, the right number.
 
     Raises:
         MissingListError: if split `data.split`, or with `must_be_full` any, is not there.
         IncompleteError: with `must_be_full`, for lists of less than `data.full_set`.
-        DataError: for a list that is broken or in contradiction to another.
+        DataError: for a list that is broken or contradicts another.
     """
     splits: dict[int, Split] = {}
     for number in SPLIT_NUMBERS:
@@ -82,7 +82,7 @@ class Coverage:
             said = f"complete: {self.classes} classes, {self.clips:,} clips"
         else:
             said = f"subset: {self.classes} of {self.all_classes} classes, {self.clips:,} of {self.all_clips:,} clips"
-        return f"{said}; in no list and unused: {_some(self.unlisted)}" if self.unlisted else said
+        return f"{said}; unused, as no official list has them: {_some(self.unlisted)}" if self.unlisted else said
 
 
 def check_clips(

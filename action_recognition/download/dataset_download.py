@@ -20,7 +20,7 @@ DOWNLOADS_DIR = Path(".cache/downloads")
 
 
 class DatasetDownload:
-    """One run of `download-data` over one data set. It may be stopped anywhere; the next one goes on."""
+    """One run of `download-data` over one data set. It may be stopped anywhere; the next run continues."""
 
     def __init__(self, data: DataConfig, console: Console) -> None:
         self.data, self.console = data, console
@@ -33,25 +33,28 @@ class DatasetDownload:
             self.official = OfficialLists(source, Path(data.splits_dir), data)
 
     def run(self) -> Coverage | None:
-        """Bring lists and clips, compare them, and say how much of the data set it is (None where no list says).
+        """Download lists and clips, compare them, and return how much of the data set is there.
+
+        Returns:
+            None for a data set without official lists.
 
         Raises:
-            DataError: nothing could be had, or what came is not the data set.
+            DataError: no mirror and no archive has it, or what they have is not the data set.
         """
         if self.official and not self.official.are_there():
-            self._bring_lists(self.official)
+            self._get_lists(self.official)
         if _holds_something(self.videos_dir):
             also = "; move it away to take data.archive" if self.data.archive else ""
-            self._say(f"{self.videos_dir} is there already{also}")
+            self._say(f"{self.videos_dir} already exists{also}")
         else:
-            self._bring_clips()
+            self._get_clips()
         if not self.data.keep_downloads:
             shutil.rmtree(self.work, ignore_errors=True)
         if self.official is None:
             return None
         return check_clips(find_clips(self.videos_dir), self.official.lists, self.data.full_set)
 
-    def _bring_lists(self, official: "OfficialLists") -> None:
+    def _get_lists(self, official: "OfficialLists") -> None:
         staged = self.work / "staged" / "splits"
 
         def use(files: Path, *, must_be_full: bool) -> None:
@@ -62,9 +65,9 @@ class DatasetDownload:
         if archive is None and self._archive_files and official.source.find_lists(self._archive_files):
             use(self._archive_files, must_be_full=False)
         else:
-            self._bring("splits", archive, mirrors, use)
+            self._get("splits", archive, mirrors, use)
 
-    def _bring_clips(self) -> None:
+    def _get_clips(self) -> None:
         lists = self.official.lists if self.official else Lists({})
         staged = self.work / "staged" / "videos"
 
@@ -78,10 +81,10 @@ class DatasetDownload:
             move_folder(staged, self.videos_dir)
             self._say(f"{self.videos_dir}: {len(clips):,} clips")
 
-        self._bring("videos", self.data.archive, self.data.mirrors.videos, use)
+        self._get("videos", self.data.archive, self.data.mirrors.videos, use)
 
-    def _bring(self, part: str, archive: str | None, mirrors: Sequence[MirrorConfig], use: Callable[..., None]) -> None:
-        """From one's own archive where there is one, which may hold less than everything; else from the mirrors."""
+    def _get(self, part: str, archive: str | None, mirrors: Sequence[MirrorConfig], use: Callable[..., None]) -> None:
+        """From the user's own archive, which may hold a subset, or from the mirrors."""
         key = "data.archive" if part == "videos" else "data.splits_archive"
         where = f"{key}=FILE|FOLDER|URL"
         if archive is not None and not is_url(archive):
@@ -89,7 +92,7 @@ class DatasetDownload:
             try:
                 use(files, must_be_full=False)
             except DataError as error:
-                shutil.rmtree(files, ignore_errors=True)  # a copy; it will have to be made again
+                shutil.rmtree(files, ignore_errors=True)  # only a copy
                 raise DataError(f"{key}={archive}: {error}") from None
             return
         if archive is not None:
@@ -112,7 +115,7 @@ class DatasetDownload:
 
     @cached_property
     def _archive_files(self) -> Path | None:
-        """What is in `data.archive`, where that is on this machine and the clips are still to come from it."""
+        """What is in `data.archive`, if it is on this machine and the clips are not in place yet."""
         archive = self.data.archive
         if archive is None or is_url(archive) or _holds_something(self.videos_dir):
             return None
@@ -126,7 +129,7 @@ class DatasetDownload:
 
 
 class OfficialLists:
-    """The lists of a data set in their place, or on the way there."""
+    """The official lists of a data set: whether they are in place, and how they get there."""
 
     def __init__(self, source: OfficialSource, splits_dir: Path, data: DataConfig) -> None:
         self.source, self.splits_dir, self.data = source, splits_dir, data
@@ -140,7 +143,7 @@ class OfficialLists:
 
     @cached_property
     def lists(self) -> Lists:
-        """To be asked for once they are there."""
+        """The splits; call this once `are_there()`."""
         return read_lists(self.source, self.splits_dir, self.data)
 
     def check_classes(self, classes: set[str]) -> None:

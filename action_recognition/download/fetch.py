@@ -44,10 +44,10 @@ def fetch(
     progress: Advance = silent,
     retry: Retry = PATIENT,
 ) -> Path:
-    """Bring `destination` from a mirror (an http, https or file URL, or a path) and check it.
+    """Download `destination` from a mirror (an http, https or file URL, or a path) and check it.
 
     What an interrupted run left in `<name>.part` is continued, also from another mirror where a checksum can tell
-    whether the halves fit. A `destination` that is there and right is left as it is.
+    whether the halves fit. A `destination` that exists and is right is left as it is.
 
     Raises:
         MirrorError: why the mirror did not deliver it.
@@ -75,7 +75,7 @@ def fetch_with(client: Client, mirror: str, destination: Path, expected: Expecte
         part.note_path.unlink(missing_ok=True)
     except OSError as error:
         reason = f"cannot be written ({error.strerror or error})"
-        raise DataError(f"{destination}: {reason}; what is there is kept") from None
+        raise DataError(f"{destination}: {reason}; existing bytes are kept") from None
     return destination
 
 
@@ -91,7 +91,7 @@ def shown_mirror(mirror: str) -> str:
 
 
 def _fill(client: Client, mirror: str, part: PartFile, expected: Expected) -> None:
-    """Bring `part` to the whole, checked file; raises `MirrorError`, with wrong bytes gone."""
+    """Complete and check `part`; raises `MirrorError` after deleting wrong bytes."""
     resumed = part.size_bytes > 0
     if not part.is_whole(expected):
         _transfer_any(client, mirror, part, expected)

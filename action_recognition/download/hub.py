@@ -1,8 +1,8 @@
 """Files of a data set repository on the Hugging Face hub, or on a server with the same two addresses.
 
-`huggingface_hub.snapshot_download` does not do: it takes a file of the right size for the right file, without a look at
-the checksum that it was told; it returns an unfinished folder where the hub cannot be reached; it waits without a limit
-for a hub that says nothing; and it asks twice for each file, which on a hub that counts requests halves the speed.
+`huggingface_hub.snapshot_download` is no replacement. It compares sizes but not checksums, returns an incomplete folder
+when the hub cannot be reached, waits without a timeout for a hub that does not answer, and sends two requests per file,
+which counts where the hub limits requests.
 """
 
 import threading
@@ -35,17 +35,17 @@ def fetch_from_hub(
     progress: Advance = silent,
     retry: Retry = PATIENT,
 ) -> list[Path]:
-    """Bring the files of data set `repo` whose path matches `pattern` (as in a shell) into the folder `destination`.
+    """Download the files of data set `repo` whose path matches the shell pattern `pattern` into `destination`.
 
     Each file is checked against the size and checksum in the hub's listing (SHA-256 of large files, Git's hash of
-    small ones) and resumed as `fetch` does; files that are there and right are not fetched again. Once all are there,
-    a receipt says so, and a later call with the same arguments makes no network requests.
+    small ones) and resumed as `fetch` does; files that are complete are not fetched again. Once all are complete, a
+    receipt says so, and a later call with the same arguments makes no network requests.
 
     Returns:
         The files' paths, in the listing's order.
 
     Raises:
-        MirrorError: the listing or a file could not be had, or a file name leads out of `destination`.
+        MirrorError: the listing or a file cannot be downloaded, or a file name leads out of `destination`.
         DataError: a file in the way, or no room.
     """
     hub = hub.rstrip("/")

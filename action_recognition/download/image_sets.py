@@ -1,4 +1,4 @@
-"""`download-data` for data sets of images: synthetic ones are rendered, real ones come from a copy of one's own."""
+"""`download-data` for data sets of images: synthetic ones are rendered, real ones come from the user's own copy."""
 
 import os
 import shutil
@@ -28,18 +28,18 @@ WHERE = {
 }
 
 
-def bring_images(data: DataConfig, console: Console, *, work: Path) -> None:
-    """Make `data.videos_dir` (and `data.labels_csv`) exist; what is there is left alone.
+def get_image_set(data: DataConfig, console: Console, *, work: Path) -> None:
+    """Make `data.videos_dir` (and `data.labels_csv`) exist; existing ones are left alone.
 
     Args:
         work: where an archive is unpacked.
 
     Raises:
-        DataError: if there is nothing to take it from, or the archive holds something else.
+        DataError: if there is no archive to take it from, or the archive holds something else.
     """
     images_dir = Path(data.videos_dir)
     if images_dir.is_dir() and any(images_dir.iterdir()):
-        console.print(f"{images_dir} is there already", highlight=False, markup=False)
+        console.print(f"{images_dir} already exists", highlight=False, markup=False)
     elif data.synthetic:
         with progress_bar("rendering", console=console) as progress:
             RENDERERS[data.kind](Path(data.dir), progress=progress)
@@ -48,7 +48,7 @@ def bring_images(data: DataConfig, console: Console, *, work: Path) -> None:
         like = f"; {data.kind}_demo is a set that needs no download"
         raise DataError(f"data.videos_dir={images_dir}: no such directory; {WHERE[data.kind]}{like}")
     elif is_url(data.archive):
-        raise DataError(f"data.archive={data.archive}: expected a file or folder of this machine; {WHERE[data.kind]}")
+        raise DataError(f"data.archive={data.archive}: expected a file or folder on this machine; {WHERE[data.kind]}")
     else:
         _take(data, from_archive(Path(data.archive).expanduser(), work, console), images_dir)
         shutil.rmtree(work, ignore_errors=True)

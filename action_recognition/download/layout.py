@@ -1,4 +1,4 @@
-"""From loose files to `<class>/<clip>`, beside the data and then in one step into its place."""
+"""Arranging loose files as `<class>/<clip>`."""
 
 import filecmp
 import os
@@ -13,7 +13,7 @@ from action_recognition.video.decoder import VIDEO_SUFFIXES
 
 
 class Places:
-    """Where a clip belongs: its class is the folder it lies in, and else the one in which the lists have its name.
+    """Which class a clip belongs to: the folder it lies in or, if the lists do not know that, the one they name it in.
 
     Packagings of a data set differ in folders and in upper and lower case; the lists' own writing is taken.
     """

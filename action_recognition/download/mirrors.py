@@ -1,4 +1,4 @@
-"""From a mirror, or an archive of one's own, to loose files in a work folder that outlives an interruption."""
+"""From a mirror, or the user's own archive, to loose files in a work folder that survives an interruption."""
 
 import os
 import re
@@ -29,7 +29,7 @@ class DownloadError(DataError):
 
     def __init__(self, what: str, failures: Sequence[tuple[str, str]], *, hint: str) -> None:
         tried = "; ".join(f"{mirror}: {reason}" for mirror, reason in failures)
-        super().__init__(f"{what}: no mirror delivered it ({tried}); run it again to go on, {hint}")
+        super().__init__(f"{what}: no mirror delivered it ({tried}); run it again to continue, {hint}")
         self.failures = list(failures)
 
 
@@ -42,7 +42,7 @@ def from_archive(archive: Path, work: Path, console: Console) -> Path:
 
     Raises:
         ArchiveError: what `unpack` refuses.
-        DataError: if it is not there.
+        DataError: if it does not exist.
     """
     with progress_bar("", console=console, in_bytes=True) as progress:
         return unpack(archive, work / f"local-{zlib.crc32(os.fsencode(archive.absolute())):08x}", progress=progress)
@@ -59,13 +59,13 @@ def from_mirrors(
     console: Console,
     retry: Retry = PATIENT,
 ) -> None:
-    """Call `use` with a folder of what the first mirror has that delivers it right and whose files `use` accepts.
+    """Try the mirrors in turn: call `use` with a folder of a mirror's files, until it accepts them.
 
-    A mirror that an earlier run began with comes first. What cannot be unpacked is deleted; what `use` finds
-    incomplete is kept, so that accepting it later takes no second download.
+    The mirror that an earlier run started with comes first. An archive that cannot be unpacked is deleted; one that
+    `use` finds incomplete is kept, so that accepting it later needs no second download.
 
     Raises:
-        DownloadError: no mirror was right; it says what each was about.
+        DownloadError: no mirror was right; it says what was wrong with each.
     """
     failures: list[tuple[str, str]] = []
     for mirror in sorted(mirrors, key=lambda mirror: not _folder(mirror, work).exists()):
@@ -83,7 +83,7 @@ def from_mirrors(
         failures.append((shown_mirror(mirror.url), reason))
         with suppress(OSError):
             folder.rmdir()  # nothing came
-        console.print(f"passed over {': '.join(failures[-1])}", markup=False, highlight=False)
+        console.print(f"skipped {': '.join(failures[-1])}", markup=False, highlight=False)
     raise DownloadError(what, failures, hint=hint)
 
 

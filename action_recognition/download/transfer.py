@@ -33,7 +33,7 @@ class InterruptedTransferError(Exception):
 
 @dataclass(frozen=True)
 class Retry:
-    """Tries in a row without a new byte before a mirror is given up; the wait doubles from one to the next."""
+    """How many tries in a row may bring no new byte before a mirror is given up; the wait doubles each time."""
 
     tries: int = 4
     first_wait_seconds: float = 1.0
@@ -87,7 +87,7 @@ class PartFile:
         return self.path.exists() and size_bytes == self.size_bytes
 
     def range_headers(self, url: str, expected: Expected) -> dict[str, str]:
-        """The headers that ask `url` for the rest; none where going on could mix two different files."""
+        """The headers that ask `url` for the rest; none where continuing could mix two different files."""
         note, size_bytes = self.note, self.size_bytes
         if not size_bytes or not note:
             return {}
@@ -108,7 +108,7 @@ class Client:
 
 
 def transfer(client: Client, url: str, part: PartFile, expected: Expected) -> None:
-    """Bring `part` to the whole file from `url`; raises `MirrorError` with the reason where that cannot be done."""
+    """Complete `part` from `url`; raises `MirrorError` with the reason if that fails."""
     _persist(client.retry, lambda: _attempt(client, url, part, expected), got_bytes=lambda: part.size_bytes)
 
 
@@ -187,7 +187,7 @@ def _body_range(url: str, response: requests.Response, part: PartFile, *, asked:
             return part.size_bytes, total_bytes
     if status in (206, 416) and asked:
         part.discard()
-        raise InterruptedTransferError("it does not go on where the last download stopped")
+        raise InterruptedTransferError("it does not continue where the last download stopped")
     raise _bad_status(response)
 
 

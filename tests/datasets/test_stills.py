@@ -180,7 +180,7 @@ def test_the_synthetic_set_is_the_same_each_time(tmp_path):
 
 def test_the_synthetic_set_trains_is_judged_and_predicts(run_cli, tmp_path):
     assert run_cli("download-data", "data=stills_demo").code == 0
-    assert "is there already" in run_cli("download-data", "data=stills_demo").out
+    assert "already exists" in run_cli("download-data", "data=stills_demo").out
     outcome = run_cli("train", "data=stills_demo", *RUN)
     assert outcome.code == 0, outcome.err
     assert "6 classes" in outcome.out

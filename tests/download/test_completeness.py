@@ -31,7 +31,7 @@ def test_the_full_set_is_known_to_the_clip(official_lists, composed):
     assert str(check_clips(without, lists, data.full_set)) == "subset: 51 of 51 classes, 6,765 of 6,766 clips"
     with pytest.raises(IncompleteError, match=r"6,765 of 6,766 clips, without brush_hair/"):
         check_clips(without, lists, data.full_set, must_be_full=True)
-    with pytest.raises(IncompleteError, match=r"in no list and unused: wave/one_more\.avi"):
+    with pytest.raises(IncompleteError, match=r"unused, as no official list has them: wave/one_more\.avi"):
         check_clips(lists.clips | {("wave", "one_more.avi")}, lists, data.full_set, must_be_full=True)
 
 

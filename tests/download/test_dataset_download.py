@@ -108,7 +108,7 @@ def test_mirrors_that_are_gone_wrong_or_break_off(server, shared_dir, rars, run_
     assert first.code == 0, first.err
     assert_mini_set(tmp_path, shared_dir)
     assert "hmdb51 subset: 3 of 51 classes, 9 of 6,766 clips" in first.out
-    assert f"passed over {server.url}/gone/videos.rar: 404 Not Found" in first.out
+    assert f"skipped {server.url}/gone/videos.rar: 404 Not Found" in first.out
     assert "/wrong/splits.rar: sha256 " in first.out
     resumed = [seen for seen in server.seen if seen.path.startswith("/right/") and seen.range]
     assert {seen.path for seen in resumed} == {"/right/videos.rar", "/right/splits.rar"}
@@ -118,7 +118,7 @@ def test_mirrors_that_are_gone_wrong_or_break_off(server, shared_dir, rars, run_
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("*")}
     second = run_cli("download-data", *overrides)
     assert second.code == 0
-    assert "is there already" in second.out
+    assert "already exists" in second.out
     assert server.seen == []
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("*")} == before
 
@@ -333,7 +333,7 @@ def test_clips_that_are_there_twice_or_in_no_list(tiny_set, bring, tmp_path):
     assert "run/other.avi: two different clips of that name" in refused(bring, **given)
     shutil.copy(mine / "run/other.avi", mine / "again/run/other.avi")
     said = bring(**given)
-    assert "subset: 2 of 51 classes, 23 of 6,766 clips; in no list and unused: run/other.avi" in said
+    assert "subset: 2 of 51 classes, 23 of 6,766 clips; unused, as no official list has them: run/other.avi" in said
 
 
 def test_lists_that_contradict_one_another(tiny_set, bring, tmp_path):
@@ -389,6 +389,6 @@ def test_the_demo_set_is_rendered_once(tmp_path, run_cli, monkeypatch):
     monkeypatch.setattr(videos, "render_demo_set", partial(videos.render_demo_set, clips_per_class=3))
     assert "rendered the demo set" in run_cli("download-data").out
     before = files_in(tmp_path / "data/demo")
-    assert "data/demo/videos is there already" in run_cli("download-data", "data=demo").out
+    assert "data/demo/videos already exists" in run_cli("download-data", "data=demo").out
     assert files_in(tmp_path / "data/demo") == before
     assert len(before) == 8 * 3 + 8 * 3 + 1
