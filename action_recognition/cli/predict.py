@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from action_recognition.config import Config
+    from action_recognition.inference.prediction import Prediction
 
 # Inputs that the line of the next command names; a pattern of the shell may have given thousands.
 MOST_REPEATED = 3
@@ -46,7 +47,7 @@ def _label(name: str, call: Call) -> None:
     print_next(call.console, *(f"python commands.py {line}" for line in again[:1]))
 
 
-def run_prediction(config: "Config", sources: Sequence[str], *, console: "Console") -> None:
+def run_prediction(config: "Config", sources: Sequence[str], *, console: "Console") -> "list[Prediction]":
     """Label `sources` with the backend of `predict.backend`.
 
     Raises:
@@ -64,7 +65,7 @@ def run_prediction(config: "Config", sources: Sequence[str], *, console: "Consol
     backend = load_backend(model_path(config), kind=settings.backend, device=settings.device)
     paths = as_clips(paths, frames=backend.contract.frames)
     predictor = Predictor(backend, batch_size=settings.batch_size, overlap=settings.overlap)
-    _, errors = predict_sources(
+    predictions, errors = predict_sources(
         predictor,
         paths,
         top_k=settings.top_k,
@@ -81,6 +82,7 @@ def run_prediction(config: "Config", sources: Sequence[str], *, console: "Consol
         raise ReportedError(errors[0])
     if errors:
         raise VideoError(f"{len(errors)} of {len(paths)} videos could not be read or written")
+    return predictions
 
 
 def model_path(config: "Config") -> Path:

@@ -1,5 +1,6 @@
-"""Small pictures of clips for the report."""
+"""Small pictures of clips, alone and as a sheet with their labels."""
 
+import io
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,9 +10,12 @@ import numpy as np
 
 from action_recognition.datasets.records import ClipRecord
 from action_recognition.errors import VideoError
+from action_recognition.reports.figures import plt, save_figure
+from action_recognition.utils.text import printable
 from action_recognition.video.clip_files import read_clip_frames
 
 QUALITY = 72
+RIGHT, WRONG = "#1a7f37", "#b3261e"
 
 
 def strips(records: Sequence[ClipRecord], videos_dir: Path, *, frames: int, height: int) -> list[bytes | None]:
@@ -47,3 +51,24 @@ def typical_clips(records: Sequence[ClipRecord], *, count: int) -> list[ClipReco
     if len(firsts) < count:
         return (firsts + others)[:count]
     return [firsts[n * len(firsts) // count] for n in range(count)]
+
+
+def write_labelled_sheet(
+    path: Path, strips: Sequence[bytes | None], captions: Sequence[str], right: Sequence[bool]
+) -> None:
+    """Strips below each other with what they show and what a model says, in green where that is right, else in red.
+
+    Args:
+        strips: JPEG files of about one size; None where a clip could not be decoded.
+        captions: one per strip; colours alone would not tell everybody which is right.
+    """
+    figure, axes = plt.subplots(len(strips), 1, figsize=(6.4, 1.75 * len(strips)), squeeze=False)
+    for axis, strip, caption, is_right in zip(axes[:, 0], strips, captions, right, strict=True):
+        color = RIGHT if is_right else WRONG
+        if strip is not None:
+            axis.imshow(plt.imread(io.BytesIO(strip), format="jpg"))
+        axis.set_title(printable(caption), loc="left", color=color, fontsize=10, parse_math=False)
+        axis.set(xticks=[], yticks=[])
+        axis.spines[:].set(color=color, linewidth=2)
+    figure.tight_layout()
+    save_figure(figure, path)

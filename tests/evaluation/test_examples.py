@@ -1,0 +1,34 @@
+"""Which judged clips are shown."""
+
+import pytest
+
+from action_recognition.evaluation.examples import Judged, choose_examples
+
+
+def rows(*words: str) -> list[Judged]:
+    """`a>b`: a clip of class a that the model takes for b."""
+    pairs = [word.split(">") for word in words]
+    return [Judged(path=f"{n}.avi", label=a, predicted=b, probability=0.5) for n, (a, b) in enumerate(pairs)]
+
+
+def chosen(*words: str) -> list[str]:
+    return [f"{row.label}>{row.predicted}" for row in choose_examples(rows(*words))]
+
+
+def test_right_ones_come_first_and_classes_are_spread():
+    found = chosen("a>a", "a>a", "b>b", "b>a", "c>c", "c>a", "d>d", "a>b", "e>e")
+    assert [word[0] == word[2] for word in found] == [True] * 4 + [False] * 2
+    assert {word[0] for word in found} == set("abcde")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["a>a"] * 9, ["a>a"] * 6),
+        (["a>b"] * 9, ["a>b"] * 6),
+        (["a>a", "a>b"], ["a>a", "a>b"]),
+        ([], []),
+    ],
+)
+def test_whatever_there_is_fills_the_places(words: list[str], expected: list[str]):
+    assert chosen(*words) == expected
