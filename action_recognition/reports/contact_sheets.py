@@ -62,7 +62,7 @@ def write_labelled_sheet(
         strips: JPEG files of about one size; None where a clip could not be decoded.
         captions: one per strip; colours alone would not tell everybody which is right.
     """
-    figure, axes = plt.subplots(len(strips), 1, figsize=(6.4, 1.75 * len(strips)), squeeze=False)
+    figure, axes = plt.subplots(len(strips), 1, figsize=(8.0, 1.35 * len(strips)), squeeze=False)
     for axis, strip, caption, is_right in zip(axes[:, 0], strips, captions, right, strict=True):
         color = RIGHT if is_right else WRONG
         if strip is not None:
