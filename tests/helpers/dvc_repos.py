@@ -20,9 +20,9 @@ def contents(repo: Path) -> dict[str, str]:
     return {p.relative_to(repo).as_posix(): p.read_text() for p in (repo / "data").rglob("*") if p.is_file()}
 
 
-def git(repo: Path, *words: str) -> None:
+def git(repo: Path, *words: str) -> str:
     who = ("-c", "user.name=test", "-c", "user.email=test@localhost")
-    subprocess.run(["git", *who, *words], cwd=repo, check=True, capture_output=True)
+    return subprocess.run(["git", *who, *words], cwd=repo, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def dvc_add(repo: Path, name: str = "data") -> None:

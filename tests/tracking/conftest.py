@@ -1,5 +1,4 @@
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,7 +24,7 @@ def own_dvc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def pinned_repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository whose data is pinned by DVC, in its cache, and in no remote."""
     repo = tmp_path_factory.mktemp("pinned")
-    subprocess.run(["git", "init", "-q", "."], cwd=repo, check=True)
+    git(repo, "init", "-q", ".")
     with Repo.init(str(repo)):
         write(repo, FILES | {".gitignore": "/data\n"})
     dvc_add(repo)

@@ -2,13 +2,13 @@
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
 from dvc.repo import Repo
+from helpers.dvc_repos import git
 from helpers.support import ROOT, moving_square, write_video
 from test_rooms import import_graph, room_of
 
@@ -34,7 +34,7 @@ def project(tiny_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     for name in ("commands.py", "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore"):
         shutil.copy(ROOT / name, copy / name)
     shutil.copytree(tiny_set, copy / "data/demo")
-    subprocess.run(["git", "init", "-q", "."], cwd=copy, check=True)
+    git(copy, "init", "-q", ".")
     monkeypatch.chdir(copy)
     with Repo.init(str(copy)) as dvc:
         dvc.add("data")

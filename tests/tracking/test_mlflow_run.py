@@ -3,15 +3,16 @@
 import re
 import shutil
 import sqlite3
-import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import pytest
 import torch
+from helpers.dvc_repos import git, write
 from lightning.pytorch.demos.boring_classes import BoringModel
 from lightning.pytorch.loggers import MLFlowLogger
 from mlflow import MlflowClient
@@ -24,9 +25,9 @@ from mlflow.server.constants import (
 )
 from werkzeug.serving import make_server
 
-from action_recognition.config import Config, flatten, load_config, to_yaml
+from action_recognition.config import flatten, load_config, to_yaml
 from action_recognition.errors import ConfigError
-from action_recognition.tracking.mlflow_run import code_tags, open_run
+from action_recognition.tracking.mlflow_run import Tracker, code_tags, open_run
 from action_recognition.tracking.mlflow_store import experiment_hint
 from action_recognition.tracking.run_notes import merge_note
 
@@ -42,17 +43,24 @@ def project(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) 
     return tmp_path
 
 
-def stored(project: Path, run_id: str) -> Run:
-    return MlflowClient(f"sqlite:///{project}/plots/mlflow.db").get_run(run_id)
+def quiet_run(*overrides: str, resume: str | None = None, **tags: str) -> AbstractContextManager[Tracker]:
+    """A run without system metrics."""
+    return open_run(load_config([QUIET, *overrides]), tags=tags, resume_run_id=resume)
+
+
+def stored(tracker: Tracker) -> Run:
+    """The run as the store has it, read by another client."""
+    return MlflowClient(tracker.tracking_uri).get_run(tracker.run_id)
 
 
 def test_a_run_holds_config_tags_metrics_and_files(project: Path) -> None:
-    config = load_config([QUIET, "model.args.widths=[4,4,4]"])
+    widths = "model.args.widths=[4,4,4]"
+    config = load_config([QUIET, widths])
     (project / "curve.png").write_bytes(b"png")
-    with open_run(config, tags={"command": "train-ml-flow", "data_hash": "abc"}) as tracker:
+    with quiet_run(widths, command="train-ml-flow", data_hash="abc") as tracker:
         tracker.log_metrics({"top1": 0.5, "class/shoot (ball)": 1}, step=3)
         tracker.log_artifact(project / "curve.png", "plots")
-    run = stored(project, tracker.run_id)
+    run = stored(tracker)
     assert run.info.status == "FINISHED"
     assert re.fullmatch(r"demo-cnn3d-\d{8}-\d{6}", run.info.run_name)
     assert run.data.params == {key: str(value) for key, value in flatten(config).items()}
@@ -73,21 +81,21 @@ def test_a_run_holds_config_tags_metrics_and_files(project: Path) -> None:
 
 
 def test_a_description_is_set_part_by_part_and_a_persons_words_stay(project: Path) -> None:
-    with open_run(load_config([QUIET]), tags={}) as tracker:
+    with quiet_run() as tracker:
         tracker.describe({"Test": "50 %", "Training": "a"})
-        note = stored(project, tracker.run_id).data.tags["mlflow.note.content"]
+        note = stored(tracker).data.tags["mlflow.note.content"]
         assert note == "**Training:** a\n\n**Test:** 50 %"
         tracker.client.set_tag(tracker.run_id, "mlflow.note.content", f"{note}\n\nmy remark: **Test:** x")
         tracker.describe({"Test": "60 %"})
-    note = stored(project, tracker.run_id).data.tags["mlflow.note.content"]
+    note = stored(tracker).data.tags["mlflow.note.content"]
     assert note == "**Training:** a\n\n**Test:** 60 %\n\nmy remark: **Test:** x"
     assert merge_note(note, {}) == note
 
 
 def test_long_values_and_many_parameters_fit(project: Path) -> None:
-    with open_run(load_config([QUIET]), tags={"long": "x" * 9000}) as tracker:
+    with quiet_run(long="x" * 9000) as tracker:
         tracker.log_params({"classes": "x" * 9000} | {f"extra.{number}": number for number in range(250)})
-    run = stored(project, tracker.run_id)
+    run = stored(tracker)
     assert len(run.data.params["classes"]) == 6000
     assert run.data.params["extra.249"] == "249"
     assert len(run.data.tags["long"]) == 8000
@@ -103,9 +111,9 @@ def test_long_values_and_many_parameters_fit(project: Path) -> None:
     ],
 )
 def test_a_run_ends_as_its_block_does(project: Path, error: BaseException, status: str) -> None:
-    with pytest.raises(type(error)), open_run(load_config([QUIET]), tags={}) as tracker:
+    with pytest.raises(type(error)), quiet_run() as tracker:
         raise error
-    assert stored(project, tracker.run_id).info.status == status
+    assert stored(tracker).info.status == status
 
 
 class LoggedModel(BoringModel):
@@ -122,36 +130,35 @@ class Interrupt(L.Callback):
 
 def fit(logger: MLFlowLogger, *callbacks: L.Callback) -> None:
     quiet = {"enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
-    limits = {"max_epochs": 3, "limit_train_batches": 2, "limit_val_batches": 0}
+    limits = {"max_epochs": 3, "limit_train_batches": 2, "limit_val_batches": 0, "log_every_n_steps": 1}
     L.Trainer(logger=logger, accelerator="cpu", callbacks=list(callbacks), **limits, **quiet).fit(LoggedModel())
 
 
 def test_lightning_logs_into_the_same_run_and_does_not_end_it(project: Path) -> None:
-    with open_run(load_config([QUIET]), tags={}) as tracker:
+    with quiet_run() as tracker:
         fit(tracker.lightning_logger())
-        assert stored(project, tracker.run_id).info.status == "RUNNING"
+        assert stored(tracker).info.status == "RUNNING"
     assert len(tracker.client.get_metric_history(tracker.run_id, "train_loss")) == 3
-    again = open_run(load_config([QUIET]), tags={}, resume_run_id=tracker.run_id)
-    with pytest.raises(SystemExit), again as tracker:
+    with pytest.raises(SystemExit), quiet_run(resume=tracker.run_id) as tracker:
         fit(tracker.lightning_logger(), Interrupt())
-    assert stored(project, tracker.run_id).info.status == "KILLED"
+    assert stored(tracker).info.status == "KILLED"
     assert len(tracker.client.search_runs([tracker.experiment_id])) == 1
 
 
 def test_resuming_goes_on_in_the_same_run(project: Path) -> None:
-    with pytest.raises(ValueError, match="stop"), open_run(load_config([QUIET]), tags={"command": "a"}) as first:
+    with pytest.raises(ValueError, match="stop"), quiet_run(command="a") as first:
         raise ValueError("stop")
-    longer = load_config([QUIET, "trainer.max_epochs=99"])
-    with open_run(longer, tags={"command": "b"}, resume_run_id=first.run_id) as second:
-        assert stored(project, first.run_id).info.status == "RUNNING"
+    longer = "trainer.max_epochs=99"
+    with quiet_run(longer, resume=first.run_id, command="b") as second:
+        assert stored(first).info.status == "RUNNING"
     assert (second.resumed, second.run_id) == (True, first.run_id)
-    run = stored(project, first.run_id)
+    run = stored(first)
     assert run.info.status == "FINISHED"
     assert run.data.params["trainer.max_epochs"] == "20"
     assert run.data.tags["command"] == "b"
     (resumed,) = (project / second.artifact_dir).glob("config-resumed-*.yaml")  # type: ignore[operator]
-    assert resumed.read_text() == to_yaml(longer)
-    with open_run(longer, tags={}, resume_run_id="0" * 32) as third:
+    assert resumed.read_text() == to_yaml(load_config([QUIET, longer]))
+    with quiet_run(resume="0" * 32) as third:
         assert not third.resumed
 
 
@@ -171,24 +178,19 @@ def test_the_first_run_of_a_project_is_quiet(
 
 def test_code_tags(tmp_path: Path) -> None:
     assert code_tags(tmp_path) == {}
-    git = ["git", "-c", "user.name=n", "-c", "user.email=e@x"]
-    (tmp_path / "a.py").write_text("1")
-    for words in (["init", "-q", "-b", "trunk"], ["add", "a.py"], ["commit", "-qm", "one"]):
-        subprocess.run([*git, *words], cwd=tmp_path, check=True)
-    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=tmp_path, check=True, capture_output=True, text=True)
-    expected = {"commit": head.stdout.strip(), "branch": "trunk", "dirty": "false"}
+    write(tmp_path, {"a.py": "1", ".gitignore": ".venv\n", ".venv/package/b.py": "installed"})
+    for words in (["init", "-q", "-b", "trunk"], ["add", "."], ["commit", "-qm", "one"]):
+        git(tmp_path, *words)
+    expected = {"commit": git(tmp_path, "rev-parse", "HEAD"), "branch": "trunk", "dirty": "false"}
     assert code_tags(tmp_path) == {f"mlflow.source.git.{key}": value for key, value in expected.items()}
-    (tmp_path / "a.py").write_text("2")
+    write(tmp_path, {"a.py": "2"})
     assert code_tags(tmp_path)["mlflow.source.git.dirty"] == "true"
-    installed = tmp_path / ".venv/package"
-    installed.mkdir(parents=True)
-    (tmp_path / ".gitignore").write_text(".venv\n")
-    assert code_tags(installed) == {}
+    assert code_tags(tmp_path / ".venv/package") == {}
 
 
-def refusal(config: Config) -> str:
+def refusal(*overrides: str) -> str:
     """The one line with which the store is refused."""
-    with pytest.raises(ConfigError) as error, open_run(config, tags={}):
+    with pytest.raises(ConfigError) as error, quiet_run(*overrides):
         pass
     assert "\n" not in str(error.value)
     return str(error.value)
@@ -208,7 +210,7 @@ def refusal(config: Config) -> str:
 def test_a_store_that_cannot_be_used(project: Path, uri: str, message: str) -> None:
     (project / "notes.txt").write_text("no database at all")
     (project / "folder").mkdir()
-    line = refusal(tracked_at(uri))
+    line = refusal(f"tracking.tracking_uri={uri}")
     assert line.startswith(f"tracking.tracking_uri={uri}: ")
     assert message in line
 
@@ -216,14 +218,14 @@ def test_a_store_that_cannot_be_used(project: Path, uri: str, message: str) -> N
 def test_an_older_schema_names_the_upgrade(project: Path) -> None:
     with sqlite3.connect(project / "plots/mlflow.db") as database:
         database.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
-    assert "mlflow db upgrade sqlite:////" in refusal(load_config([QUIET]))
+    assert "mlflow db upgrade sqlite:////" in refusal()
 
 
 def test_an_experiment_that_was_deleted(project: Path) -> None:
-    with open_run(load_config([QUIET]), tags={}) as tracker:
+    with quiet_run() as tracker:
         pass
     tracker.client.delete_experiment(tracker.experiment_id)
-    assert "mlflow experiments restore" in refusal(load_config([QUIET]))
+    assert "mlflow experiments restore" in refusal()
 
 
 def test_a_moved_project_does_not_write_where_it_was(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,13 +233,13 @@ def test_a_moved_project_does_not_write_where_it_was(project: Path, monkeypatch:
     before.mkdir()
     shutil.move(project / "plots", before / "plots")
     monkeypatch.chdir(before)
-    with open_run(load_config([QUIET]), tags={}):
+    with quiet_run():
         pass
     before.rename(after)
     monkeypatch.chdir(after)
-    assert "tracking.experiment=demo-2" in refusal(load_config([QUIET]))
+    assert "tracking.experiment=demo-2" in refusal()
     assert not before.exists()
-    with open_run(load_config([QUIET, "tracking.experiment=demo-2"]), tags={}):
+    with quiet_run("tracking.experiment=demo-2"):
         pass
 
 
@@ -262,17 +264,13 @@ def server(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
             thread.join()
 
 
-def tracked_at(uri: str) -> Config:
-    return load_config([QUIET, f"tracking.tracking_uri={uri}"])
-
-
 def test_a_server_keeps_the_artifacts(server: str, project: Path) -> None:
-    with open_run(tracked_at(server), tags={"command": "train"}) as tracker:
+    with quiet_run(f"tracking.tracking_uri={server}") as tracker:
         tracker.lightning_logger().log_metrics({"train_loss": 1.0}, step=0)
     page = f"experiments/{tracker.experiment_id}/runs/{tracker.run_id}?workflowType=machine_learning"
     assert tracker.url_hint == f"{server}/#/{page}"
     assert tracker.artifact_dir is None
-    run = MlflowClient(server).get_run(tracker.run_id)
+    run = stored(tracker)
     assert (run.info.status, run.data.metrics) == ("FINISHED", {"train_loss": 1.0})
     assert [file.path for file in MlflowClient(server).list_artifacts(tracker.run_id)] == ["config.yaml"]
     assert not (project / "plots/mlruns").exists()
