@@ -140,7 +140,10 @@ def _output(archive: Path, kind: str, command: str, *switches: str) -> Iterator[
     """The standard output of 7-Zip; `ArchiveError` where it ends with an error, killed where nobody reads on."""
     call = [_seven_zip(), command, *switches, *SWITCHES, f"-t{kind}", "--", str(archive.absolute())]
     with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(call, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors)
+        # In a session of its own: Ctrl-C must end this program, and not look like an archive that breaks off.
+        process = subprocess.Popen(
+            call, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, start_new_session=True
+        )
         assert process.stdout is not None
         try:
             yield process.stdout

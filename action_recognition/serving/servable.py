@@ -1,7 +1,6 @@
 """Packing a trained model with the code that runs it, and putting it where MLflow finds it."""
 
 import logging
-import shutil
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -19,6 +18,7 @@ import action_recognition
 from action_recognition.errors import ConfigError
 from action_recognition.inference.backends import load_backend
 from action_recognition.tracking.mlflow_run import Tracker
+from action_recognition.utils.folders import replacing_folder
 
 ARTIFACT_FOLDER = "model"
 ALIAS = "champion"  # "latest" is reserved by MLflow for the newest version
@@ -59,24 +59,17 @@ def save_servable(
     """
     kind, model_path = ("onnx", onnx_path) if onnx_path is not None else ("torch", checkpoint)
     contract = load_backend(model_path, kind=kind, device="cpu").contract
-    partial = directory.with_name(f".{directory.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        with _quietly():
-            mlflow.pyfunc.save_model(
-                path=str(partial),
-                python_model=str(CODE),
-                artifacts={"model": str(model_path.resolve())},
-                code_paths=[str(Path(action_recognition.__file__).parent)],
-                signature=make_signature(),
-                pip_requirements=_requirements(kind),
-                model_config={"backend": kind, "device": device, "batch_size": batch_size, "overlap": overlap},
-                metadata={"clip_contract": contract.to_dict()},
-            )
-        shutil.rmtree(directory, ignore_errors=True)
-        partial.rename(directory)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with replacing_folder(directory, may_replace=lambda path: True) as partial, _quietly():  # noqa: ARG005
+        mlflow.pyfunc.save_model(
+            path=str(partial),
+            python_model=str(CODE),
+            artifacts={"model": str(model_path.resolve())},
+            code_paths=[str(Path(action_recognition.__file__).parent)],
+            signature=make_signature(),
+            pip_requirements=_requirements(kind),
+            model_config={"backend": kind, "device": device, "batch_size": batch_size, "overlap": overlap},
+            metadata={"clip_contract": contract.to_dict()},
+        )
     return directory
 
 

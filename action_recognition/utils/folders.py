@@ -46,7 +46,7 @@ def replacing_folder(directory: Path, *, may_replace: Callable[[Path], bool]) ->
     if others:
         raise DataError(f"{directory}: holds {others[0].name}, which would be lost; name another folder")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
+    partial.mkdir(parents=True)
     try:
         yield partial
         shutil.rmtree(replaced, ignore_errors=True)

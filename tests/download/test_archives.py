@@ -127,19 +127,12 @@ def test_a_stopped_run_leaves_nothing_and_a_killed_one_is_put_in_order(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["outer", "videos"]
 
 
-def snapshot(folder: Path) -> dict[Path, tuple[int, int, int]]:
-    stats = {path: path.stat() for path in folder.rglob("*")}
-    return {path: (now.st_ino, now.st_size, now.st_mtime_ns) for path, now in stats.items()}
-
-
 def test_what_is_unpacked_already_is_left_alone(write: Callable[..., Path], tmp_path: Path) -> None:
     archive = write("rar5", [GOOD, {"name": "other.avi", "data": b"other"}])
     unpack(archive, tmp_path / "videos")
-    moved = archive.rename(tmp_path / "moved.rar")
     (tmp_path / "videos/other.avi").unlink()
-    before = snapshot(tmp_path)
-    unpack(moved, tmp_path / "videos")
-    assert snapshot(tmp_path) == before
+    unpack(archive.rename(tmp_path / "moved.rar"), tmp_path / "videos")
+    assert files_in(tmp_path / "videos") == {"good.avi": b"good"}
     unpack(write("zip", [{"name": "b.avi", "data": b"b"}]), tmp_path / "videos")
     assert files_in(tmp_path / "videos") == {"b.avi": b"b"}
 
@@ -155,12 +148,6 @@ def test_what_the_user_put_there_is_kept(write: Callable[..., Path], tmp_path: P
 
 
 # --- what must be refused ---
-
-
-def test_evil_symlink_rar(shared_dir: Path, tmp_path: Path) -> None:
-    with pytest.raises(HostileArchiveError, match=r"'up' .* is a link"):
-        unpack(shared_dir / "hmdb51_sample/rar/rar5-evil-symlink-traversal.rar", tmp_path / "out/videos")
-    assert files_in(tmp_path) == {}
 
 
 @every_kind
@@ -356,8 +343,3 @@ def test_no_archive(tmp_path: Path, data: bytes, reason: str) -> None:
     archive.parent.mkdir()
     archive.write_bytes(data)
     assert_refused(archive, reason, kind=ArchiveError)
-
-
-def test_no_file(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no such file or folder.*data.archive=PATH"):
-        unpack(tmp_path / "no.rar", tmp_path / "videos")
