@@ -10,8 +10,9 @@ from action_recognition.evaluation.evaluate import Evaluation, score_summary
 from action_recognition.evaluation.metrics import Metrics
 from action_recognition.tracking.mlflow_run import Tracker
 from action_recognition.tracking.mlflow_store import page_of, run_to_resume
+from action_recognition.tracking.run_description import command_line
 from action_recognition.tracking.run_folders import data_title, run_dir_of, run_title
-from action_recognition.tracking.run_notes import COMMAND, EVALUATION, TEST, add_to_note, command_line, merge_note
+from action_recognition.tracking.run_notes import COMMAND, EVALUATION, TEST, add_to_note, merge_note
 
 
 def record_evaluation(

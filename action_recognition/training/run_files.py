@@ -33,7 +33,7 @@ def open_run_dir(config: Config, training: Training, tracker: "Tracker | None") 
         replace_file(run_dir / "config.yaml", to_yaml(config).encode())
         training.manifest.write(run_dir / "manifest.csv")
     if tracker:
-        from action_recognition.tracking.run_notes import describe_training  # MLflow: only where it is asked for
+        from action_recognition.tracking.run_description import describe_training  # MLflow: only where it is asked for
 
         remember_tracking(run_dir, tracker.run_id)
         describe_training(tracker, config, training.manifest, training.contract)
