@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,7 @@ def room_of(module: str) -> str:
     return max(rooms, key=len, default="")
 
 
+@cache
 def import_graph(*, for_types: bool = True) -> dict[str, set[str]]:
     known = modules()
     return {name: {*imports(path, known, for_types=for_types)} & known.keys() for name, path in known.items()}

@@ -145,7 +145,7 @@ def test_lightning_logs_into_the_same_run_and_does_not_end_it(project: Path) -> 
     assert len(tracker.client.search_runs([tracker.experiment_id])) == 1
 
 
-def test_resuming_goes_on_in_the_same_run(project: Path) -> None:
+def test_resuming_continues_the_same_run(project: Path) -> None:
     with pytest.raises(ValueError, match="stop"), quiet_run(command="a") as first:
         raise ValueError("stop")
     longer = "trainer.max_epochs=99"
