@@ -22,8 +22,8 @@ from rich.console import Console
 from action_recognition.checks.overview import Leakage, measure_leakage
 from action_recognition.cli.cache_data import cache_data
 from action_recognition.config import Config, load_config
+from action_recognition.datasets.class_folders import class_folders, list_videos
 from action_recognition.datasets.hmdb51 import parse_clip_name
-from action_recognition.datasets.layout import class_folders, list_videos
 from action_recognition.datasets.manifest import build_manifest
 from action_recognition.datasets.splits import cut_by_source
 from action_recognition.evaluation.evaluate import evaluate

@@ -25,9 +25,8 @@ from action_recognition.checks.thumbnails import make_thumbnails
 from action_recognition.config import Config, DataConfig
 from action_recognition.data.datamodule import make_contract
 from action_recognition.data.load import load_manifest
-from action_recognition.datasets import OFFICIAL_SOURCES
-from action_recognition.datasets.manifest import IMAGE_SOURCES
-from action_recognition.datasets.source_videos import source_noun, unknown_sources_line
+from action_recognition.datasets import dataset_of
+from action_recognition.datasets.official_lists import AnnotatedDataset
 from action_recognition.readers.store.open import open_store
 from action_recognition.utils.progress import progress_bar
 
@@ -38,7 +37,7 @@ def examine(config: Config, *, console: Console) -> Checked:
     Raises:
         DataError: if there is nothing to check.
     """
-    data = config.data
+    data, dataset = config.data, dataset_of(config.data)
     manifest = load_manifest(config, console)
     contract = make_contract(config, manifest)
     listing = read_listing(data)
@@ -53,7 +52,7 @@ def examine(config: Config, *, console: Console) -> Checked:
     whole = [record for record in readable if record.path not in {finding.path for finding in cut}]
     exact = find_exact_duplicates(readable)
     # Stills have no footage to compare, and depth images of one gesture all look alike.
-    compared = [] if data.kind in IMAGE_SOURCES else readable
+    compared = readable if dataset.is_video else []
     near, unseen = find_near_duplicates(compared, thumbnails, videos_dir=manifest.videos_dir)
     known = {finding.path for finding in exact}
     findings = [
@@ -71,26 +70,26 @@ def examine(config: Config, *, console: Console) -> Checked:
         *find_unlisted(manifest.records, listing),
     ]
     remarks = remark_lines(manifest, contract, listing, header_frames=header_frames, habit=habit)
-    if data.kind in IMAGE_SOURCES:
+    if not dataset.is_video:
         remarks += (f"near duplicates are not looked for in data.kind={data.kind}, only files of the same bytes",)
     if unseen:
         remarks += (f"near duplicates: only the {MAX_PAIRS:,} most alike pairs were compared, {unseen:,} were not",)
     return Checked(
         name=data.name,
-        kind=data.kind,
-        unknown_sources=unknown_sources_line(manifest.records, data),
+        dataset=dataset,
+        unknown_sources=dataset.unknown_sources(manifest.records, data),
         split=data.split if listing else None,
         manifest=manifest,
         contract=contract,
         findings=tuple(sorted(findings, key=lambda finding: (list(KINDS).index(finding.kind), finding.path))),
         remarks=remarks,
-        leakage=measure_leakage(manifest, noun=source_noun(data.kind).one),
+        leakage=measure_leakage(manifest, noun=dataset.source_noun.one),
     )
 
 
 def read_listing(data: DataConfig) -> Listing:
     """What the split files say of all classes, whether their folders are here or not; empty without split files."""
-    official = OFFICIAL_SOURCES.get(data.kind)
-    if official is None or data.splits_dir is None:
+    dataset = dataset_of(data)
+    if not isinstance(dataset, AnnotatedDataset) or data.splits_dir is None:
         return {}
-    return official.read_split(Path(data.splits_dir), split=data.split)
+    return dataset.read_split(Path(data.splits_dir), split=data.split)

@@ -8,7 +8,8 @@ from statistics import median
 
 from action_recognition.checks.findings import Finding, HeaderBias, Listing
 from action_recognition.contract import ClipContract
-from action_recognition.datasets.layout import class_folders
+from action_recognition.datasets.base import Dataset
+from action_recognition.datasets.class_folders import class_folders
 from action_recognition.datasets.records import ClipRecord, Manifest, source_groups
 from action_recognition.video.clip_files import clip_files, frame_files
 from action_recognition.video.decoder import VIDEO_SUFFIXES
@@ -50,7 +51,7 @@ class Checked:
     """
 
     name: str
-    kind: str
+    dataset: Dataset
     unknown_sources: str
     split: int | None
     manifest: Manifest

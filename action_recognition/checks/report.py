@@ -6,9 +6,8 @@ from pathlib import Path
 
 from action_recognition.checks.findings import KINDS, Finding
 from action_recognition.checks.overview import Checked, length_bins, length_text
-from action_recognition.datasets import OFFICIAL_SOURCES
+from action_recognition.datasets.official_lists import AnnotatedDataset
 from action_recognition.datasets.records import SPLITS, ClipRecord
-from action_recognition.datasets.source_videos import source_noun
 from action_recognition.reports.contact_sheets import strips, typical_clips
 from action_recognition.reports.page import (
     Bar,
@@ -73,7 +72,7 @@ def _verdict(checked: Checked) -> Paragraph:
 
 
 def _size_line(checked: Checked) -> str:
-    records, noun = checked.manifest.records, source_noun(checked.kind)
+    records, noun = checked.manifest.records, checked.dataset.source_noun
     seconds = sum(record.frames / record.fps for record in records if record.fps > 0)
     sources = len({(record.label, record.source_video) for record in records})
     sizes = Counter(f"{r.width}x{r.height}" for r in records if not r.error)
@@ -129,7 +128,7 @@ def _finding_figures(checked: Checked, findings: Sequence[Finding]) -> list[Figu
 
 def _leakage_blocks(checked: Checked) -> Iterator[Block]:
     yield Heading("Leakage")
-    noun = source_noun(checked.kind)
+    noun = checked.dataset.source_noun
     if checked.unknown_sources:
         yield Paragraph(f"Nothing can be said: {checked.unknown_sources}.", tone="bad")
         return
@@ -137,7 +136,7 @@ def _leakage_blocks(checked: Checked) -> Iterator[Block]:
         f"Clips of one {noun.one} look alike. Where such clips of one class are on both sides of a split, the score "
         f"measures how well a model recognises {noun.many}, not actions."
     )
-    if checked.kind in OFFICIAL_SOURCES:
+    if isinstance(checked.dataset, AnnotatedDataset):
         text += (
             " The official splits keep them apart class by class; the same source video may give clips of other "
             "classes on the other side."
@@ -175,7 +174,7 @@ def _class_blocks(checked: Checked) -> Iterator[Block]:
     whole = Bar(everything, sum(everything))
     rows.append(("all", *everything, sources, length_text(manifest.records), whole))
     yield Heading("Classes")
-    columns = ("class", *SPLITS, source_noun(checked.kind).many, "frames: min - median - max", "")
+    columns = ("class", *SPLITS, checked.dataset.source_noun.many, "frames: min - median - max", "")
     yield Table(columns, rows, legend=SPLITS)
     typical = {name: typical_clips(records, count=CLIPS_OF_A_CLASS) for name, records in of_class.items()}
     shown = [record for records in typical.values() for record in records]

@@ -33,11 +33,11 @@ def cache_data(config: "Config", *, console: "Console") -> None:
         DataError: if the store cannot be written.
     """
     from action_recognition.data.load import load_manifest
-    from action_recognition.datasets.manifest import IMAGE_SOURCES
+    from action_recognition.datasets import dataset_of
     from action_recognition.readers.store.build import build_store, choose_format, distinct, unused_files
     from action_recognition.utils.progress import progress_bar
 
-    if config.data.kind in IMAGE_SOURCES:
+    if not dataset_of(config.data).is_video:
         line = f"data={config.data.name}: images are read as they are; nothing to cache"
         console.print(line, highlight=False, markup=False)
         return

@@ -102,21 +102,24 @@ class Command:
             ConfigError: for a key or a value that cannot be used here.
         """
         from action_recognition.config import check_given_once, load_config
+        from action_recognition.datasets import check_dataset, dataset_of
         from action_recognition.errors import ConfigError
 
         check_given_once(overrides)
         self._check_fixed(overrides)
         config = load_config((*(set(self.fixed) - set(overrides)), *overrides))
-        if config.data.kind == "shards" and self.reads_videos:
+        dataset = dataset_of(config.data)
+        if dataset.reads_shards and self.reads_videos:
             raise ConfigError("data=shards: this command reads videos; name the data set itself, such as data=hmdb51")
         if self.of_checkpoint or config.trainer.resume:
             from action_recognition.models.checkpoint_config import config_of_checkpoint
 
-            return config_of_checkpoint(config)
-        if config.data.kind == "shards":
+            config = config_of_checkpoint(config)
+        elif dataset.reads_shards:
             from action_recognition.readers.shards.exported_settings import as_exported
 
-            return as_exported(config)
+            config = as_exported(config)
+        check_dataset(config)
         return config
 
     def _check_fixed(self, overrides: Sequence[str]) -> None:

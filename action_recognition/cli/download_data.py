@@ -7,6 +7,8 @@ from action_recognition.cli.command import Call, command
 from action_recognition.cli.next_commands import DATA, TRACKING, TRAINING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import Console
 
     from action_recognition.config import Config, DataConfig
@@ -35,32 +37,29 @@ def download_data(config: "Config", *, console: "Console") -> None:
         DataError: if there is nothing to take the data from, what came is not the data set, or it is already running.
     """
     from action_recognition.data.load import load_manifest
-    from action_recognition.datasets.manifest import IMAGE_SOURCES
-    from action_recognition.download.dataset_download import DOWNLOADS_DIR, DatasetDownload
-    from action_recognition.download.image_sets import get_image_set
+    from action_recognition.datasets import check_dataset
+    from action_recognition.download.dataset_download import DOWNLOADS_DIR
+    from action_recognition.utils.imports import load_object
     from action_recognition.utils.locks import locked
 
-    data = config.data
+    data, dataset = config.data, check_dataset(config)
     with locked(DOWNLOADS_DIR / f"{data.name}.lock", work=f"download-data data={data.name}"):
-        if data.kind == "demo":
-            _render_demo(data, console)
-        elif data.kind in IMAGE_SOURCES:
-            get_image_set(data, console, work=DOWNLOADS_DIR / data.name)
-        elif coverage := DatasetDownload(data, console).run():
-            console.print(f"{data.name} {coverage}", markup=False, highlight=False)
+        if data.synthetic:
+            _render(data, load_object(dataset.renderer), console)
+        else:
+            load_object(dataset.downloader)(data, console)
         _write_if_changed(load_manifest(config, console), Path(data.dir))
 
 
-def _render_demo(data: "DataConfig", console: "Console") -> None:
-    from action_recognition.synthetic.videos import render_demo_set
+def _render(data: "DataConfig", render: "Callable[..., None]", console: "Console") -> None:
     from action_recognition.utils.progress import progress_bar
 
     if Path(data.videos_dir).is_dir():
-        console.print(f"{data.videos_dir} already exists")
+        console.print(f"{data.videos_dir} already exists", markup=False, highlight=False)
         return
     with progress_bar("rendering", console=console) as progress:
-        render_demo_set(Path(data.dir), progress=progress)
-    console.print(f"rendered the demo set to {data.dir}")
+        render(Path(data.dir), progress=progress)
+    console.print(f"rendered the synthetic set to {data.dir}", markup=False, highlight=False)
 
 
 def _write_if_changed(manifest: "Manifest", folder: Path) -> None:

@@ -34,7 +34,7 @@ def export_shards(config: "Config", *, console: "Console") -> None:
     """
     from action_recognition.data.datamodule import make_contract
     from action_recognition.data.load import load_manifest, report_unusable
-    from action_recognition.datasets.manifest import IMAGE_SOURCES
+    from action_recognition.datasets import dataset_of
     from action_recognition.readers.base import DecodingReader
     from action_recognition.readers.open import report_reader
     from action_recognition.readers.shards.index import SHARD_SPLITS
@@ -44,7 +44,7 @@ def export_shards(config: "Config", *, console: "Console") -> None:
     from action_recognition.utils.progress import progress_bar
 
     data = config.data
-    if data.kind in IMAGE_SOURCES:
+    if not dataset_of(data).is_video:
         raise ConfigError(f"data={data.name}: shards hold videos; images are copied and trained on as they are")
     directory = Path(data.shards.dir)
     manifest = load_manifest(config, console)

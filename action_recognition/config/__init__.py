@@ -17,7 +17,6 @@ from action_recognition.config.compose import (
     to_yaml,
 )
 from action_recognition.config.data_schema import (
-    DATA_KINDS,
     CacheConfig,
     DataConfig,
     FullSetConfig,
@@ -42,7 +41,6 @@ from action_recognition.config.schema import (
 
 __all__ = [
     "CONF_DIR",
-    "DATA_KINDS",
     "AugmentConfig",
     "CacheConfig",
     "ClipConfig",

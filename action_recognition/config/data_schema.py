@@ -20,7 +20,6 @@ from action_recognition.config.rules import (
 from action_recognition.errors import ConfigError
 
 MOST_PIXELS = 1 << 30  # OpenCV decodes no larger image
-DATA_KINDS = ("demo", "hmdb51", "ucf101", "folder", "shards", "stills", "depth")
 
 Megabytes = Annotated[float, Range(above=0, most=1_000_000)]
 JpegQuality = Annotated[int, Range(1, 100)]
@@ -109,7 +108,7 @@ class DataConfig(Section):
 
     KEY: ClassVar[str] = "data"
 
-    kind: Annotated[str, Choice(*DATA_KINDS), Effect.ON_CLIPS, Effect.NONE]
+    kind: Annotated[str, Effect.ON_CLIPS, Effect.NONE]  # one of `datasets.DATASETS`
     name: Annotated[str, FolderName(), Effect.ON_CLIPS]
     dir: Annotated[str, Effect.NONE]
     videos_dir: Annotated[str, Effect.ON_CLIPS, Effect.NONE]
@@ -135,7 +134,7 @@ class DataConfig(Section):
     cache: CacheConfig
     shards: ShardsConfig
     in_memory: bool = False
-    synthetic: bool = False
+    synthetic: Annotated[bool, Effect.NONE] = False
     labels_csv: Annotated[str | None, Effect.NONE] = None
     train_subjects: list[str] | None = None
     test_subjects: list[str] | None = None
@@ -147,7 +146,5 @@ class DataConfig(Section):
         if self.sequence_length is not None and self.sequence_length < self.min_sequence:
             line = f"data.sequence_length={self.sequence_length}: expected at least data.min_sequence"
             raise ConfigError(f"{line}={self.min_sequence}, below which sequences are not used")
-        if self.synthetic and self.kind not in ("stills", "depth"):
-            raise ConfigError(f"data.synthetic=true: not with data.kind={self.kind}; use data=stills_demo, depth_demo")
         if both := sorted(set(self.train_subjects or ()) & set(self.test_subjects or ())):
             raise ConfigError(f"data.train_subjects and data.test_subjects: {both[0]} is in both; leave it in one")

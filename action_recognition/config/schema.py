@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Annotated, Any, ClassVar
 
-from action_recognition.config.checking import Section, shown
+from action_recognition.config.checking import Section
 from action_recognition.config.clip_schema import AugmentConfig, ClipConfig
 from action_recognition.config.data_schema import DataConfig
 from action_recognition.config.network_arguments import check_network_arguments
@@ -20,7 +20,7 @@ from action_recognition.config.rules import (
     TextByPart,
     Words,
 )
-from action_recognition.errors import ConfigError, check_choice
+from action_recognition.errors import ConfigError
 
 # What a network is given instead of RGB frames; see `models.inputs`.
 INPUTS = ("rgb", "residual", "rgb_residual")
@@ -240,13 +240,3 @@ class Config(Section):
     # As given, and the option of each group that they led to.
     overrides: Annotated[list[str], Internal()] = field(default_factory=list)
     choices: Annotated[dict[str, Any], Internal()] = field(default_factory=dict)
-
-    def check_together(self) -> None:
-        clip, depth = self.clip, self.data.kind == "depth"
-        if self.data.kind != "shards" and clip.short_side < clip.size:  # shards bring what is not given here
-            line = f"clip.short_side={clip.short_side}: expected at least clip.size={clip.size}, which is cut from it"
-            raise ConfigError(line)
-        check_choice("clip.bits", clip.bits, (8, 16) if depth else (8,))
-        channels, what = (1, "depth has one channel, so one value") if depth else (3, "RGB, so 3 values")
-        if (len(clip.mean), len(clip.std)) != (channels, channels):
-            raise ConfigError(f"clip.mean={shown(clip.mean)}, clip.std={shown(clip.std)}: {what} each")

@@ -16,7 +16,7 @@ from action_recognition.data.dataset import ClipBatch, ClipDataset, already_coll
 from action_recognition.data.prefetch import ThreadedLoader
 from action_recognition.data.samplers import EpochSampler, rank_and_world
 from action_recognition.data.shard_batches import ShardBatches, lane_workers
-from action_recognition.datasets.manifest import IMAGE_SOURCES
+from action_recognition.datasets import dataset_of
 from action_recognition.datasets.records import ClipRecord, Manifest
 from action_recognition.errors import ConfigError, DataError, did_you_mean
 from action_recognition.readers.base import Place
@@ -103,7 +103,7 @@ class ClipDataModule(L.LightningDataModule):
         return records
 
     def _why_empty(self, split: str) -> str:
-        if self.data.kind not in IMAGE_SOURCES:
+        if dataset_of(self.data).is_video:
             under = f"under split {self.data.split}"
         else:
             fractions = {"val": self.data.val_fraction, "test": self.data.test_fraction}

@@ -5,6 +5,7 @@ from pathlib import Path
 import psutil
 
 from action_recognition.config import ClipConfig, Config, DataConfig
+from action_recognition.datasets import dataset_of
 from action_recognition.errors import ConfigError, DataError
 
 FLOAT_BYTES = 4
@@ -17,10 +18,11 @@ def check_data_there(data: DataConfig) -> None:
     Raises:
         DataError: naming the key, its value, and what brings the data.
     """
-    if data.kind == "shards":
+    dataset = dataset_of(data)
+    if dataset.reads_shards:
         return
     how = f"python commands.py download-data data={data.name} brings it"
-    if data.kind == "folder":
+    if not dataset.is_downloadable:
         how = "give a folder that holds one folder of videos per class"
     for key, folder in (("videos_dir", data.videos_dir), ("splits_dir", data.splits_dir)):
         if folder is not None and not Path(folder).is_dir():

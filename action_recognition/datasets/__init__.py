@@ -1,7 +1,40 @@
-"""Kinds of data sets, a file each."""
+"""Data sets by `data.kind`. A new one is a subclass of `Dataset`, a line in `DATASETS` and a file in `conf/data/`."""
 
-from action_recognition.datasets import hmdb51, ucf101
-from action_recognition.datasets.official import OfficialSource
+from action_recognition.config import Config, DataConfig
+from action_recognition.datasets.base import Dataset
+from action_recognition.errors import check_choice
+from action_recognition.utils.imports import load_object
 
-# By `data.kind`. Other kinds are split here, by source video.
-OFFICIAL_SOURCES: dict[str, OfficialSource] = {"demo": hmdb51, "hmdb51": hmdb51, "ucf101": ucf101}
+# A class, or its module and name: imported when it is asked for, because OpenCV alone takes half a second.
+DATASETS: dict[str, type[Dataset] | str] = {
+    "demo": f"{__name__}.demo:Demo",
+    "hmdb51": f"{__name__}.hmdb51:HMDB51",
+    "ucf101": f"{__name__}.ucf101:UCF101",
+    "folder": f"{__name__}.folder:Folder",
+    "shards": f"{__name__}.shards:Shards",
+    "stills": f"{__name__}.stills:Stills",
+    "depth": f"{__name__}.depth:Depth",
+}
+
+
+def dataset_of(data: DataConfig) -> Dataset:
+    """The data set that `data.kind` names.
+
+    Raises:
+        ConfigError: if there is none of that name.
+    """
+    check_choice("data.kind", data.kind, DATASETS)
+    named = DATASETS[data.kind]
+    made: Dataset = (load_object(named) if isinstance(named, str) else named)()
+    return made
+
+
+def check_dataset(config: Config) -> Dataset:
+    """The data set of a configuration that suits it.
+
+    Raises:
+        ConfigError: if `data.kind` names none, or values do not suit it.
+    """
+    dataset = dataset_of(config.data)
+    dataset.check(config)
+    return dataset

@@ -5,15 +5,18 @@ sequence's folder (without it each folder counts as a subject). Flat files, whos
 apart: groups `subject`, `label`, `frame` and, where there is one, `sequence`; other files are passed over.
 """
 
+import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from action_recognition.config import Config, DataConfig
-from action_recognition.datasets.layout import class_folders
-from action_recognition.datasets.listed import ListedClip
+from action_recognition.datasets.base import ImageDataset, SourceNoun, existing_folder
+from action_recognition.datasets.class_folders import class_folders
+from action_recognition.datasets.records import ClipRecord, Manifest
+from action_recognition.datasets.source_videos import unknown_sources_line
 from action_recognition.datasets.splits import cut_by_source
 from action_recognition.errors import DataError, VideoError, did_you_mean
 from action_recognition.video.clip_files import STAR, frame_files, is_image, natural_key, read_image
@@ -30,24 +33,52 @@ class Run:
     files: tuple[Path, ...]
 
 
-def list_sequences(config: Config) -> list[ListedClip]:
-    """The sequences below `data.videos_dir` with their splits.
+class Depth(ImageDataset):
+    """Sequences of depth images, 8 or 16 bits per value."""
 
-    Raises:
-        DataError: for a missing folder, no sequence, values of other than `clip.bits`, or subjects that are not there.
-    """
-    data, root = config.data, Path(config.data.videos_dir)
-    if not root.is_dir():
-        bring = f"python commands.py download-data data={data.name} brings it"
-        raise DataError(f"data.videos_dir={root}: no such directory; {bring}")
-    flat = [path for path in root.iterdir() if is_image(path) and not path.name.startswith(".")]
-    runs = list(_runs_of_names(flat, data) if flat else _runs_of_folders(root, data))
-    sequences = [sequence for run in runs for sequence in cut_run(run, data.sequence_length)]
-    if not sequences:
-        raise DataError(f"data.videos_dir={root}: no images; expected <label>/<sequence>/<frames> or flat files")
-    for sequence in sequences:
-        _check_bits(sequence.files[0], config.clip.bits)
-    return assign_splits([_listed(sequence, root, data.min_sequence) for sequence in sequences], data)
+    channels, bits = 1, (8, 16)
+    source_noun = SourceNoun("subject", "subjects")
+    renderer = "action_recognition.synthetic.depth:render_depth_set"
+    where_to_get = (
+        "no public copy is known; give data.archive=FILE|FOLDER, or point data.videos_dir at the frames; "
+        "depth_demo is a set that needs no download"
+    )
+
+    def list_clips(self, config: Config) -> list[ClipRecord]:
+        """The sequences below `data.videos_dir` with their splits.
+
+        Raises:
+            DataError: for a missing folder, no sequence, values of other than `clip.bits`, or unknown subjects.
+        """
+        data, root = config.data, existing_folder(config.data)
+        flat = [path for path in root.iterdir() if is_image(path) and not path.name.startswith(".")]
+        runs = list(_runs_of_names(flat, data) if flat else _runs_of_folders(root, data))
+        sequences = [sequence for run in runs for sequence in cut_run(run, data.sequence_length)]
+        if not sequences:
+            raise DataError(f"data.videos_dir={root}: no images; expected <label>/<sequence>/<frames> or flat files")
+        for sequence in sequences:
+            _check_bits(sequence.files[0], config.clip.bits)
+        return assign_splits([_listed(sequence, root, data.min_sequence) for sequence in sequences], data)
+
+    def unknown_sources(self, records: Sequence[ClipRecord], data: DataConfig) -> str:
+        # In flat files, data.sequence_pattern has found the subjects.
+        if data.source_pattern is not None or any(STAR in record.path for record in records):
+            return ""
+        return unknown_sources_line(records, "sequence", self.source_noun)
+
+    def split_remarks(self, manifest: Manifest, data: DataConfig) -> list[str]:
+        if unknown := self.unknown_sources(manifest.records, data):
+            return [unknown]
+        subjects = {split: {r.source_video for r in manifest.split(split)} for split in ("train", "val", "test")}
+        return [
+            f"{split} has sequences of subject {', '.join(sorted(shared))}, who is in train too: there is one subject, "
+            "so the cut is by sequence, and accuracy on new people is not measured"
+            for split in ("val", "test")
+            if (shared := subjects["train"] & subjects[split])
+        ]
+
+    def folder_in_archive(self, data: DataConfig, files: Path, images: Sequence[Path]) -> Path:  # noqa: ARG002
+        return Path(os.path.commonpath([path.parent for path in images]))
 
 
 def _runs_of_folders(root: Path, data: DataConfig) -> Iterator[Run]:
@@ -95,7 +126,7 @@ def cut_run(run: Run, length: int | None) -> list[Run]:
 
 
 def _check_bits(path: Path, bits: int) -> None:
-    """Look at the one file: its header where it is a PNG, which says bits a value in byte 24."""
+    """Look at the one file: its header where it is a PNG, which says the bits per value in byte 24."""
     with path.open("rb") as file:
         head = file.read(25)
     if head.startswith(b"\x89PNG") and len(head) == 25:
@@ -107,17 +138,18 @@ def _check_bits(path: Path, bits: int) -> None:
             return  # the sequence will be listed as unreadable
     if found != bits:
         raise DataError(
-            f"{path}: {found} bits a value, clip.bits={bits}; give clip.bits={found}, with clip.mean and clip.std on "
+            f"{path}: {found} bits per value, clip.bits={bits}; give clip.bits={found}, with clip.mean and clip.std on "
             f"the scale 0-{2**found - 1}"
         )
 
 
-def _listed(run: Run, root: Path, min_sequence: int) -> ListedClip:
+def _listed(run: Run, root: Path, min_sequence: int) -> ClipRecord:
     count = len(run.files)
     short = f"{root / run.path}: {count} frames, fewer than data.min_sequence={min_sequence}"
-    return ListedClip(
+    return ClipRecord(
         path=run.path,
         label=run.label,
+        split="unused",
         source_video=run.subject,
         frames=count,
         size_bytes=sum(size_bytes(path) for path in run.files),
@@ -125,7 +157,7 @@ def _listed(run: Run, root: Path, min_sequence: int) -> ListedClip:
     )
 
 
-def assign_splits(clips: Sequence[ListedClip], data: DataConfig) -> list[ListedClip]:
+def assign_splits(clips: Sequence[ClipRecord], data: DataConfig) -> list[ClipRecord]:
     """Test subjects, then validation subjects; by sequence where there is only one subject.
 
     `data.train_subjects` and `data.test_subjects` name them. Where one list is null, its subjects are all others;
@@ -152,7 +184,7 @@ def assign_splits(clips: Sequence[ListedClip], data: DataConfig) -> list[ListedC
     return _cut(split, data.val_fraction, "val", data.split_seed)
 
 
-def _cut(clips: Sequence[ListedClip], fraction: float, into: str, seed: int) -> list[ListedClip]:
+def _cut(clips: Sequence[ClipRecord], fraction: float, into: str, seed: int) -> list[ClipRecord]:
     """Turn training clips into `into`, whole subjects where there are several."""
     usable = [clip for clip in clips if clip.split == "train" and not clip.error]
     if len({clip.source_video for clip in usable}) > 1:
@@ -165,13 +197,3 @@ def _cut(clips: Sequence[ListedClip], fraction: float, into: str, seed: int) -> 
         by_label[clip.label].append(clip.path)
     cut = cut_by_source(by_label, fraction=fraction, seed=seed, purpose=into)
     return [replace(c, split=into) if c.split == "train" and c.path in cut.get(c.label, ()) else c for c in clips]
-
-
-def shared_subjects(train: Sequence[str], others: Mapping[str, Sequence[str]]) -> list[str]:
-    """A line for each split of `others` that has subjects of `train`: neither accuracy is one on new people."""
-    return [
-        f"{split} has sequences of subject {', '.join(sorted(set(train) & set(found)))}, who is in train too: there is "
-        "one subject, so the cut is by sequence, and accuracy on new people is not measured"
-        for split, found in others.items()
-        if set(train) & set(found)
-    ]

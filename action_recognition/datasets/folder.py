@@ -1,38 +1,44 @@
-"""Any videos, a directory per class: the split is cut here, by source video."""
-
-from __future__ import annotations
+"""Any videos, one directory per class: the split is cut here, by source video."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from action_recognition.config import DataConfig
-from action_recognition.datasets.source_videos import named, propose_pattern
-from action_recognition.datasets.splits import cut_by_source
+from action_recognition.datasets.class_folders import VideoFolders
+from action_recognition.datasets.hmdb51 import parse_clip_name
+from action_recognition.datasets.records import ClipRecord, Manifest
+from action_recognition.datasets.source_videos import named, propose_pattern, unknown_sources_line
+from action_recognition.datasets.splits import split_off
 from action_recognition.errors import DataError
 from action_recognition.utils.text import printable
 
-if TYPE_CHECKING:
-    from action_recognition.datasets.records import ClipRecord
 
+class Folder(VideoFolders):
+    """One's own videos. `data.source_pattern` finds the source video in a file name; its first group is the source.
 
-def assign_folder_splits(records: Sequence[ClipRecord], data: DataConfig) -> list[ClipRecord]:
-    """Set source and split (train or test) of videos that come without official lists.
-
-    `data.source_pattern` is searched in the file name's stem; its first group is the source. Without a pattern each
-    file is a source of its own.
-
-    Raises:
-        DataError: if the pattern has no group, or does not find a source in every file name.
+    Without a pattern each file is a source of its own. Names in HMDB51's form give tags.
     """
-    sourced = _with_sources(records, data.source_pattern)
-    sources: dict[str, list[str]] = {}
-    for record in sourced:
-        sources.setdefault(record.label, []).append(record.source_video)
-    cut = cut_by_source(sources, fraction=data.test_fraction, seed=data.split_seed, purpose="test")
-    return [replace(r, split="test" if r.source_video in cut[r.label] else "train") for r in sourced]
+
+    is_downloadable = False
+    parse_clip_name = staticmethod(parse_clip_name)
+
+    def assign_splits(self, records: Sequence[ClipRecord], data: DataConfig) -> list[ClipRecord]:
+        """Cut `data.test_fraction` off, by source video.
+
+        Raises:
+            DataError: if the pattern has no group, or does not find a source in every file name.
+        """
+        train = [replace(record, split="train") for record in _with_sources(records, data.source_pattern)]
+        return split_off(train, into="test", fraction=data.test_fraction, seed=data.split_seed)
+
+    def unknown_sources(self, records: Sequence[ClipRecord], data: DataConfig) -> str:
+        return "" if data.source_pattern else unknown_sources_line(records, "file", self.source_noun)
+
+    def split_remarks(self, manifest: Manifest, data: DataConfig) -> list[str]:
+        unknown = self.unknown_sources(manifest.records, data)
+        return [unknown] if unknown else []
 
 
 def _with_sources(records: Sequence[ClipRecord], pattern: str | None) -> list[ClipRecord]:

@@ -6,8 +6,15 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from action_recognition.datasets.lists import read_list
-from action_recognition.datasets.official import SPLIT_NUMBERS, ClipName, MissingListError, Split, find_files
+from action_recognition.datasets.class_folders import ClipName
+from action_recognition.datasets.official_lists import (
+    SPLIT_NUMBERS,
+    AnnotatedDataset,
+    MissingListError,
+    Split,
+    find_files,
+)
+from action_recognition.datasets.text_files import read_list
 from action_recognition.errors import DataError, did_you_mean
 
 # <source>_<action>_<visible body>_<camera>_<people>_<view>_<quality>_<n>; the source may itself hold underscores.
@@ -31,24 +38,38 @@ def parse_clip_name(stem: str, *, label: str) -> ClipName:
     return ClipName(source_video=stem[:position], tags={tag: match[tag] for tag in TAGS})
 
 
-def read_split(splits_dir: Path, *, split: int, classes: Sequence[str] | None = None) -> Split:
-    """`{(class, file name): "train" | "test" | "unused"}` from `<class>_test_split<split>.txt`.
+class HMDB51(AnnotatedDataset):
+    """Kuehne et al., ICCV 2011: 51 classes, three splits of 70 training and 30 test clips per class."""
 
-    Raises:
-        MissingListError: when there are no files of this split.
-        DataError: when the file of one of `classes` is missing or empty, a clip is listed twice under different codes,
-            or a line has another form.
-    """
-    known = sorted(path.name.rsplit("_test_split", 1)[0] for path in splits_dir.glob(f"*_test_split{split}.txt"))
-    if not known:
-        raise MissingListError(splits_dir, f"*_test_split{split}.txt")
-    assigned: Split = {}
-    for label in known if classes is None else classes:
-        if label not in known:
-            raise DataError(f"class folder {label!r} has no split file in {splits_dir}{did_you_mean(label, known)}")
-        named = _read_class(splits_dir / f"{label}_test_split{split}.txt")
-        assigned |= {(label, name): code for name, code in named.items()}
-    return assigned
+    parse_clip_name = staticmethod(parse_clip_name)
+
+    def read_split(self, splits_dir: Path, *, split: int, classes: Sequence[str] | None = None) -> Split:
+        """`{(class, file name): "train" | "test" | "unused"}` from `<class>_test_split<split>.txt`.
+
+        Raises:
+            MissingListError: when there are no files of this split.
+            DataError: when the file of one of `classes` is missing or empty, a clip is listed under two codes, or a
+                line has another form.
+        """
+        known = sorted(path.name.rsplit("_test_split", 1)[0] for path in splits_dir.glob(f"*_test_split{split}.txt"))
+        if not known:
+            raise MissingListError(splits_dir, f"*_test_split{split}.txt")
+        assigned: Split = {}
+        for label in known if classes is None else classes:
+            if label not in known:
+                raise DataError(f"class folder {label!r} has no split file in {splits_dir}{did_you_mean(label, known)}")
+            named = _read_class(splits_dir / f"{label}_test_split{split}.txt")
+            assigned |= {(label, name): code for name, code in named.items()}
+        return assigned
+
+    def find_lists(self, folder: Path) -> dict[str, bytes]:
+        """The split files below `folder`, or what the hub's `metadata_split<n>.jsonl` say, in the same form."""
+        lists = find_files(folder, [f"*_test_split{split}.txt" for split in SPLIT_NUMBERS])
+        if lists:
+            return lists
+        for name, content in find_files(folder, [f"metadata_split{split}.jsonl" for split in SPLIT_NUMBERS]).items():
+            lists |= _from_metadata(name, content, split=name.removeprefix("metadata_split")[0])
+        return lists
 
 
 def _read_class(path: Path) -> dict[str, str]:
@@ -65,16 +86,6 @@ def _read_class(path: Path) -> dict[str, str]:
                 f"{place}: {name} is {SPLIT_CODES[code]} here and {named[name]} before; leave one line of it"
             )
     return named
-
-
-def find_lists(folder: Path) -> dict[str, bytes]:
-    """The split files below `folder`, or what the hub's `metadata_split<n>.jsonl` say, in the same form."""
-    lists = find_files(folder, [f"*_test_split{split}.txt" for split in SPLIT_NUMBERS])
-    if lists:
-        return lists
-    for name, content in find_files(folder, [f"metadata_split{split}.jsonl" for split in SPLIT_NUMBERS]).items():
-        lists |= _from_metadata(name, content, split=name.removeprefix("metadata_split")[0])
-    return lists
 
 
 def _from_metadata(name: str, content: bytes, *, split: str) -> dict[str, bytes]:

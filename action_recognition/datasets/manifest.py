@@ -1,101 +1,44 @@
-"""The manifest: one row a clip, saying where it is, what it shows, which split it is in and what decoding found.
+"""The manifest: one row per clip, saying where it is, what it shows, which split it is in and what decoding found.
 
-Rows come from three places. Names and folders give path, label, source and tags; split files or a cut by source
-give the split; and going through each video once gives frames, rate, size and checksum. Only the last is slow, so
-its results are kept in `manifest.csv` beside the data, or in `.cache/` where the data lies elsewhere.
+The data set lists its clips with label, source video and split; decoding each of them once gives frames, rate, size
+and checksum. Only the latter is slow, so its results are kept in `manifest.csv` beside the data, or in `.cache/` where
+the data lies elsewhere.
 """
 
 import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from action_recognition.config import Config, DataConfig
-from action_recognition.datasets import OFFICIAL_SOURCES, hmdb51
-from action_recognition.datasets.depth import list_sequences
-from action_recognition.datasets.folder import assign_folder_splits
-from action_recognition.datasets.layout import class_folders, list_videos
-from action_recognition.datasets.listed import ListedClip
-from action_recognition.datasets.official import OfficialSource
+from action_recognition.datasets import check_dataset
 from action_recognition.datasets.records import NAMES_AS_THEY_ARE, ClipRecord, Manifest, read_records
-from action_recognition.datasets.splits import cut_by_source
-from action_recognition.datasets.stills import list_stills
 from action_recognition.errors import DataError, VideoError
 from action_recognition.video.clip_files import clip_files, clip_md5, probe_clip
-from action_recognition.video.regular_files import size_bytes
 
-# Data sets of images: they list their clips and split them in one.
-IMAGE_SOURCES: dict[str, Callable[[Config], list[ListedClip]]] = {"stills": list_stills, "depth": list_sequences}
 Progress = Callable[[int, int], None]
 
 
 def build_manifest(config: Config, *, progress: Progress | None = None) -> Manifest:
-    """List the clips of a data set, assign splits, and decode what has not been decoded before.
+    """List the clips of a data set with their splits, and decode what has not been decoded before.
 
     Args:
         progress: called with (done, total) while videos are decoded.
 
     Raises:
+        ConfigError: if the configuration does not suit the data set.
         DataError: on missing folders, a class without split file, or no clip at all.
     """
-    data, videos_dir = config.data, Path(config.data.videos_dir)
-    if data.kind in IMAGE_SOURCES:
-        images = [ClipRecord(**asdict(clip)) for clip in IMAGE_SOURCES[data.kind](config)]
-        return _probed_manifest(images, config, progress)
-    official = OFFICIAL_SOURCES.get(data.kind)
-    listed = [
-        _named_record(video, label=folder.name, videos_dir=videos_dir, source=official or hmdb51)
-        for folder in class_folders(videos_dir)
-        for video in list_videos(folder)
-    ]
-    if not listed:
-        raise DataError(f"data.videos_dir={videos_dir}: no videos in its class folders")
-    return _probed_manifest(_cut_validation(_assign_splits(listed, data, official), data), config, progress)
-
-
-def _probed_manifest(listed: Sequence[ClipRecord], config: Config, progress: Progress | None) -> Manifest:
-    data, videos_dir = config.data, Path(config.data.videos_dir)
-    probed = _probe_all(listed, config=config, progress=progress)
+    dataset, data, videos_dir = check_dataset(config), config.data, Path(config.data.videos_dir)
+    probed = _probe_all(dataset.list_clips(config), config=config, progress=progress)
     manifest = Manifest(videos_dir, tuple(probed))
     if not manifest.split("train"):
-        under = f" under split {data.split}" if data.kind not in IMAGE_SOURCES else ""
+        under = f" under split {data.split}" if dataset.is_video else ""
         errors = [record.error for record in manifest.records if record.error]
         first = f" (first: {errors[0]})" if errors else ""
         raise DataError(f"{data.name}: no usable training clip in {videos_dir}{under}{first}")
     return manifest
-
-
-def _named_record(video: Path, *, label: str, videos_dir: Path, source: OfficialSource) -> ClipRecord:
-    name = source.parse_clip_name(video.stem, label=label)
-    path = video.relative_to(videos_dir).as_posix()
-    record = ClipRecord(
-        path=path, label=label, split="unused", source_video=name.source_video, size_bytes=size_bytes(video)
-    )
-    tags: dict[str, Any] = name.tags
-    return replace(record, **tags)
-
-
-def _assign_splits(
-    records: Sequence[ClipRecord], data: DataConfig, official: OfficialSource | None
-) -> Sequence[ClipRecord]:
-    if official is None:
-        return assign_folder_splits(records, data)
-    if data.splits_dir is None:
-        raise DataError(f"data={data.name}: data.splits_dir is not set; it names the folder of the split files")
-    classes = sorted({record.label for record in records})
-    split = official.read_split(Path(data.splits_dir), split=data.split, classes=classes)
-    return [replace(r, split=split.get((r.label, Path(r.path).name), "unused")) for r in records]
-
-
-def _cut_validation(records: Sequence[ClipRecord], data: DataConfig) -> list[ClipRecord]:
-    sources: dict[str, list[str]] = {}
-    for record in records:
-        if record.split == "train":
-            sources.setdefault(record.label, []).append(record.source_video)
-    cut = cut_by_source(sources, fraction=data.val_fraction, seed=data.split_seed, purpose="val")
-    return [replace(r, split="val") if r.split == "train" and r.source_video in cut[r.label] else r for r in records]
 
 
 def _cache_paths(data: DataConfig) -> tuple[Path, ...]:

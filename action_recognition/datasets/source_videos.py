@@ -1,4 +1,4 @@
-"""Which clips come from one source: what a source is called, whether it is known, and a pattern that would tell it.
+"""Which clips come from one source video: whether that is known, and a pattern that would find it in file names.
 
 A split keeps clips of one source on one side. Where nothing says which they are, every file is a source of its own,
 nothing leaks by definition, and scores can be far too good.
@@ -10,34 +10,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
 
-from action_recognition.config import DataConfig
-from action_recognition.video.clip_files import STAR
-
-if TYPE_CHECKING:
-    from action_recognition.datasets.records import ClipRecord
+from action_recognition.datasets.base import SourceNoun
+from action_recognition.datasets.records import ClipRecord
+from action_recognition.utils.text import printable
 
 SEPARATORS = "_-. "
 MOST_PARTS = 4  # of a name that a proposed source may have
 # (class, name without its suffix) of a clip.
 Named = tuple[str, str]
-
-
-@dataclass(frozen=True)
-class SourceNoun:
-    """What the sources of a kind of data set are."""
-
-    one: str
-    many: str
-
-
-VIDEO = SourceNoun("source video", "source videos")
-NOUNS = {"depth": SourceNoun("subject", "subjects"), "stills": SourceNoun("image", "images")}
-
-
-def source_noun(kind: str) -> SourceNoun:
-    return NOUNS.get(kind, VIDEO)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,28 +42,18 @@ class Proposal:
         )
 
 
-def unknown_sources_line(records: Sequence["ClipRecord"], data: DataConfig) -> str:
-    """One line where nothing is known of which clips belong together; empty where something is."""
-    if data.kind == "stills":
-        return (
-            f"sources are not known: each of the {len(records)} images counts as one of its own, so images of one "
-            "photograph or person may stand on both sides of the split, and scores be too good"
-        )
-    if data.source_pattern is not None or data.kind not in ("folder", "depth"):
-        return ""
-    if data.kind == "depth" and any(STAR in record.path for record in records):
-        return ""  # data.sequence_pattern has found the subjects
-    what = "file" if data.kind == "folder" else "sequence"
+def unknown_sources_line(records: Sequence[ClipRecord], what: str, noun: SourceNoun) -> str:
+    """One line that says that each clip, a `what`, counts as a source of its own, with a pattern that may tell more."""
     proposal = propose_pattern(named(records))
     hint = str(proposal) if proposal else "no prefixes are shared by several of them that a pattern could find"
-    return (
-        f"sources are not known: without data.source_pattern each of the {len(records)} {what}s counts as "
-        f"{'a source video' if data.kind == 'folder' else 'a subject'} of its own, so clips of one scene or person may "
-        f"stand on both sides of the split, and scores be too good; {hint}"
+    return printable(
+        f"sources are not known: without data.source_pattern each of the {len(records)} {what}s counts as a {noun.one} "
+        "of its own, so clips of one scene or person may stand on both sides of the split, and scores may be too good; "
+        f"{hint}"
     )
 
 
-def named(records: Sequence["ClipRecord"]) -> list[Named]:
+def named(records: Sequence[ClipRecord]) -> list[Named]:
     return [(record.label, PurePosixPath(record.path).stem) for record in records]
 
 

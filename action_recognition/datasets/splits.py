@@ -1,8 +1,22 @@
-"""Cutting off clips for validation and test so that a source video stays on one side."""
+"""Cutting off clips for validation and test: whole source videos, or each class in proportion."""
 
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
+from math import ceil, floor
+
+from action_recognition.datasets.records import ClipRecord
+
+
+def split_off(records: Sequence[ClipRecord], *, into: str, fraction: float, seed: int) -> list[ClipRecord]:
+    """Turn `fraction` of each class's training clips into `into`, `val` or `test`, by whole source videos."""
+    sources: dict[str, list[str]] = {}
+    for record in records:
+        if record.split == "train":
+            sources.setdefault(record.label, []).append(record.source_video)
+    cut = cut_by_source(sources, fraction=fraction, seed=seed, purpose=into)
+    return [replace(r, split=into) if r.split == "train" and r.source_video in cut[r.label] else r for r in records]
 
 
 def choose_groups(
@@ -65,4 +79,27 @@ def cut_by_source(
         )
         cut[label] = {str(name) for name in chosen}
         taken |= chosen
+    return cut
+
+
+def stratified_cut(labels: Sequence[str], *, fraction: float, seed: str) -> set[int]:
+    """Places of `ceil(fraction * N)` of `N` labels, each class in proportion.
+
+    What whole numbers leave over goes to the classes with the largest remainders, as in scikit-learn's
+    `StratifiedShuffleSplit`. One of each class is always left.
+    """
+    sizes = Counter(labels)
+    total = ceil(fraction * len(labels) - 1e-9)
+    exact = {label: total * size / len(labels) for label, size in sizes.items()}
+    counts = {label: min(floor(share + 1e-9), sizes[label] - 1) for label, share in exact.items()}
+    generator = random.Random(seed)
+    order = sorted(sizes)
+    generator.shuffle(order)  # between equal remainders
+    for label in sorted(order, key=lambda label: counts[label] - exact[label]):
+        if sum(counts.values()) < total and counts[label] < sizes[label] - 1:
+            counts[label] += 1
+    cut: set[int] = set()
+    for label in sorted(sizes):
+        places = [place for place, other in enumerate(labels) if other == label]
+        cut.update(generator.sample(places, counts[label]))
     return cut

@@ -6,17 +6,18 @@ photograph or one photographer is not known, so near duplicates may stand on bot
 
 import csv
 import io
-import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from math import ceil, floor
 from pathlib import Path
 
 from action_recognition.config import Config, DataConfig
-from action_recognition.datasets.listed import ListedClip
-from action_recognition.datasets.lists import read_text
+from action_recognition.datasets.base import ImageDataset, SourceNoun, existing_folder
+from action_recognition.datasets.records import ClipRecord
+from action_recognition.datasets.splits import stratified_cut
+from action_recognition.datasets.text_files import read_text
 from action_recognition.errors import DataError
+from action_recognition.utils.files import replace_file
 from action_recognition.utils.stored_values import Text
 from action_recognition.video.regular_files import size_bytes
 
@@ -24,23 +25,57 @@ COLUMNS = ("filename", "label")
 VALUE = Text(1000)
 
 
-def list_stills(config: Config) -> list[ListedClip]:
-    """One clip an image that `data.labels_csv` names, with its split.
+class Stills(ImageDataset):
+    """Still images, which `data.labels_csv` names; each is a clip of one frame."""
 
-    An image that is not there is listed with an error, as an unreadable one will be.
+    source_noun = SourceNoun("image", "images")
+    renderer = "action_recognition.synthetic.stills:render_stills_set"
+    where_to_get = (
+        "Kaggle's set needs a login: "
+        "https://www.kaggle.com/datasets/meetnagadia/human-action-recognition-har-dataset; "
+        "then data.archive=FILE|FOLDER, or data.videos_dir=FOLDER data.labels_csv=FILE; "
+        "stills_demo is a set that needs no download"
+    )
 
-    Raises:
-        DataError: without CSV or folder, on a row without label, or an image of two labels.
-    """
-    data, images_dir = config.data, Path(config.data.videos_dir)
-    if not images_dir.is_dir():
-        bring = f"python commands.py download-data data={data.name} brings it"
-        raise DataError(f"data.videos_dir={images_dir}: no such directory; {bring}")
+    def list_clips(self, config: Config) -> list[ClipRecord]:
+        """One clip per image that the CSV names. One that is not there has an error, as an unreadable one will have.
+
+        Raises:
+            DataError: without CSV or folder, on a row without label, or an image of two labels.
+        """
+        images_dir = existing_folder(config.data)
+        labels = read_labels(labels_csv(config.data))
+        return stratified_splits([_listed(name, label, images_dir) for name, label in labels.items()], config.data)
+
+    def unknown_sources(self, records: Sequence[ClipRecord], data: DataConfig) -> str:  # noqa: ARG002
+        return (
+            f"sources are not known: each of the {len(records)} images counts as one of its own, so images of one "
+            "photograph or person may stand on both sides of the split, and scores may be too good"
+        )
+
+    def folder_in_archive(self, data: DataConfig, files: Path, images: Sequence[Path]) -> Path:
+        """Put the CSV into place, and find the folder with the images that it names.
+
+        Kaggle's test images have no labels and some of the same names, so it is the folder with the most of them.
+        """
+        target = labels_csv(data)
+        found = sorted(files.rglob(target.name))
+        if len(found) != 1:
+            raise DataError(f"data.archive={data.archive}: {len(found)} files {target.name} in it, expected one")
+        labels = read_labels(found[0])
+        known = Counter(path.parent for path in images if path.name in labels)
+        if not known:
+            raise DataError(f"data.archive={data.archive}: none of the images that {target.name} names is in it")
+        if not target.exists():
+            replace_file(target, found[0].read_bytes())
+        return known.most_common(1)[0][0]
+
+
+def labels_csv(data: DataConfig) -> Path:
+    """`data.labels_csv`; raises `DataError` where it is not set."""
     if data.labels_csv is None:
         raise DataError(f"data={data.name}: data.labels_csv is not set; it names the CSV of filename and label")
-    labels = read_labels(Path(data.labels_csv))
-    listed = [_listed(name, label, images_dir) for name, label in labels.items()]
-    return stratified_splits(listed, data)
+    return Path(data.labels_csv)
 
 
 def read_labels(path: Path) -> dict[str, str]:
@@ -84,16 +119,16 @@ def _labels(rows: "csv.DictReader[str]", path: Path) -> dict[str, str]:
     return labels
 
 
-def _listed(name: str, label: str, images_dir: Path) -> ListedClip:
+def _listed(name: str, label: str, images_dir: Path) -> ClipRecord:
     path = images_dir / name
-    still = ListedClip(path=name, label=label, source_video=name)
+    still = ClipRecord(path=name, label=label, source_video=name, split="unused")
     try:
         return replace(still, size_bytes=size_bytes(path))
     except OSError:
         return replace(still, error=f"{path}: no such file")
 
 
-def stratified_splits(listed: Sequence[ListedClip], data: DataConfig) -> list[ListedClip]:
+def stratified_splits(listed: Sequence[ClipRecord], data: DataConfig) -> list[ClipRecord]:
     """Cut `data.test_fraction` off, then `data.val_fraction` of what is left, each class in proportion."""
     left = list(range(len(listed)))
     splits = ["train"] * len(listed)
@@ -104,26 +139,3 @@ def stratified_splits(listed: Sequence[ListedClip], data: DataConfig) -> list[Li
             splits[place] = split
         left = [place for place in left if place not in cut]
     return [replace(clip, split=split) for clip, split in zip(listed, splits, strict=True)]
-
-
-def stratified_cut(labels: Sequence[str], *, fraction: float, seed: str) -> set[int]:
-    """Places of `ceil(fraction * N)` of `N` labels, each class in proportion.
-
-    What whole numbers leave over goes to the classes with the largest remainders, as in scikit-learn's
-    `StratifiedShuffleSplit`. One of each class is always left.
-    """
-    sizes = Counter(labels)
-    total = ceil(fraction * len(labels) - 1e-9)
-    exact = {label: total * size / len(labels) for label, size in sizes.items()}
-    counts = {label: min(floor(share + 1e-9), sizes[label] - 1) for label, share in exact.items()}
-    generator = random.Random(seed)
-    order = sorted(sizes)
-    generator.shuffle(order)  # between equal remainders
-    for label in sorted(order, key=lambda label: counts[label] - exact[label]):
-        if sum(counts.values()) < total and counts[label] < sizes[label] - 1:
-            counts[label] += 1
-    cut: set[int] = set()
-    for label in sorted(sizes):
-        places = [place for place, other in enumerate(labels) if other == label]
-        cut.update(generator.sample(places, counts[label]))
-    return cut

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from action_recognition.config import DataConfig, FullSetConfig
-from action_recognition.datasets.official import SPLIT_NUMBERS, MissingListError, OfficialSource, Split
+from action_recognition.datasets.official_lists import SPLIT_NUMBERS, AnnotatedDataset, MissingListError, Split
 from action_recognition.errors import DataError
 
 # A clip by its class and file name.
@@ -33,7 +33,7 @@ class Lists:
         return frozenset(label for label, _ in self.clips)
 
 
-def read_lists(source: OfficialSource, splits_dir: Path, data: DataConfig, *, must_be_full: bool = False) -> Lists:
+def read_lists(dataset: AnnotatedDataset, splits_dir: Path, data: DataConfig, *, must_be_full: bool = False) -> Lists:
     """The splits in `splits_dir`: they must name the same clips and, if all classes are there, the right number.
 
     Raises:
@@ -44,7 +44,7 @@ def read_lists(source: OfficialSource, splits_dir: Path, data: DataConfig, *, mu
     splits: dict[int, Split] = {}
     for number in SPLIT_NUMBERS:
         try:
-            splits[number] = source.read_split(splits_dir, split=number)
+            splits[number] = dataset.read_split(splits_dir, split=number)
         except MissingListError:
             if must_be_full or number == data.split:
                 raise

@@ -8,8 +8,8 @@ from pathlib import Path
 from rich.console import Console
 
 from action_recognition.config import DataConfig, MirrorConfig
-from action_recognition.datasets import OFFICIAL_SOURCES
-from action_recognition.datasets.official import MissingListError, OfficialSource
+from action_recognition.datasets import dataset_of
+from action_recognition.datasets.official_lists import AnnotatedDataset, MissingListError, lists_dir
 from action_recognition.download.completeness import Coverage, IncompleteError, Lists, check_clips, read_lists
 from action_recognition.download.layout import find_clips, link_clips, write_lists
 from action_recognition.download.mirrors import from_archive, from_mirrors, is_url
@@ -17,6 +17,16 @@ from action_recognition.errors import DataError
 from action_recognition.utils.folders import move_folder
 
 DOWNLOADS_DIR = Path(".cache/downloads")
+
+
+def download_videos(data: DataConfig, console: Console) -> None:
+    """Download what is missing of a data set of videos, and print how much of it is there.
+
+    Raises:
+        DataError: no mirror and no archive has it, or what they have is not the data set.
+    """
+    if coverage := DatasetDownload(data, console).run():
+        console.print(f"{data.name} {coverage}", markup=False, highlight=False)
 
 
 class DatasetDownload:
@@ -27,10 +37,8 @@ class DatasetDownload:
         self.work = DOWNLOADS_DIR / data.name
         self.videos_dir = Path(data.videos_dir)
         self.official: OfficialLists | None = None
-        if source := OFFICIAL_SOURCES.get(data.kind):
-            if data.splits_dir is None:
-                raise DataError(f"data={data.name}: data.splits_dir is not set; it names the folder of the split files")
-            self.official = OfficialLists(source, Path(data.splits_dir), data)
+        if isinstance(dataset := dataset_of(data), AnnotatedDataset):
+            self.official = OfficialLists(dataset, lists_dir(data), data)
 
     def run(self) -> Coverage | None:
         """Download lists and clips, compare them, and return how much of the data set is there.
@@ -62,7 +70,7 @@ class DatasetDownload:
             self._say(f"{official.splits_dir}: the official splits")
 
         archive, mirrors = self.data.splits_archive, self.data.mirrors.splits
-        if archive is None and self._archive_files and official.source.find_lists(self._archive_files):
+        if archive is None and self._archive_files and official.dataset.find_lists(self._archive_files):
             use(self._archive_files, must_be_full=False)
         else:
             self._get("splits", archive, mirrors, use)
@@ -131,12 +139,12 @@ class DatasetDownload:
 class OfficialLists:
     """The official lists of a data set: whether they are in place, and how they get there."""
 
-    def __init__(self, source: OfficialSource, splits_dir: Path, data: DataConfig) -> None:
-        self.source, self.splits_dir, self.data = source, splits_dir, data
+    def __init__(self, dataset: AnnotatedDataset, splits_dir: Path, data: DataConfig) -> None:
+        self.dataset, self.splits_dir, self.data = dataset, splits_dir, data
 
     def are_there(self) -> bool:
         try:
-            self.source.read_split(self.splits_dir, split=self.data.split, classes=())
+            self.dataset.read_split(self.splits_dir, split=self.data.split, classes=())
         except MissingListError:
             return False
         return True
@@ -144,20 +152,20 @@ class OfficialLists:
     @cached_property
     def lists(self) -> Lists:
         """The splits; call this once `are_there()`."""
-        return read_lists(self.source, self.splits_dir, self.data)
+        return read_lists(self.dataset, self.splits_dir, self.data)
 
     def check_classes(self, classes: set[str]) -> None:
         """Raises `DataError` for a class that the lists do not know."""
-        self.source.read_split(self.splits_dir, split=self.data.split, classes=sorted(classes))
+        self.dataset.read_split(self.splits_dir, split=self.data.split, classes=sorted(classes))
 
     def take(self, files: Path, staged: Path, *, must_be_full: bool) -> None:
         """Put the lists that lie below `files` into place, if they are right."""
-        found = self.source.find_lists(files)
+        found = self.dataset.find_lists(files)
         if not found:
             raise IncompleteError("no official split files in it")
         write_lists(found, staged)
         try:
-            read_lists(self.source, staged, self.data, must_be_full=must_be_full)
+            read_lists(self.dataset, staged, self.data, must_be_full=must_be_full)
         except MissingListError as error:
             raise IncompleteError(f"no {error.missing} in it") from None
         move_folder(staged, self.splits_dir)

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from action_recognition.datasets.layout import class_folders, list_videos
+from action_recognition.datasets.class_folders import class_folders, list_videos
 from action_recognition.download.completeness import Clip
 from action_recognition.errors import DataError
 from action_recognition.video.decoder import VIDEO_SUFFIXES

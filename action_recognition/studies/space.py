@@ -8,6 +8,7 @@ from typing import Any
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from action_recognition.config import CONF_DIR, Config, flatten, load_config
+from action_recognition.datasets import check_dataset
 from action_recognition.errors import ConfigError, UserError, check_choice, did_you_mean
 
 KINDS = ("float", "int", "categorical")
@@ -135,7 +136,7 @@ def _check_values(space: Sequence[SearchKey], overrides: Sequence[str]) -> None:
 
 def _refusal(overrides: Sequence[str]) -> str | None:
     try:
-        load_config(overrides)
+        check_dataset(load_config(overrides))
     except UserError as error:
         return str(error)
     return None

@@ -16,6 +16,7 @@ from optuna_integration import PyTorchLightningPruningCallback
 from rich.console import Console
 
 from action_recognition.config import Config, load_config
+from action_recognition.datasets import dataset_of
 from action_recognition.errors import UserError, first_line
 from action_recognition.studies.space import SearchKey
 from action_recognition.tracking.mlflow_run import open_run
@@ -100,7 +101,7 @@ def _train(trial: Trial, overrides: Sequence[str], parent: str, console: Console
 def trial_config(overrides: Sequence[str]) -> Config:
     """The configuration of a trial, as `train` with these overrides would have it."""
     config = load_config(overrides)
-    if config.data.kind != "shards":
+    if not dataset_of(config.data).reads_shards:
         return config
     from action_recognition.readers.shards.exported_settings import as_exported
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from action_recognition.config import Config, Lifetime, each_key_once, keys_marked
 from action_recognition.data.datamodule import make_contract
 from action_recognition.data.load import load_manifest
+from action_recognition.datasets import dataset_of
 from action_recognition.errors import ConfigError
 from action_recognition.studies.space import SearchKey, read_space
 from action_recognition.studies.study import MLFLOW_RUN, STEP_PLAN, open_study, seed_sampler
@@ -110,7 +111,7 @@ def _base_overrides(config: Config) -> list[str]:
 def _checked_data(config: Config, console: Console) -> str:
     """The data's hash, once it is certain that trials can be told apart by validation clips."""
     hint = "a search needs validation clips; give data.val_fraction=0.15, say"
-    if config.data.val_fraction == 0 and config.data.kind != "shards":
+    if config.data.val_fraction == 0 and not dataset_of(config.data).reads_shards:
         raise ConfigError(f"data.val_fraction=0: {hint}")
     if config.trainer.limit_val_batches == 0:
         raise ConfigError("trainer.limit_val_batches=0: a search needs validation; give null")

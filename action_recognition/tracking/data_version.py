@@ -14,6 +14,7 @@ from dvc.lock import LockError
 from dvc.scm import SCMError
 
 from action_recognition.config import Config, DataConfig
+from action_recognition.datasets import dataset_of
 from action_recognition.errors import DataError, first_line
 from action_recognition.tracking.dvc_data import PIN_FILE, FileHashes, Message, PinnedData, open_pinned_data
 
@@ -37,7 +38,7 @@ def ensure_data(config: Config, *, repo: Path, progress: Message = lambda _line:
         DataError: data outside the pinned directory, not pinned, changed, or missing here and in every remote.
         ConfigError: if `tracking.dvc_remote` is no remote of this repository.
     """
-    if config.data.kind == "shards":
+    if dataset_of(config.data).reads_shards:
         raise DataError(
             f"data=shards: {PIN_FILE} pins videos; shards are checked against their own index.json instead; run: "
             "python commands.py train-ml-flow data=shards"
@@ -87,7 +88,7 @@ def _restore(pinned: PinnedData, config: Config, roots: list[str], expected: Fil
 
 
 def _missing(pinned: PinnedData, data: DataConfig, why_not: str) -> DataError:
-    if data.kind == "folder":
+    if not dataset_of(data).is_downloadable:
         advice = f"put the videos there and pin them: dvc add {pinned.name}"
     else:
         advice = (

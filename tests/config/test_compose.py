@@ -98,7 +98,6 @@ def test_a_key_by_another_name_is_answered_with_the_right_one(word, meant):
         ("clip.frames=2.7", ["clip.frames=2.7", "whole number"]),
         ("clip.std=[0,1,1]", ["clip.std[0]=0", "1e-06 to 65535"]),
         ("clip.std=[0.2,0.2,0.2] clip.mean=[0.5,0.5,0.5]", ["clip.std=[0.2,0.2,0.2]", "0-255"]),
-        ("clip.std=[1,1]", ["clip.std=[1.0,1.0]", "RGB, so 3 values each"]),
         ("model.args=a", ["model.args=a", "mapping"]),
         ("+=${hydra:x}", ["expected key=value"]),
         ("data.full_set=3", ["data.full_set=3", "classes"]),

@@ -10,7 +10,8 @@ from PIL import Image
 
 from action_recognition.config import load_config
 from action_recognition.data.datamodule import ClipDataModule, make_contract
-from action_recognition.data.load import split_remarks
+from action_recognition.datasets import check_dataset
+from action_recognition.datasets.depth import Depth
 from action_recognition.datasets.manifest import build_manifest
 from action_recognition.datasets.records import group_digests
 from action_recognition.errors import ConfigError, DataError
@@ -85,7 +86,7 @@ def test_the_split_is_by_subject_for_all_classes_at_once(flat):
         assert {r.label for r in manifest.split("test")} == {"G1", "G2"}
         seen = set(group_digests(manifest.split("train") + manifest.split("val")))
         assert not seen & set(group_digests(manifest.split("test")))
-        assert split_remarks(manifest, config.data) == []
+        assert Depth().split_remarks(manifest, config.data) == []
 
 
 def test_subjects_go_where_they_are_named(flat):
@@ -103,7 +104,7 @@ def test_one_subject_is_cut_by_sequence_and_that_is_said(flat):
     config = config_of(*words)
     manifest = build_manifest(config)
     assert Counter(r.split for r in manifest.records) == {"train": 2, "val": 2, "test": 4, "unused": 8}
-    (line,) = split_remarks(manifest, config.data)
+    (line,) = Depth().split_remarks(manifest, config.data)
     assert "val has sequences of subject S1, who is in train too" in line
 
 
@@ -136,12 +137,12 @@ def test_short_sequences_are_left_out_with_the_reason(flat):
         (["data.sequence_pattern='S(\\d+)'"], "(?P<frame>...)"),
         (["data.sequence_pattern='('"], "expected a regular expression"),
         (["clip.bits=12"], "clip.bits=12: expected one of 8, 16"),
-        (["clip.mean=[1,2,3]"], "depth has one channel"),
+        (["clip.mean=[1,2,3]"], "have one channel, so one value each"),
     ],
 )
 def test_settings_that_cannot_be_meant_are_one_line(words, said):
     with pytest.raises(ConfigError) as caught:
-        config_of(*words)
+        check_dataset(config_of(*words))
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -151,7 +152,7 @@ def test_settings_that_cannot_be_meant_are_one_line(words, said):
     [
         (["data.test_subjects=[S20]"], "data.test_subjects: no subject 'S20' in ./frames"),
         (["data.videos_dir=nowhere"], "nowhere: no such directory"),
-        (["clip.bits=16", "clip.mean=[9]"], "8 bits a value, clip.bits=16; give clip.bits=8"),
+        (["clip.bits=16", "clip.mean=[9]"], "8 bits per value, clip.bits=16; give clip.bits=8"),
         (["data.sequence_pattern='(?P<subject>A)(?P<label>B)(?P<frame>C)'"], "matches no file (first: S1-G1-T1-depth"),
     ],
 )
@@ -267,7 +268,7 @@ def test_the_real_sequences_load(shared_dir, tmp_path, monkeypatch):
     manifest = build_manifest(config)
     assert Counter(record.split for record in manifest.records) == {"train": 11, "val": 11, "test": 11}
     assert len(manifest.class_names) == 11
-    assert len(split_remarks(manifest, config.data)) == 2
+    assert len(Depth().split_remarks(manifest, config.data)) == 2
     datamodule = ClipDataModule(config, manifest, make_contract(config, manifest), seed=1)
     record = datamodule.records("test")[0]
     batch = next(iter(datamodule.test_dataloader()))

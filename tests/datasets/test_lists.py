@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from action_recognition.datasets import hmdb51, ucf101
+from action_recognition.datasets.hmdb51 import HMDB51
 from action_recognition.datasets.records import ClipRecord, Manifest, parse_records, read_records
 from action_recognition.datasets.stills import read_labels
+from action_recognition.datasets.ucf101 import UCF101
 from action_recognition.errors import DataError
 
 BOM = b"\xef\xbb\xbf"
@@ -46,7 +47,7 @@ REFUSED = {
 @pytest.mark.parametrize("how", SAME)
 def test_a_split_file_written_in_another_way_says_the_same(tmp_path: Path, how: str) -> None:
     (tmp_path / "run_test_split1.txt").write_bytes(SAME[how])
-    assert hmdb51.read_split(tmp_path, split=1) == SPLIT
+    assert HMDB51().read_split(tmp_path, split=1) == SPLIT
 
 
 @pytest.mark.parametrize("how", REFUSED)
@@ -55,7 +56,7 @@ def test_a_split_file_that_says_nothing_clear_is_one_line(tmp_path: Path, how: s
     path = tmp_path / "run_test_split1.txt"
     path.write_bytes(content)
     with pytest.raises(DataError) as raised:
-        hmdb51.read_split(tmp_path, split=1)
+        HMDB51().read_split(tmp_path, split=1)
     assert str(raised.value).startswith(str(path))
     assert words in str(raised.value)
     assert str(raised.value).isprintable()
@@ -67,7 +68,7 @@ def test_what_is_no_file_is_not_read(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "run_test_split1.txt"
     path.mkdir() if kind == "folder" else os.mkfifo(path)
     with pytest.raises(DataError, match="not a file"):
-        hmdb51.read_split(tmp_path, split=1)
+        HMDB51().read_split(tmp_path, split=1)
     with pytest.raises(DataError, match="not a file"):
         read_labels(path)
 
@@ -87,13 +88,13 @@ def test_lists_of_ucf101_are_read_alike(
     (tmp_path / "classInd.txt").write_bytes(b"1 Run\n2 Walk\n")
     (tmp_path / "trainlist01.txt").write_bytes(b"Run/v_Run_g01_c01.avi 1\nWalk/v_Walk_g01_c01.avi 2\n")
     (tmp_path / "testlist01.txt").write_bytes(b"Run/v_Run_g02_c01.avi\n")
-    whole = ucf101.read_split(tmp_path, split=1)
+    whole = UCF101().read_split(tmp_path, split=1)
     content = (tmp_path / name).read_bytes()
     (tmp_path / name).write_bytes(BOM + content.replace(b"\n", b"\r\n"))
-    assert ucf101.read_split(tmp_path, split=1) == whole
+    assert UCF101().read_split(tmp_path, split=1) == whole
     (tmp_path / name).write_bytes(change(content))
     with pytest.raises(DataError, match=words) as raised:
-        ucf101.read_split(tmp_path, split=1)
+        UCF101().read_split(tmp_path, split=1)
     assert name in str(raised.value)
 
 

@@ -3,7 +3,7 @@ from itertools import combinations
 
 import pytest
 
-from action_recognition.datasets.hmdb51 import parse_clip_name, read_split
+from action_recognition.datasets.hmdb51 import HMDB51, parse_clip_name
 from action_recognition.datasets.splits import choose_groups, cut_by_source
 from action_recognition.errors import DataError
 
@@ -42,7 +42,7 @@ def test_a_class_with_one_source_keeps_it_for_training():
 def test_hmdb51_validation_is_ten_of_seventy_and_leaks_nothing(shared_dir, split):
     splits_dir = shared_dir / "hmdb51_sample/splits"
     classes = sorted({path.name.rsplit("_test_split", 1)[0] for path in splits_dir.iterdir()})
-    official = read_split(splits_dir, split=split, classes=classes)
+    official = HMDB51().read_split(splits_dir, split=split, classes=classes)
     assert Counter(official.values()) == {"train": 3570, "test": 1530, "unused": 1666}
     source_of = {key: parse_clip_name(key[1].removesuffix(".avi"), label=key[0]).source_video for key in official}
     train = {
@@ -80,12 +80,12 @@ def test_a_name_of_another_form_is_its_own_source():
 
 def test_a_folder_without_split_files_is_refused(tmp_path):
     with pytest.raises(DataError, match="_test_split2"):
-        read_split(tmp_path, split=2, classes=["run"])
+        HMDB51().read_split(tmp_path, split=2, classes=["run"])
 
 
 def test_an_unknown_class_and_a_broken_line_are_named(tmp_path):
     (tmp_path / "walk_test_split1.txt").write_text("a_walk.avi 1\nb_walk.avi 7\n")
     with pytest.raises(DataError, match=r"'wolk'.*did you mean 'walk'"):
-        read_split(tmp_path, split=1, classes=["wolk"])
+        HMDB51().read_split(tmp_path, split=1, classes=["wolk"])
     with pytest.raises(DataError, match=r"walk_test_split1.txt:2"):
-        read_split(tmp_path, split=1, classes=["walk"])
+        HMDB51().read_split(tmp_path, split=1, classes=["walk"])

@@ -11,10 +11,10 @@ from helpers.mirror_server import Server
 from helpers.support import moving_square, write_video
 
 from action_recognition.config import load_config
-from action_recognition.datasets import ucf101
 from action_recognition.datasets.manifest import build_manifest
-from action_recognition.datasets.official import MissingListError
+from action_recognition.datasets.official_lists import MissingListError
 from action_recognition.datasets.records import read_records, source_groups
+from action_recognition.datasets.ucf101 import UCF101
 from action_recognition.errors import DataError
 
 # The folder of this class is written otherwise than its files.
@@ -171,7 +171,7 @@ def test_the_shipped_counts_add_up() -> None:
     ],
 )
 def test_the_group_is_the_source(stem: str, source: str) -> None:
-    name = ucf101.parse_clip_name(stem, label="any")
+    name = UCF101().parse_clip_name(stem, label="any")
     assert (name.source_video, name.tags) == (source, {})
 
 
@@ -193,27 +193,27 @@ LINE = "ApplyEyeMakeup/v_ApplyEyeMakeup_g08_c01.avi"
 )
 def test_broken_lists_are_named_by_the_line(tmp_path: Path, changed: dict[str, str], words: str) -> None:
     with pytest.raises(DataError, match=words) as raised:
-        ucf101.read_split(write_lists(tmp_path, **changed), split=1)
+        UCF101().read_split(write_lists(tmp_path, **changed), split=1)
     assert "\n" not in str(raised.value)
 
 
 def test_lists_that_are_missing_and_classes_they_do_not_know(tmp_path: Path) -> None:
     with pytest.raises(MissingListError, match=r"no classInd\.txt there"):
-        ucf101.read_split(tmp_path, split=1)
+        UCF101().read_split(tmp_path, split=1)
     write_lists(tmp_path)
     (tmp_path / "testlist02.txt").unlink()
     with pytest.raises(MissingListError, match=r"no testlist02\.txt there"):
-        ucf101.read_split(tmp_path, split=2)
+        UCF101().read_split(tmp_path, split=2)
     with pytest.raises(DataError, match=r"'YoYoo' is not in .*did you mean 'YoYo'"):
-        ucf101.read_split(tmp_path, split=1, classes=["YoYoo"])
+        UCF101().read_split(tmp_path, split=1, classes=["YoYoo"])
 
 
 def test_lists_are_found_among_others(tmp_path: Path) -> None:
     write_lists(tmp_path / "a/ucfTrainTestlist")
     for name in ("testlist04.txt", "readme.txt", "trainlist.txt"):
         (tmp_path / "a" / name).write_text("other")
-    found = ucf101.find_lists(tmp_path)
+    found = UCF101().find_lists(tmp_path)
     assert found == {name: text.encode() for name, text in lists().items()}
     write_lists(tmp_path / "b", testlist03="other")
     with pytest.raises(DataError, match=r"another testlist03\.txt .* leave only one"):
-        ucf101.find_lists(tmp_path)
+        UCF101().find_lists(tmp_path)

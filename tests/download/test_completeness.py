@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from action_recognition.config import Config, FullSetConfig, load_config
-from action_recognition.datasets import hmdb51
+from action_recognition.datasets.hmdb51 import HMDB51
 from action_recognition.download.completeness import IncompleteError, check_clips, read_lists
 from action_recognition.errors import ConfigError, DataError
 
@@ -23,7 +23,7 @@ def official_lists(shared_dir: Path, tmp_path: Path) -> Path:
 
 def test_the_full_set_is_known_to_the_clip(official_lists, composed):
     data = composed.data
-    lists = read_lists(hmdb51, official_lists, data, must_be_full=True)
+    lists = read_lists(HMDB51(), official_lists, data, must_be_full=True)
     assert (len(lists.classes), len(lists.clips)) == (51, 6766)
     coverage = check_clips(lists.clips, lists, data.full_set, must_be_full=True)
     assert str(coverage) == "complete: 51 classes, 6,766 clips"
@@ -40,12 +40,12 @@ def test_changed_lists_of_the_full_set_are_found_out(official_lists, composed):
     path = official_lists / "wave_test_split3.txt"
     path.write_text(path.read_text().replace(".avi 1", ".avi 2", 1))
     with pytest.raises(IncompleteError, match="split 3: 6,766 clips, 3,569 train, 1,531 test; expected 6,766 clips"):
-        read_lists(hmdb51, official_lists, data)
+        read_lists(HMDB51(), official_lists, data)
     for path in official_lists.glob("wave_*"):
         path.unlink()
-    read_lists(hmdb51, official_lists, data)
+    read_lists(HMDB51(), official_lists, data)
     with pytest.raises(IncompleteError, match="lists of 50 classes, expected 51"):
-        read_lists(hmdb51, official_lists, data, must_be_full=True)
+        read_lists(HMDB51(), official_lists, data, must_be_full=True)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_changed_lists_of_the_full_set_are_found_out(official_lists, composed):
 def test_metadata_of_another_form(tmp_path, entry):
     (tmp_path / "metadata_split1.jsonl").write_bytes(entry)
     with pytest.raises(DataError, match=r"metadata_split1\.jsonl:1"):
-        hmdb51.find_lists(tmp_path)
+        HMDB51().find_lists(tmp_path)
 
 
 def test_counts_of_the_full_set_are_three():

@@ -20,7 +20,7 @@ from rich.console import Console
 
 from action_recognition.cli.download_data import download_data
 from action_recognition.config import Config, MirrorsConfig, load_config
-from action_recognition.datasets import hmdb51
+from action_recognition.datasets.hmdb51 import HMDB51, SPLIT_CODES
 from action_recognition.datasets.records import read_records
 from action_recognition.errors import ConfigError, DataError
 from action_recognition.synthetic import videos
@@ -120,11 +120,11 @@ def test_the_hub_clip_by_clip_with_its_own_lists(server, shared_dir, bring, tmp_
     sample = shared_dir / "hmdb51_sample"
     clips = sorted(path.relative_to(sample / "videos") for path in (sample / "videos/golf").iterdir())[:7]
     files = {f"hmdb51_org/{clip.as_posix()}": (sample / "videos" / clip).read_bytes() for clip in clips}
-    codes = {name: code for code, name in hmdb51.SPLIT_CODES.items()}
+    codes = {name: code for code, name in SPLIT_CODES.items()}
     for number in (1, 2, 3):
         entries = [
             {"video_path": f"Videos/{label}/{name}", "label": label, "subset": int(codes[part])}
-            for (label, name), part in hmdb51.read_split(sample / "splits", split=number).items()
+            for (label, name), part in HMDB51().read_split(sample / "splits", split=number).items()
         ]
         files[f"metadata_split{number}.jsonl"] = "\n".join(map(json.dumps, entries)).encode()
     files["webdataset/000000.tar"] = b"never asked for"
@@ -135,8 +135,8 @@ def test_the_hub_clip_by_clip_with_its_own_lists(server, shared_dir, bring, tmp_
     videos = files_in(tmp_path / "data/hmdb51/videos")
     assert videos == {clip.as_posix(): (sample / "videos" / clip).read_bytes() for clip in clips}
     for number in (1, 2, 3):
-        brought = hmdb51.read_split(tmp_path / "data/hmdb51/splits", split=number)
-        assert brought == hmdb51.read_split(sample / "splits", split=number)
+        brought = HMDB51().read_split(tmp_path / "data/hmdb51/splits", split=number)
+        assert brought == HMDB51().read_split(sample / "splits", split=number)
     assert not any("webdataset" in seen.path for seen in server.seen)
 
 
@@ -366,7 +366,7 @@ def test_own_videos_need_no_lists(tiny_set, tmp_path, run_cli):
 
 def test_the_demo_set_is_rendered_once(tmp_path, run_cli, monkeypatch):
     monkeypatch.setattr(videos, "render_demo_set", partial(videos.render_demo_set, clips_per_class=3))
-    assert "rendered the demo set" in run_cli("download-data").out
+    assert "rendered the synthetic set" in run_cli("download-data").out
     before = files_in(tmp_path / "data/demo")
     assert "data/demo/videos already exists" in run_cli("download-data", "data=demo").out
     assert files_in(tmp_path / "data/demo") == before

@@ -1,7 +1,7 @@
-"""Reading lists that come as text files: split files, and tables of labels.
+"""Reading text files that people edit: split files, and tables of labels.
 
-They pass through editors and spreadsheets on their way, which put a byte-order mark before the first line, end lines
-in other ways, or save another encoding. The first two are read as they are meant; the last is one line.
+Editors and spreadsheets put a byte-order mark before the first line, end lines in other ways, or save another
+encoding. The first two are read as they are meant; the last is refused in one line.
 """
 
 import codecs

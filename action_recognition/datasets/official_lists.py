@@ -1,10 +1,13 @@
-"""What a data set with official splits has to tell; each is a module of this package with these three functions."""
+"""Data sets whose authors publish lists of which clips train and which test."""
 
+from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
+from action_recognition.config import DataConfig
+from action_recognition.datasets.class_folders import VideoFolders
+from action_recognition.datasets.records import ClipRecord
 from action_recognition.errors import DataError
 
 # (class, file name) of a clip: "train", "test" or "unused".
@@ -22,20 +25,10 @@ class MissingListError(DataError):
         self.missing = missing
 
 
-@dataclass(frozen=True, kw_only=True)
-class ClipName:
-    """What a file name tells about its clip: the source video it was cut from, and tags if the data set has any."""
+class AnnotatedDataset(VideoFolders):
+    """A data set with official lists in `data.splits_dir`, of which `data.split` chooses one."""
 
-    source_video: str
-    tags: dict[str, str] = field(default_factory=dict)
-
-
-class OfficialSource(Protocol):
-    """A data set whose authors say which clips train and which test."""
-
-    def parse_clip_name(self, stem: str, *, label: str) -> ClipName:
-        """Take a file name apart; a name of another form is its own source."""
-
+    @abstractmethod
     def read_split(self, splits_dir: Path, *, split: int, classes: Sequence[str] | None = None) -> Split:
         """The split of every clip that the lists name, of `classes` or of all.
 
@@ -44,8 +37,21 @@ class OfficialSource(Protocol):
             DataError: when they do not know one of `classes`, or a line has another form.
         """
 
+    @abstractmethod
     def find_lists(self, folder: Path) -> dict[str, bytes]:
         """The list files of `read_split`, name and content, wherever they lie below `folder`; empty if none do."""
+
+    def assign_splits(self, records: Sequence[ClipRecord], data: DataConfig) -> list[ClipRecord]:
+        classes = sorted({record.label for record in records})
+        split = self.read_split(lists_dir(data), split=data.split, classes=classes)
+        return [replace(r, split=split.get((r.label, Path(r.path).name), "unused")) for r in records]
+
+
+def lists_dir(data: DataConfig) -> Path:
+    """The folder of the official lists; raises `DataError` where none is set."""
+    if data.splits_dir is None:
+        raise DataError(f"data={data.name}: data.splits_dir is not set; it names the folder of the split files")
+    return Path(data.splits_dir)
 
 
 def find_files(folder: Path, patterns: Iterable[str]) -> dict[str, bytes]:

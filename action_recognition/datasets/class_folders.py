@@ -1,0 +1,81 @@
+"""Videos in one folder per class: the layout that most data sets share."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from action_recognition.config import Config, DataConfig
+from action_recognition.datasets.base import Dataset
+from action_recognition.datasets.records import ClipRecord
+from action_recognition.datasets.splits import split_off
+from action_recognition.errors import DataError
+from action_recognition.utils.text import printable
+from action_recognition.video.decoder import VIDEO_SUFFIXES
+from action_recognition.video.regular_files import size_bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipName:
+    """What a file name tells about its clip: the source video it was cut from, and tags if the data set has any."""
+
+    source_video: str
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+class VideoFolders(Dataset):
+    """A data set of videos in one folder per class. Validation clips are cut off here, by source video."""
+
+    @abstractmethod
+    def parse_clip_name(self, stem: str, *, label: str) -> ClipName:
+        """Take a file name apart; a name of another form is its own source video."""
+
+    @abstractmethod
+    def assign_splits(self, records: Sequence[ClipRecord], data: DataConfig) -> list[ClipRecord]:
+        """The records with their splits: `train`, `test` or `unused`.
+
+        Raises:
+            DataError: if the splits are not known.
+        """
+
+    def list_clips(self, config: Config) -> list[ClipRecord]:
+        data, videos_dir = config.data, Path(config.data.videos_dir)
+        records = [
+            self._record(video, label=folder.name, videos_dir=videos_dir)
+            for folder in class_folders(videos_dir)
+            for video in list_videos(folder)
+        ]
+        if not records:
+            raise DataError(f"data.videos_dir={videos_dir}: no videos in its class folders")
+        split = self.assign_splits(records, data)
+        return split_off(split, into="val", fraction=data.val_fraction, seed=data.split_seed)
+
+    def _record(self, video: Path, *, label: str, videos_dir: Path) -> ClipRecord:
+        name = self.parse_clip_name(video.stem, label=label)
+        path, tags = video.relative_to(videos_dir).as_posix(), name.tags
+        given: dict[str, Any] = {"source_video": name.source_video, "size_bytes": size_bytes(video), **tags}
+        return ClipRecord(path=path, label=label, split="unused", **given)
+
+
+def class_folders(videos_dir: Path) -> list[Path]:
+    """Folders of clips, one per class, in alphabetical order.
+
+    Raises:
+        DataError: if there is none, or if one has a name that cannot be a label.
+    """
+    if not videos_dir.is_dir():
+        raise DataError(f"data.videos_dir={videos_dir}: no such directory; python commands.py download-data brings it")
+    folders = sorted(path for path in videos_dir.iterdir() if path.is_dir() and not path.name.startswith("."))
+    if not folders:
+        raise DataError(f"data.videos_dir={videos_dir}: expected one folder of videos per class, found no folder")
+    for folder in folders:
+        if folder.name != printable(folder.name):  # labels go into model files, which hold UTF-8
+            line = "is the name of a class, and is not UTF-8 or has control characters; rename the folder"
+            raise DataError(f"data.videos_dir={videos_dir}: {folder.name} {line}")
+    return folders
+
+
+def list_videos(folder: Path) -> list[Path]:
+    """Videos directly in `folder`, by suffix, in alphabetical order, also those that decoding will find unreadable."""
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES)

@@ -1,0 +1,14 @@
+"""Shards that `export-shards` wrote: `readers.shards` reads their manifest, and their frames."""
+
+from action_recognition.config import Config
+from action_recognition.datasets.base import Dataset
+from action_recognition.datasets.records import ClipRecord
+from action_recognition.errors import ConfigError
+
+
+class Shards(Dataset):
+    reads_shards = True
+    is_downloadable = False
+
+    def list_clips(self, config: Config) -> list[ClipRecord]:
+        raise ConfigError(f"data={config.data.name}: shards hold no files of their own; name the data set itself")
