@@ -1,4 +1,4 @@
-"""`download-data` for data sets of images, which come from a copy of one's own."""
+"""`download-data` for data sets of images, which come from the user's own copy."""
 
 import shutil
 from pathlib import Path
@@ -16,7 +16,7 @@ from action_recognition.video.clip_files import is_image
 
 
 def download_images(data: DataConfig, console: Console) -> None:
-    """Make `data.videos_dir`, and what else belongs to the images, exist; what is there is left alone.
+    """Make `data.videos_dir`, and what else belongs to the images, exist; existing ones are left alone.
 
     Raises:
         DataError: if there is no archive to take it from, or the archive holds something else.
@@ -24,12 +24,12 @@ def download_images(data: DataConfig, console: Console) -> None:
     dataset, images_dir = dataset_of(data), Path(data.videos_dir)
     assert isinstance(dataset, ImageDataset)
     if images_dir.is_dir() and any(images_dir.iterdir()):
-        console.print(f"{images_dir} is there already", highlight=False, markup=False)
+        console.print(f"{images_dir} already exists", highlight=False, markup=False)
         return
     if data.archive is None:
         raise DataError(f"data.videos_dir={images_dir}: no such directory; {dataset.where_to_get}")
     if is_url(data.archive):
-        line = f"data.archive={data.archive}: expected a file or folder of this machine"
+        line = f"data.archive={data.archive}: expected a file or folder on this machine"
         raise DataError(f"{line}; {dataset.where_to_get}")
     work = DOWNLOADS_DIR / data.name
     files = from_archive(Path(data.archive).expanduser(), work, console)
