@@ -8,6 +8,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
 from action_recognition.config import Config
 from action_recognition.contract import ClipContract
+from action_recognition.datasets import dataset_of
 from action_recognition.datasets.records import Manifest
 from action_recognition.tracking.mlflow_run import Tracker
 from action_recognition.tracking.run_folders import data_title
@@ -42,7 +43,8 @@ def command_line(tracker: Tracker, config: Config) -> str:
 def data_inputs(config: Config, manifest: Manifest, contract: ClipContract) -> list[DatasetInput]:
     """One input per split that has clips. MLflow links a data set to a run once, so each split has its own name."""
     data, inputs = config.data, []
-    source = redacted(data.shards.url or "") if data.kind == "shards" else data.videos_dir
+    is_shards = dataset_of(data).reads_shards
+    read_from = redacted(data.shards.url or "") if is_shards else data.videos_dir
     for split, context in SPLITS.items():
         clips = manifest.split(split, min_frames=contract.min_frames)
         if not clips:
@@ -51,8 +53,8 @@ def data_inputs(config: Config, manifest: Manifest, contract: ClipContract) -> l
         dataset = Dataset(
             name=f"{data_title(data)}: {split}",
             digest=manifest.data_hash,
-            source_type="shards" if data.kind == "shards" else "local",
-            source=json.dumps({"uri": source}),
+            source_type="shards" if is_shards else "local",
+            source=json.dumps({"uri": read_from}),
             profile=json.dumps(profile),
         )
         inputs.append(DatasetInput(dataset, [InputTag(MLFLOW_DATASET_CONTEXT, context)]))
