@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Callable
-from html.parser import HTMLParser
 
 import cv2
 import pytest
+from helpers.html_pages import Page
 from helpers.recorded_runs import add_evaluation, add_run
 
 from action_recognition.config import load_config
@@ -111,27 +111,6 @@ def test_eighty_columns_are_enough(client, run_cli: Callable, monkeypatch):
     assert "other: 1 run" in lines
 
 
-class Tags(HTMLParser):
-    """Rows of cells, and every address that the page would fetch."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.rows: list[list[str]] = []
-        self.fetched: list[str] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "tr":
-            self.rows.append([])
-        if tag == "td":
-            self.rows[-1].append("")
-        self.fetched += [value or "" for name, value in attrs if name in ("src", "href")]
-
-    def handle_data(self, data: str) -> None:
-        if self.rows and self.rows[-1]:
-            self.rows[-1][-1] += data.strip()
-
-
 def test_the_command_writes_markdown_page_and_plot(client, run_cli: Callable, tmp_path):
     add_run(client, "plain|<b>name</b>")
     add_run(client, "a-rather-long-name-" + "x" * 60, "clip.size=64", "optimizer.lr=1", number=1, epochs=20)
@@ -145,7 +124,7 @@ def test_the_command_writes_markdown_page_and_plot(client, run_cli: Callable, tm
     columns = {len(re.findall(r"(?<!\\)\|", line)) for line in table}
     assert (len(table), columns) == (4, {10})
     assert "| clip.size 56 -> 64; optimizer.lr 0.002 -> 1.0 |" in table[-1].replace("\\", "")
-    page = Tags((folder / "compare.html").read_text())
+    page = Page((folder / "compare.html").read_text())
     assert page.rows[1][0] == "plain|<b>name</b>"
     assert page.rows[2][-2:-1] == ["clip.size 56 -> 64optimizer.lr 0.002 -> 1.0"]
     assert "2.0x: 20 epochs x 20 steps x 0.05 s, baseline 10 of 20 epochs" in page.rows[2][-1]
