@@ -1,5 +1,6 @@
 """One file from one HTTP mirror into a `.part` file: resumed by range, retried when the connection drops."""
 
+import json
 import re
 import time
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Any, TypeVar
 import requests
 
 from action_recognition.errors import DataError
-from action_recognition.utils.files import BLOCK_BYTES, check_room, read_json, write_json
+from action_recognition.utils.files import BLOCK_BYTES, check_room, read_json
 from action_recognition.utils.progress import Advance, silent
 
 TIMEOUT_SECONDS = (10, 60)  # to connect, and between two pieces of the body
@@ -167,7 +168,7 @@ def _attempt(client: Client, url: str, part: PartFile, expected: Expected) -> No
             check_room(part.path.parent, total_bytes - start_bytes)
         note = {"url": url, "validator": _validator(response), "total_bytes": total_bytes}
         if part.note != note:
-            write_json(part.note_path, note)
+            part.note_path.write_text(json.dumps(note), encoding="utf-8")  # half of it reads as no note
         whole_bytes = expected.size_bytes if total_bytes is None else total_bytes
         _append_body(response, part, whole_bytes, client.progress)
     if whole_bytes is not None and part.size_bytes < whole_bytes:

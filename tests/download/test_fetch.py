@@ -77,11 +77,17 @@ def test_a_dropped_connection_is_resumed_by_range(server: Server, target: Path, 
     assert 0 < starts[0] <= 200_000 < starts[1] <= 350_000
 
 
-def test_a_server_that_ignores_range_is_read_from_the_start(server: Server, target: Path) -> None:
-    url = server.add("/a.rar", drops=[200_000, 300_000], honours_range=False, headers={"ETag": '"v1"'})
-    fetch(url, target, RIGHT, retry=QUICK)
+@pytest.mark.parametrize(
+    "habits",
+    [
+        {"statuses": [503, 429]},
+        {"says_length": False},
+        {"drops": [200_000, 300_000], "honours_range": False, "headers": {"ETag": '"v1"'}},
+    ],
+)
+def test_servers_that_are_busy_or_know_less(server: Server, target: Path, habits: dict[str, object]) -> None:
+    fetch(server.add("/a.rar", **habits), target, RIGHT, retry=QUICK)
     assert_only(target)
-    assert server.seen[-1].range is not None
 
 
 def test_an_interrupted_run_is_continued_by_the_next(server: Server, target: Path) -> None:
@@ -157,16 +163,6 @@ def test_each_failure_has_its_reason(server: Server, target: Path) -> None:
     size = expected_file(len(DATA))
     assert reason(cut, target, expected=size) == "connection closed after 100000 of 600000 bytes, 3 tries"
     assert reason(server.add("/page", b"<html>gone</html>", headers=page), target) == "a web page, not the file"
-
-
-def test_a_busy_server_is_asked_again(server: Server, target: Path) -> None:
-    fetch(server.add("/a.rar", statuses=[503, 429]), target, retry=QUICK)
-    assert_only(target)
-
-
-def test_no_length_given(server: Server, target: Path) -> None:
-    fetch(server.add("/a.rar", says_length=False), target, RIGHT, retry=QUICK)
-    assert_only(target)
 
 
 def test_a_file_larger_than_the_disk_says_so(server: Server, target: Path) -> None:
