@@ -11,17 +11,8 @@ from math import prod
 from typing import Annotated, Any, Self
 
 from action_recognition.errors import ContractError, first_line
-from action_recognition.utils.stored_values import (
-    Number,
-    OneOf,
-    Several,
-    Text,
-    Whole,
-    check_keys,
-    check_values,
-    rules_of,
-    shown,
-)
+from action_recognition.utils.rules import Choice, Distinct, Length, Range, Text
+from action_recognition.utils.stored_values import check_keys, check_values, shown
 
 CONTRACT_VERSION = 2
 # Version 1 had no `bits`: its clips are of 8 bits.
@@ -30,7 +21,7 @@ CONTRACT_KEY = "clip_contract"
 SHORT_CLIP_POLICIES = ("repeat_last", "wrap", "error")
 # Of one clip: 2 GB where they are bytes, 8 GB as the model's float32.
 MAX_CLIP_VALUES = 2**31
-Pixels = Annotated[int, Whole(1, 4096)]
+Pixels = Annotated[int, Range(1, 4096)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,22 +50,22 @@ class ClipContract:
         ContractError: on values of another type or range, or that contradict each other.
     """
 
-    frames: Annotated[int, Whole(1, 4096)]
-    stride: Annotated[int, Whole(1, 1000)]
+    frames: Annotated[int, Range(1, 4096)]
+    stride: Annotated[int, Range(1, 1000)]
     short_side: Pixels
     size: Pixels
-    mean: Annotated[tuple[float, ...], Several(Number(0, 65535), 1, 16)]
+    mean: Annotated[tuple[Annotated[float, Range(0, 65535)], ...], Length(1, 16)]
     # Less than a millionth would be zero in float32, or make infinity of a pixel.
-    std: Annotated[tuple[float, ...], Several(Number(1e-6, 65535), 1, 16)]
-    class_names: Annotated[tuple[str, ...], Several(Text(1000), 1, 1_000_000, distinct=True)]
-    short_clip: Annotated[str, OneOf(SHORT_CLIP_POLICIES)] = "repeat_last"
+    std: Annotated[tuple[Annotated[float, Range(1e-6, 65535)], ...], Length(1, 16)]
+    class_names: Annotated[tuple[Annotated[str, Text(1000)], ...], Length(1, 1_000_000), Distinct()]
+    short_clip: Annotated[str, Choice(*SHORT_CLIP_POLICIES)] = "repeat_last"
     data_hash: Annotated[str, Text(128, may_be_empty=True)] = ""
-    channels: Annotated[int, Whole(1, 16)] = 3
-    bits: Annotated[int, OneOf((8, 16))] = 8
-    version: Annotated[int, OneOf((CONTRACT_VERSION,))] = CONTRACT_VERSION
+    channels: Annotated[int, Range(1, 16)] = 3
+    bits: Annotated[int, Choice(8, 16)] = 8
+    version: Annotated[int, Choice(CONTRACT_VERSION)] = CONTRACT_VERSION
 
     def __post_init__(self) -> None:
-        check_values(rules_of(type(self)), vars(self), origin="clip contract")
+        check_values(type(self), vars(self), origin="clip contract")
         for name in ("mean", "std"):  # JSON and YAML give whole numbers for 128.0
             object.__setattr__(self, name, tuple(map(float, getattr(self, name))))
         if self.short_side < self.size:

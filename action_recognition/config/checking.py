@@ -5,15 +5,15 @@ import types
 from dataclasses import MISSING, Field, dataclass, fields
 from enum import Enum
 from functools import cache
-from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from action_recognition.config.rules import Choice, Internal, Rule, Text
+from action_recognition.config.rules import Internal
 from action_recognition.errors import ConfigError, did_you_mean
+from action_recognition.utils.rules import TYPE_NAMES, Choice, Text, split_rules
 from action_recognition.utils.text import printable
 
 S = TypeVar("S", bound="Section")
 
-TYPE_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}
 TRUTHS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 MAX_SHOWN = 100  # characters of a value that a line repeats
 MAX_WHOLE_FLOAT = 2.0**53  # up to here a float names every whole number
@@ -162,14 +162,6 @@ def _is_required(field: "Field[Any]") -> bool:
 
 def _is_internal(hint: Any) -> bool:
     return any(isinstance(rule, Internal) for rule in split_rules(hint)[1])
-
-
-def split_rules(hint: Any) -> tuple[Any, tuple[Rule, ...]]:
-    """A declared type without its rules, and the rules."""
-    if get_origin(hint) is not Annotated:
-        return hint, ()
-    plain, *rules = get_args(hint)
-    return plain, tuple(rule for rule in rules if isinstance(rule, Rule))
 
 
 def describe(hint: Any) -> str:

@@ -4,16 +4,10 @@ from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
 from action_recognition.config.checking import Section, shown
-from action_recognition.config.rules import (
-    ChannelMeans,
-    ChannelStds,
-    Choice,
-    Interval,
-    Range,
-    Share,
-)
+from action_recognition.config.rules import ChannelMeans, ChannelStds, Interval, Share
 from action_recognition.contract import SHORT_CLIP_POLICIES
 from action_recognition.errors import ConfigError
+from action_recognition.utils.rules import Choice, Range
 
 Pixels = Annotated[int, Range(1, 4096)]
 # A factor between 1 - x and 1 + x; beyond 1 it would turn colours round.

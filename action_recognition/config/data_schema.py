@@ -5,19 +5,9 @@ from enum import Enum
 from typing import Annotated, Any, ClassVar
 
 from action_recognition.config.checking import Section
-from action_recognition.config.rules import (
-    Choice,
-    Count,
-    Effect,
-    FolderName,
-    Length,
-    Lifetime,
-    Pattern,
-    Range,
-    Seed,
-    ShareBelowOne,
-)
+from action_recognition.config.rules import Count, Effect, FolderName, Lifetime, Pattern, Seed, ShareBelowOne
 from action_recognition.errors import ConfigError
+from action_recognition.utils.rules import Choice, Length, Range
 
 MOST_PIXELS = 1 << 30  # OpenCV decodes no larger image
 

@@ -10,9 +10,10 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from omegaconf import OmegaConf
 
-from action_recognition.config.checking import Section, field_hints, split_rules
+from action_recognition.config.checking import Section, field_hints
 from action_recognition.config.rules import TextByPart, Words
 from action_recognition.config.schema import Config
+from action_recognition.utils.rules import split_rules
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # Inside of an installed package; beside it in a checkout.

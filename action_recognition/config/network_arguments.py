@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from action_recognition.config.checking import checked
-from action_recognition.config.rules import ChannelMeans, ChannelStds, Choice, Length, Range, Share, ShareBelowOne
+from action_recognition.config.rules import ChannelMeans, ChannelStds, Share, ShareBelowOne
+from action_recognition.utils.rules import Choice, Length, Range
 
 Units = Annotated[int, Range(1, 65536)]
 Layers = Annotated[int, Range(1, 100)]

@@ -3,93 +3,13 @@
 A rule says whether a value is allowed, and in words what would be. `config.checking` applies them.
 """
 
-import math
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated, Any, Protocol, runtime_checkable
+from typing import Annotated, Any
 
-from action_recognition.utils.text import UNPRINTABLE
-
-MAX_TEXT = 4096  # characters; a path on Linux has no more bytes
-
-
-@runtime_checkable
-class Rule(Protocol):
-    """Beside a type in `Annotated`; `expected` ends the line that refuses a value."""
-
-    @property
-    def expected(self) -> str: ...
-
-    def allows(self, value: Any) -> bool: ...
-
-
-@dataclass(frozen=True)
-class Range:
-    """Numbers from `least` to `most`, both allowed; `above` and `below` are bounds that are not. Never NaN.
-
-    An upper end is no recommendation. It lies where no use is known any more, so that a slip of the finger is seen.
-    """
-
-    least: float | None = None
-    most: float | None = None
-    above: float | None = None
-    below: float | None = None
-
-    def allows(self, value: float) -> bool:
-        return (
-            math.isfinite(value)
-            and (self.least is None or value >= self.least)
-            and (self.most is None or value <= self.most)
-            and (self.above is None or value > self.above)
-            and (self.below is None or value < self.below)
-        )
-
-    @property
-    def expected(self) -> str:
-        if self.least is not None and self.most is not None:
-            return f"{self.least} to {self.most}"
-        bounds = (
-            ("at least", self.least),
-            ("more than", self.above),
-            ("at most", self.most),
-            ("below", self.below),
-        )
-        return ", ".join(f"{words} {bound}" for words, bound in bounds if bound is not None)
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One of a few values."""
-
-    options: tuple[Any, ...]
-
-    def __init__(self, *options: Any) -> None:
-        object.__setattr__(self, "options", options)
-
-    def allows(self, value: Any) -> bool:
-        return value in self.options
-
-    @property
-    def expected(self) -> str:
-        return ("one of " if len(self.options) > 1 else "") + ", ".join(map(str, self.options))
-
-
-@dataclass(frozen=True)
-class Length:
-    """Lists of `least` to `most` elements."""
-
-    least: int
-    most: int
-
-    def allows(self, value: Sequence[Any]) -> bool:
-        return self.least <= len(value) <= self.most
-
-    @property
-    def expected(self) -> str:
-        return f"of {self.least} to {self.most}" if self.least < self.most else f"of {self.least}"
+from action_recognition.utils.rules import Length, Range
 
 
 @dataclass(frozen=True)
@@ -102,19 +22,6 @@ class Interval:
     @property
     def expected(self) -> str:
         return "[low, high], low <= high,"
-
-
-@dataclass(frozen=True)
-class Text:
-    """Any text on one line; every text is held to it."""
-
-    def allows(self, value: str) -> bool:
-        characters = {unicodedata.category(character) for character in value}
-        return len(value.strip()) > 0 and len(value) <= MAX_TEXT and not characters & UNPRINTABLE
-
-    @property
-    def expected(self) -> str:
-        return f"text: one line, not empty, at most {MAX_TEXT} characters"
 
 
 @dataclass(frozen=True)

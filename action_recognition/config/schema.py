@@ -8,19 +8,9 @@ from action_recognition.config.checking import Section
 from action_recognition.config.clip_schema import AugmentConfig, ClipConfig
 from action_recognition.config.data_schema import DataConfig
 from action_recognition.config.network_arguments import check_network_arguments
-from action_recognition.config.rules import (
-    Choice,
-    Count,
-    Effect,
-    Internal,
-    Lifetime,
-    Range,
-    Seed,
-    ShareBelowOne,
-    TextByPart,
-    Words,
-)
+from action_recognition.config.rules import Count, Effect, Internal, Lifetime, Seed, ShareBelowOne, TextByPart, Words
 from action_recognition.errors import ConfigError
+from action_recognition.utils.rules import Choice, Range
 
 # What a network is given instead of RGB frames; see `models.inputs`.
 INPUTS = ("rgb", "residual", "rgb_residual")

@@ -8,10 +8,12 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Annotated, get_type_hints
 
 from action_recognition.errors import DataError
 from action_recognition.utils.files import replace_file
-from action_recognition.utils.stored_values import Number, OneOf, Rule, Text, Whole, check_values
+from action_recognition.utils.rules import Choice, Range, Text, split_rules
+from action_recognition.utils.stored_values import check_values
 
 RENAMED = {"source": "source_video"}  # columns of manifests and shards written before
 # A file name is bytes; those that are not UTF-8 come back from the CSV as they went into it.
@@ -21,37 +23,27 @@ SPLITS = ("train", "val", "test", "unused")
 
 @dataclass(frozen=True, kw_only=True)
 class ClipRecord:
-    """One clip. `path` is relative to the manifest's `videos_dir`; `error` says why a clip cannot be used."""
+    """One clip. `path` is relative to the manifest's `videos_dir`; `error` says why a clip cannot be used.
+
+    Paths and source videos have no rule: they are parts of file names, which may be any bytes.
+    """
 
     path: str
-    label: str
-    split: str
+    label: Annotated[str, Text(1000)]
+    split: Annotated[str, Choice(*SPLITS)]
     source_video: str
     visible_body: str = ""
     camera: str = ""
     people: str = ""
     view: str = ""
     quality: str = ""
-    frames: int = 0
-    fps: float = 0.0
-    width: int = 0
-    height: int = 0
-    size_bytes: int = 0
-    md5: str = ""
+    frames: Annotated[int, Range(0, 10**9)] = 0
+    fps: Annotated[float, Range(0, 10**6)] = 0.0
+    width: Annotated[int, Range(0, 10**6)] = 0
+    height: Annotated[int, Range(0, 10**6)] = 0
+    size_bytes: Annotated[int, Range(0, 2**63)] = 0
+    md5: Annotated[str, Text(32, may_be_empty=True)] = ""
     error: str = ""
-
-
-# Paths and sources are parts of file names, which may be any bytes.
-RECORD_RULES: dict[str, Rule] = {
-    "label": Text(1000),
-    "split": OneOf(SPLITS),
-    "frames": Whole(0, 10**9),
-    "fps": Number(0, 10**6),
-    "width": Whole(0, 10**6),
-    "height": Whole(0, 10**6),
-    "size_bytes": Whole(0, 2**63),
-    "md5": Text(32, may_be_empty=True),
-}
 
 
 @dataclass(frozen=True)
@@ -113,7 +105,7 @@ def read_records(path: Path) -> list[ClipRecord]:
 
 def parse_records(content: bytes, *, origin: str) -> list[ClipRecord]:
     """Like `read_records`, from the content of a file that lies at `origin`."""
-    kinds = {field.name: field.type for field in fields(ClipRecord)}
+    kinds = {name: split_rules(hint)[0] for name, hint in get_type_hints(ClipRecord, include_extras=True).items()}
     again = "delete it and it is made again"
     try:
         text = content.decode(errors=NAMES_AS_THEY_ARE).removeprefix("\ufeff")
@@ -122,12 +114,12 @@ def parse_records(content: bytes, *, origin: str) -> list[ClipRecord]:
         rows = list(reader)
         if any(None in row or None in row.values() for row in rows):
             raise ValueError("a row with other columns than the first")
-        values = [{name: kind(row[name]) for name, kind in kinds.items()} for row in rows]  # type: ignore[operator]
+        values = [{name: kind(row[name]) for name, kind in kinds.items()} for row in rows]
     except (KeyError, ValueError, TypeError, csv.Error) as error:
         raise DataError(f"{origin}: not a manifest ({repr(error)[:160]}); {again}") from None
     for number, row in enumerate(values, start=1):
         try:
-            check_values(RECORD_RULES, row, origin=f"{origin}: clip {number}", error=DataError)
+            check_values(ClipRecord, row, origin=f"{origin}: clip {number}", error=DataError)
         except DataError as error:
             raise DataError(f"{error}; {again}") from None
     return [ClipRecord(**row) for row in values]

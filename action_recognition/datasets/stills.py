@@ -18,7 +18,7 @@ from action_recognition.datasets.splits import stratified_cut
 from action_recognition.datasets.text_files import read_text
 from action_recognition.errors import DataError
 from action_recognition.utils.files import replace_file
-from action_recognition.utils.stored_values import Text
+from action_recognition.utils.rules import Text
 from action_recognition.video.regular_files import size_bytes
 
 COLUMNS = ("filename", "label")

@@ -9,10 +9,11 @@ from typing import Annotated, Any, Self
 
 from action_recognition.contract import ClipContract
 from action_recognition.errors import ContractError, MissingLibraryError, check_choice, first_line
-from action_recognition.utils.stored_values import OneOf, Text, Whole, check_keys, check_values, rules_of
+from action_recognition.utils.rules import Choice, Range, Text
+from action_recognition.utils.stored_values import check_keys, check_values
 
 SIDECAR_VERSION = 1
-Batch = Annotated[int, Whole(1, 65536)]
+Batch = Annotated[int, Range(1, 65536)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,16 +114,16 @@ class EngineInfo:
     """
 
     contract: ClipContract
-    engine: Annotated[str, OneOf(tuple(ENGINE_KINDS))]
+    engine: Annotated[str, Choice(*ENGINE_KINDS)]
     library_version: Annotated[str, Text(100)]
     compute_capability: Annotated[str, Text(100)]
-    precision: Annotated[str, OneOf(("fp32", "fp16"))]
+    precision: Annotated[str, Choice("fp32", "fp16")]
     min_batch: Batch
     opt_batch: Batch
     max_batch: Batch
     onnx_sha256: Annotated[str, Text(64)]
     engine_sha256: Annotated[str, Text(64)]
-    version: Annotated[int, OneOf((SIDECAR_VERSION,))] = SIDECAR_VERSION
+    version: Annotated[int, Choice(SIDECAR_VERSION)] = SIDECAR_VERSION
 
     def to_json(self) -> str:
         values = asdict(self) | {"contract": self.contract.to_dict()}
@@ -148,7 +149,7 @@ class EngineInfo:
             raise ContractError(f"{path}: not a sidecar of version {SIDECAR_VERSION}; {again}")
         try:
             check_keys([field.name for field in fields(cls)], values, origin=str(path))
-            check_values(rules_of(cls), values, origin=str(path))
+            check_values(cls, values, origin=str(path))
         except ContractError as error:
             raise ContractError(f"{error}; {again}") from None
         contract = ClipContract.from_dict(values.pop("contract"), origin=str(path))

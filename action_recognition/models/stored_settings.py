@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 from action_recognition.contract import ClipContract
 from action_recognition.errors import ContractError
-from action_recognition.utils.stored_values import Several, Text, Whole, check_values, rules_of, shown
+from action_recognition.utils.rules import Length, Range, Text
+from action_recognition.utils.stored_values import check_values, shown
 
 
 class Provenance:
@@ -13,15 +14,15 @@ class Provenance:
     `config` is checked below: `{"values": ..., "choices": ...}` of `models.checkpoint_config`.
     """
 
-    overrides: Annotated[list[str], Several(Text(), 0, 10_000)]
-    train_groups: Annotated[list[str], Several(Text(64), 0, 100_000_000)]
+    overrides: Annotated[list[Annotated[str, Text()]], Length(0, 10_000)]
+    train_groups: Annotated[list[Annotated[str, Text(64)]], Length(0, 100_000_000)]
 
 
 class Settings:
     """The arguments of `VideoActionModel` that nothing else checks."""
 
     memory_format: Annotated[str, Text(64)]
-    seed: Annotated[int, Whole(0, 2**63 - 1)]
+    seed: Annotated[int, Range(0, 2**63 - 1)]
 
 
 SECTIONS = ("model", "optimizer", "augment", "provenance")
@@ -40,9 +41,9 @@ def check_settings(settings: Any, *, origin: str) -> dict[str, Any]:
         values = settings.get(name)
         if values is not None and not (isinstance(values, dict) and all(isinstance(key, str) for key in values)):
             raise ContractError(f"{origin}: {name}={shown(values)}: expected keys and values")
-    check_values(rules_of(Settings), settings, origin=origin)
+    check_values(Settings, settings, origin=origin)
     provenance = settings.get("provenance") or {}
-    check_values(rules_of(Provenance), provenance, origin=f"{origin}: provenance")
+    check_values(Provenance, provenance, origin=f"{origin}: provenance")
     config = provenance.get("config", {"values": {}, "choices": {}})
     parts = [config.get(name) for name in ("values", "choices")] if isinstance(config, dict) else [config]
     if not all(isinstance(part, dict) and all(isinstance(key, str) for key in part) for part in parts):

@@ -8,7 +8,7 @@ from action_recognition.config import Config, DataConfig
 from action_recognition.errors import ConfigError
 from action_recognition.utils.files import replace_file
 from action_recognition.utils.rank import in_dvc_stage
-from action_recognition.utils.stored_values import Text
+from action_recognition.utils.rules import Text
 
 POINTER = "last_run"
 TRACKING = "mlflow_run_id"

@@ -9,21 +9,12 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from action_recognition.config import check_given_once, each_key_once, flatten, load_config
-from action_recognition.config.checking import Section, checked, field_hints, split_rules
+from action_recognition.config.checking import Section, checked, field_hints
 from action_recognition.config.network_arguments import NETWORK_ARGUMENTS
-from action_recognition.config.rules import (
-    Choice,
-    FolderName,
-    Internal,
-    Interval,
-    Length,
-    Pattern,
-    Range,
-    TextByPart,
-    Words,
-)
+from action_recognition.config.rules import FolderName, Internal, Interval, Pattern, TextByPart, Words
 from action_recognition.config.schema import Config
 from action_recognition.errors import ConfigError
+from action_recognition.utils.rules import Choice, Length, Range, split_rules
 
 NEVER = ["nan", "inf", "-inf", "???"]
 

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pytest
@@ -17,9 +17,11 @@ from action_recognition.models.module import VideoActionModel
 from action_recognition.readers.shards.index import Shard, ShardIndex
 from action_recognition.tracking.run_folders import last_run, tracking_of
 from action_recognition.training.callbacks import read_history
-from action_recognition.utils.stored_values import Number, OneOf, Several, Text, Whole
+from action_recognition.utils.rules import Choice, Distinct, Length, Range, Text
+from action_recognition.utils.stored_values import fits
 
 STRANGE = [None, True, -1, 1.5, float("nan"), 10**30, "x\ny", "", [], [None], [[1]], {}, {"a": 1}]
+DIGIT = Annotated[int, Range(0, 9)]
 
 
 def assert_is_one_line(error: UserError, origin: str) -> None:
@@ -30,15 +32,15 @@ def assert_is_one_line(error: UserError, origin: str) -> None:
 
 @pytest.mark.parametrize("value", [*STRANGE, "4"])
 def test_a_number_is_no_text_no_truth_value_and_not_nan(value: object) -> None:
-    assert not Whole(0, 9).allows(value)
-    assert Number(0, 9).allows(value) is (value == 1.5)
-    assert not OneOf((1, 0)).allows(value)
-    assert not Several(Whole(0, 9), 1, 3).allows(value)
+    assert not fits(DIGIT, value)
+    assert fits(Annotated[float, Range(0, 9)], value) is (value == 1.5)
+    assert not fits(Annotated[int, Choice(1, 0)], value)
+    assert not fits(Annotated[list[DIGIT], Length(1, 3)], value)
 
 
 def test_distinct_values_and_empty_texts() -> None:
-    assert Several(Whole(0, 9), 0, 3).allows([1, 1])
-    assert not Several(Whole(0, 9), 0, 3, distinct=True).allows([1, 1])
+    assert fits(Annotated[tuple[DIGIT, ...], Length(0, 3)], [1, 1])
+    assert not fits(Annotated[tuple[DIGIT, ...], Length(0, 3), Distinct()], [1, 1])
     assert Text(may_be_empty=True).allows("")
     assert not Text().allows(" ")
     assert not Text(3).allows("four")

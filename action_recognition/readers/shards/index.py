@@ -6,16 +6,8 @@ from typing import Annotated, Any, Self
 
 from action_recognition.contract import ClipContract
 from action_recognition.errors import ContractError, DataError, first_line
-from action_recognition.utils.stored_values import (
-    OneOf,
-    Several,
-    Text,
-    Whole,
-    check_keys,
-    check_values,
-    rules_of,
-    shown,
-)
+from action_recognition.utils.rules import Choice, Length, Range, Text
+from action_recognition.utils.stored_values import check_keys, check_values, shown
 
 INDEX_FILE = "index.json"
 MANIFEST_FILE = "manifest.csv"
@@ -35,12 +27,12 @@ class Shard:
     """
 
     file: Annotated[str, Text(255)]
-    split: Annotated[str, OneOf(SHARD_SPLITS)]
-    clips: Annotated[int, Whole(0, MAX_CLIPS)]
-    bytes: Annotated[int, Whole(0, 2**63)]
+    split: Annotated[str, Choice(*SHARD_SPLITS)]
+    clips: Annotated[int, Range(0, MAX_CLIPS)]
+    bytes: Annotated[int, Range(0, 2**63)]
     sha256: Annotated[str, Text(64)]
-    offsets: Annotated[tuple[int, ...], Several(Whole(0, 2**63), 1, MAX_CLIPS + 1)]
-    crc32: Annotated[tuple[int, ...], Several(Whole(0, 2**32 - 1), 0, MAX_CLIPS)]
+    offsets: Annotated[tuple[Annotated[int, Range(0, 2**63)], ...], Length(1, MAX_CLIPS + 1)]
+    crc32: Annotated[tuple[Annotated[int, Range(0, 2**32 - 1)], ...], Length(0, MAX_CLIPS)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +49,8 @@ class ShardIndex:
 
     name: Annotated[str, Text(255)]
     contract: ClipContract
-    jpeg_quality: Annotated[int, Whole(1, 100)]
-    max_bytes: Annotated[int, Whole(1, 2**63)]
+    jpeg_quality: Annotated[int, Range(1, 100)]
+    max_bytes: Annotated[int, Range(1, 2**63)]
     manifest_sha256: Annotated[str, Text(64)]
     shards: tuple[Shard, ...]
 
@@ -101,7 +93,7 @@ class ShardIndex:
             wanted = {field.name for field in fields(cls)}
             known = {name: value for name, value in values.items() if name in wanted}
             check_keys(sorted(wanted), known, origin=origin)
-            check_values(rules_of(cls), known, origin=origin)
+            check_values(cls, known, origin=origin)
             if not isinstance(known["shards"], list):
                 raise ContractError(f"{origin}: shards={shown(known['shards'])}: expected a list")
             known["contract"] = ClipContract.from_dict(known["contract"], origin=origin)
@@ -118,7 +110,7 @@ def _shard(values: Any, origin: str) -> Shard:
         ContractError: if a key or value is not allowed, or they contradict each other.
     """
     check_keys([field.name for field in fields(Shard)], values, origin=origin)
-    check_values(rules_of(Shard), values, origin=origin)
+    check_values(Shard, values, origin=origin)
     shard = Shard(**values | {name: tuple(values[name]) for name in ("offsets", "crc32")})
     ends = (0, *shard.offsets, shard.bytes)
     fits = shard.clips == len(shard.crc32) == len(shard.offsets) - 1 and list(ends) == sorted(ends)

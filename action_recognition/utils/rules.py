@@ -1,0 +1,130 @@
+"""What a value may be, declared beside its type: `lr: Annotated[float, Range(above=0, most=100)]`.
+
+A rule says whether a value is allowed, and in words what would be. `config.checking` applies rules to a configuration,
+where text becomes numbers; `utils.stored_values` to values from files, which must have their types already.
+"""
+
+import math
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, Protocol, get_args, get_origin, runtime_checkable
+
+from action_recognition.utils.text import UNPRINTABLE
+
+MAX_TEXT = 4096  # characters; a path on Linux has no more bytes
+TYPE_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}
+
+
+@runtime_checkable
+class Rule(Protocol):
+    """Beside a type in `Annotated`; `expected` ends the line that refuses a value."""
+
+    @property
+    def expected(self) -> str: ...
+
+    def allows(self, value: Any) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers from `least` to `most`, both allowed; `above` and `below` are bounds that are not. Never NaN.
+
+    An upper end is no recommendation. It lies where no use is known any more, so that a slip of the finger is seen.
+    """
+
+    least: float | None = None
+    most: float | None = None
+    above: float | None = None
+    below: float | None = None
+
+    def allows(self, value: float) -> bool:
+        return (
+            not (isinstance(value, float) and not math.isfinite(value))
+            and (self.least is None or value >= self.least)
+            and (self.most is None or value <= self.most)
+            and (self.above is None or value > self.above)
+            and (self.below is None or value < self.below)
+        )
+
+    @property
+    def expected(self) -> str:
+        if self.least is not None and self.most is not None:
+            return f"{self.least} to {self.most}"
+        bounds = (
+            ("at least", self.least),
+            ("more than", self.above),
+            ("at most", self.most),
+            ("below", self.below),
+        )
+        return ", ".join(f"{words} {bound}" for words, bound in bounds if bound is not None)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few values."""
+
+    options: tuple[Any, ...]
+
+    def __init__(self, *options: Any) -> None:
+        object.__setattr__(self, "options", options)
+
+    def allows(self, value: Any) -> bool:
+        return value in self.options
+
+    @property
+    def expected(self) -> str:
+        return ("one of " if len(self.options) > 1 else "") + ", ".join(map(str, self.options))
+
+
+@dataclass(frozen=True)
+class Length:
+    """Lists of `least` to `most` elements."""
+
+    least: int
+    most: int
+
+    def allows(self, value: Sequence[Any]) -> bool:
+        return self.least <= len(value) <= self.most
+
+    @property
+    def expected(self) -> str:
+        return f"of {self.least} to {self.most}" if self.least < self.most else f"of {self.least}"
+
+
+@dataclass(frozen=True)
+class Distinct:
+    """Lists without repetition."""
+
+    expected = "distinct"
+
+    def allows(self, value: Sequence[Any]) -> bool:
+        return len(set(value)) == len(value)
+
+
+@dataclass(frozen=True)
+class Text:
+    """Text on one line, of at most `most` characters."""
+
+    most: int = MAX_TEXT
+    may_be_empty: bool = False
+
+    def allows(self, value: Any) -> bool:
+        if not isinstance(value, str) or len(value) > self.most:
+            return False
+        printable = UNPRINTABLE.isdisjoint(map(unicodedata.category, value))
+        return printable and bool(value.strip() or self.may_be_empty)
+
+    @property
+    def expected(self) -> str:
+        return f"text on one line, {'' if self.may_be_empty else 'not empty, '}at most {self.most} characters"
+
+
+@cache
+def split_rules(hint: Any) -> tuple[Any, tuple[Rule, ...]]:
+    """A declared type without its rules, and the rules."""
+    if get_origin(hint) is not Annotated:
+        return hint, ()
+    plain, *rules = get_args(hint)
+    return plain, tuple(rule for rule in rules if isinstance(rule, Rule))
