@@ -8,7 +8,6 @@ import math
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Annotated, Any, Protocol, get_args, get_origin, runtime_checkable
 
 from action_recognition.utils.text import UNPRINTABLE
@@ -121,7 +120,6 @@ class Text:
         return f"text on one line, {'' if self.may_be_empty else 'not empty, '}at most {self.most} characters"
 
 
-@cache
 def split_rules(hint: Any) -> tuple[Any, tuple[Rule, ...]]:
     """A declared type without its rules, and the rules."""
     if get_origin(hint) is not Annotated:

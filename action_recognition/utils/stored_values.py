@@ -7,7 +7,7 @@ value must have its type already. Needs no other package, because an exported mo
 configuration.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -28,8 +28,8 @@ def check_values(
     Raises:
         ContractError: or `error`, with one line that names the first value that is not allowed.
     """
-    for name, hint in _annotated(declared).items():
-        if name in values and not fits(hint, values[name]):
+    for name, (hint, fits) in _checkers(declared).items():
+        if name in values and not fits(values[name]):
             raise error(f"{origin}: {name}={_offender(hint, values[name])}: expected {expected(hint)}")
 
 
@@ -48,21 +48,28 @@ def check_keys(
     return values
 
 
+Checker = Callable[[object], bool]
+
+
 @cache
-def _annotated(declared: type) -> Mapping[str, Any]:
+def _checkers(declared: type) -> Mapping[str, tuple[Any, Checker]]:
     hints = get_type_hints(declared, include_extras=True)
-    return {name: hint for name, hint in hints.items() if get_origin(hint) is Annotated}
+    return {name: (hint, checker(hint)) for name, hint in hints.items() if get_origin(hint) is Annotated}
 
 
-def fits(hint: Any, value: object) -> bool:
-    """Whether a value has the declared type, and its rules allow it; truth values are no numbers."""
+def checker(hint: Any) -> Checker:
+    """Says of a value whether it has the declared type, and its rules allow it; truth values are no numbers."""
     plain, rules = split_rules(hint)
+    allowed = [rule.allows for rule in rules]
     if get_origin(plain) in (list, tuple):
-        element = get_args(plain)[0]
-        right = isinstance(value, list | tuple) and all(fits(element, inner) for inner in value)
-    else:
-        right = isinstance(value, int | float if plain is float else plain) and not isinstance(value, bool)
-    return right and all(rule.allows(value) for rule in rules)
+        inner = checker(get_args(plain)[0])
+        return lambda value: (
+            isinstance(value, list | tuple) and all(map(inner, value)) and all(allows(value) for allows in allowed)
+        )
+    kinds = (int, float) if plain is float else plain
+    return lambda value: (
+        isinstance(value, kinds) and not isinstance(value, bool) and all(allows(value) for allows in allowed)
+    )
 
 
 def expected(hint: Any) -> str:
@@ -88,7 +95,7 @@ def _offender(hint: Any, value: object) -> str:
     """The value, or the element of it that is not allowed."""
     plain, _ = split_rules(hint)
     if get_origin(plain) in (list, tuple) and isinstance(value, list | tuple):
-        element = get_args(plain)[0]
-        wrong = (f"[{place}]: {shown(inner)}" for place, inner in enumerate(value) if not fits(element, inner))
+        fits = checker(get_args(plain)[0])
+        wrong = (f"[{place}]: {shown(inner)}" for place, inner in enumerate(value) if not fits(inner))
         return next(wrong, shown(value))
     return shown(value)

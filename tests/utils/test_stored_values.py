@@ -18,7 +18,7 @@ from action_recognition.readers.shards.index import Shard, ShardIndex
 from action_recognition.tracking.run_folders import last_run, tracking_of
 from action_recognition.training.callbacks import read_history
 from action_recognition.utils.rules import Choice, Distinct, Length, Range, Text
-from action_recognition.utils.stored_values import fits
+from action_recognition.utils.stored_values import checker
 
 STRANGE = [None, True, -1, 1.5, float("nan"), 10**30, "x\ny", "", [], [None], [[1]], {}, {"a": 1}]
 DIGIT = Annotated[int, Range(0, 9)]
@@ -32,15 +32,15 @@ def assert_is_one_line(error: UserError, origin: str) -> None:
 
 @pytest.mark.parametrize("value", [*STRANGE, "4"])
 def test_a_number_is_no_text_no_truth_value_and_not_nan(value: object) -> None:
-    assert not fits(DIGIT, value)
-    assert fits(Annotated[float, Range(0, 9)], value) is (value == 1.5)
-    assert not fits(Annotated[int, Choice(1, 0)], value)
-    assert not fits(Annotated[list[DIGIT], Length(1, 3)], value)
+    assert not checker(DIGIT)(value)
+    assert checker(Annotated[float, Range(0, 9)])(value) is (value == 1.5)
+    assert not checker(Annotated[int, Choice(1, 0)])(value)
+    assert not checker(Annotated[list[DIGIT], Length(1, 3)])(value)
 
 
 def test_distinct_values_and_empty_texts() -> None:
-    assert fits(Annotated[tuple[DIGIT, ...], Length(0, 3)], [1, 1])
-    assert not fits(Annotated[tuple[DIGIT, ...], Length(0, 3), Distinct()], [1, 1])
+    assert checker(Annotated[tuple[DIGIT, ...], Length(0, 3)])([1, 1])
+    assert not checker(Annotated[tuple[DIGIT, ...], Length(0, 3), Distinct()])([1, 1])
     assert Text(may_be_empty=True).allows("")
     assert not Text().allows(" ")
     assert not Text(3).allows("four")
