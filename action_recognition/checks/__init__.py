@@ -1,1 +1,1 @@
-"""Trusting a data set: findings about clips, near duplicates, leakage, and a report."""
+"""Whether a data set can be trusted: findings about clips, near duplicates, leakage, and a report."""

@@ -24,7 +24,7 @@ from action_recognition.checks.thumbnails import Thumbnails, gray_frames
 from action_recognition.datasets.records import ClipRecord
 
 # All distances are 1 - cosine of grey frames with their mean taken off.
-WORTH_A_LOOK = 0.05  # between shrunk frames, a few frames apart where a clip was trimmed
+WORTH_A_LOOK = 0.05  # between thumbnails, which are a few frames apart where a clip was trimmed
 SAME_FRAME = 0.002
 SAME_STILL = 0.0001  # where nothing moves, only the picture itself can tell
 SAME_MOTION = 0.9  # correlation of what changes over time
@@ -49,7 +49,7 @@ class NearPair:
 
 
 def find_exact_duplicates(records: Sequence[ClipRecord]) -> list[Finding]:
-    """Files with the same bytes. Across splits, those outside of train are the findings."""
+    """Files with the same bytes. Across splits, the clips outside of train are the findings."""
     same: dict[str, list[ClipRecord]] = defaultdict(list)
     for record in records:
         same[record.md5].append(record)
@@ -120,7 +120,7 @@ def _candidates(
 
 
 def thumbnail_distance(thumbnail_ATD: Vectors, thumbnail_BTD: Vectors) -> NDArray[np.float32]:
-    """`[A, B]`: how near at least half of the frames of the one come to some frame of the other, either way round."""
+    """`[A, B]`: the distance within which half of the frames of one have a frame of the other, in either direction."""
     clips_a, samples, size = thumbnail_ATD.shape
     cosine = thumbnail_ATD.reshape(-1, size) @ thumbnail_BTD.reshape(-1, size).T
     cosine_ATBT = cosine.reshape(clips_a, samples, len(thumbnail_BTD), samples)

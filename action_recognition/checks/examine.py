@@ -47,8 +47,8 @@ def examine(config: Config, *, console: Console) -> Checked:
     readable = [record for record in readable if record.md5 in thumbnails]
     header_frames = {record.path: thumbnails[record.md5].header_frames for record in readable}
 
-    habit = HeaderBias.of(readable, header_frames)
-    cut = find_frame_mismatches(readable, header_frames, habit)
+    bias = HeaderBias.of(readable, header_frames)
+    cut = find_frame_mismatches(readable, header_frames, bias)
     whole = [record for record in readable if record.path not in {finding.path for finding in cut}]
     exact = find_exact_duplicates(readable)
     # Stills have no footage to compare, and depth images of one gesture all look alike.
@@ -69,7 +69,7 @@ def examine(config: Config, *, console: Console) -> Checked:
         *find_short(whole, contract),
         *find_unlisted(manifest.records, listing),
     ]
-    remarks = remark_lines(manifest, contract, listing, header_frames=header_frames, habit=habit)
+    remarks = remark_lines(manifest, contract, listing, header_frames=header_frames, bias=bias)
     if not dataset.is_video:
         remarks += (f"near duplicates are not looked for in data.kind={data.kind}, only files of the same bytes",)
     if unseen:

@@ -1,4 +1,4 @@
-"""What can be wrong with clips, one function a kind of finding. Nothing here decodes: see `thumbnails`."""
+"""What can be wrong with clips, one function per kind of finding. Nothing is decoded here; `thumbnails` does that."""
 
 import re
 from collections import Counter, defaultdict
@@ -19,7 +19,7 @@ Listing = Mapping[tuple[str, str], str]
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """A kind of finding; a fault makes training or its scores wrong, anything else is a remark."""
+    """A kind of finding. A fault makes training or its scores wrong; anything else is a remark."""
 
     fault: bool
     meaning: str
@@ -28,27 +28,27 @@ class Kind:
 # In the order of the report.
 KINDS = {
     "unreadable": Kind(fault=True, meaning="not a video, or nothing in it could be decoded"),
-    "truncated": Kind(fault=True, meaning="the file ends before its container says that it does"),
-    "frame mismatch": Kind(fault=True, meaning="far fewer frames than the header says, even for this data set"),
-    "mislabelled": Kind(fault=True, meaning="the file name or the split files say another class than the folder"),
-    "listed twice": Kind(fault=True, meaning="the split files name it under several classes"),
+    "truncated": Kind(fault=True, meaning="the file ends before its container says it does"),
+    "frame mismatch": Kind(fault=True, meaning="far fewer frames than the header says, beyond what is usual here"),
+    "mislabelled": Kind(fault=True, meaning="the file name or the split files name another class than the folder"),
+    "listed twice": Kind(fault=True, meaning="the split files list it under several classes"),
     "class without training clips": Kind(fault=True, meaning="the model would have an output that it never learns"),
-    "leaking": Kind(fault=True, meaning="its source also gives clips of its class that are trained on"),
+    "leaking": Kind(fault=True, meaning="training clips of its class come from the same source"),
     "duplicate across splits": Kind(fault=True, meaning="the same bytes as a clip of another split"),
     "near duplicate across splits": Kind(fault=True, meaning="the same footage as a clip of another split"),
     "same footage, other class": Kind(fault=False, meaning="the same footage in another split under another class"),
     "damaged in the store": Kind(
-        fault=False, meaning="its clip store entry is damaged: decoded, until cache-data runs"
+        fault=False, meaning="its clip store entry is damaged; the video is decoded until cache-data runs"
     ),
     "duplicate": Kind(fault=False, meaning="the same bytes as another clip, but not across splits"),
-    "short": Kind(fault=False, meaning="padding would be most of what the model sees of it"),
-    "unlisted": Kind(fault=False, meaning="no split file names it, so it is not used"),
+    "short": Kind(fault=False, meaning="most of what the model sees of it would be padding"),
+    "unlisted": Kind(fault=False, meaning="no split file lists it, so it is not used"),
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing about one clip; `other` is the clip that it has something in common with, if any."""
+    """One finding about one clip; `other` is the clip that it shares something with, if any."""
 
     kind: str
     path: str
@@ -61,7 +61,7 @@ class Finding:
 
 
 def find_unreadable(manifest: Manifest) -> list[Finding]:
-    """Clips that cannot be decoded at all, and those that are cut off."""
+    """Clips that cannot be decoded at all, and clips that are cut off."""
     findings = []
     for record in manifest.records:
         if record.error:
@@ -73,7 +73,7 @@ def find_unreadable(manifest: Manifest) -> list[Finding]:
 
 
 def find_damaged_entries(records: Sequence[ClipRecord], store: ClipStore | None) -> list[Finding]:
-    """Clips whose entry in the clip store is not what was written; every entry is read whole."""
+    """Clips whose entry in the clip store has changed since it was written; every entry is read completely."""
     if store is None:
         return []
     return [
@@ -85,7 +85,7 @@ def find_damaged_entries(records: Sequence[ClipRecord], store: ClipStore | None)
 
 @dataclass(frozen=True, kw_only=True)
 class HeaderBias:
-    """How a data set's headers lie: decoding finds `share` of the frames that a header gives, less `missing`."""
+    """How far a data set's headers are off: decoding finds `share` of the header's frames, less `missing`."""
 
     share: float = 1.0
     missing: float = 0.0
@@ -98,30 +98,30 @@ class HeaderBias:
         """The better of the median share and the median difference.
 
         Args:
-            header_frames: by path; 0 where a header does not say.
+            header_frames: the header's frame count by path; 0 where it gives none.
         """
         counts = [(r.frames, header_frames[r.path]) for r in records if header_frames.get(r.path, 0) > 0]
         if not counts:
             return cls()
-        habits = (
+        biases = (
             cls(share=median(decoded / header for decoded, header in counts)),
             cls(missing=median(header - decoded for decoded, header in counts)),
         )
-        return min(habits, key=lambda h: median(abs(h.expected(header) - decoded) for decoded, header in counts))
+        return min(biases, key=lambda bias: median(abs(bias.expected(header) - decoded) for decoded, header in counts))
 
 
 def find_frame_mismatches(
-    records: Sequence[ClipRecord], header_frames: Mapping[str, int], habit: HeaderBias
+    records: Sequence[ClipRecord], header_frames: Mapping[str, int], bias: HeaderBias
 ) -> list[Finding]:
-    """Clips that end early, among headers that may all lie a little.
+    """Clips that end early, where all headers may be off.
 
-    Every HMDB51 header promises a fifth more frames than there are, so only what is missing beyond the data set's
-    habit counts: more than 2 frames and a tenth.
+    Every HMDB51 header gives a fifth more frames than there are. So only frames missing beyond the data set's bias
+    count: more than 2, and more than a tenth.
     """
     findings = []
     for record in records:
         header = header_frames.get(record.path, 0)
-        expected = min(habit.expected(header), header)
+        expected = min(bias.expected(header), header)
         if header > 0 and expected - record.frames > max(2, expected / 10):
             detail = f"{record.frames} frames decoded, {header} in the header, {expected:.0f} expected here"
             findings.append(Finding(kind="frame mismatch", path=record.path, detail=detail))
@@ -129,7 +129,7 @@ def find_frame_mismatches(
 
 
 def find_short(records: Sequence[ClipRecord], contract: ClipContract) -> list[Finding]:
-    """Clips that fill less than half of a model input with frames of their own, or too few to be used at all."""
+    """Clips whose own frames fill less than half of a model input, or are too few to be used at all."""
     findings = []
     for record in records:
         own = -(-record.frames // contract.stride)
@@ -141,7 +141,7 @@ def find_short(records: Sequence[ClipRecord], contract: ClipContract) -> list[Fi
 
 
 def find_mislabelled(records: Sequence[ClipRecord], listing: Listing) -> list[Finding]:
-    """Clips in the folder of one class whose name, or whose line in the split files, says another one."""
+    """Clips in the folder of one class whose name, or whose line in the split files, names another."""
     classes = {record.label for record in records} | {label for label, _ in listing}
     listed_in: dict[str, set[str]] = defaultdict(set)
     for label, name in listing:
@@ -162,9 +162,9 @@ def find_mislabelled(records: Sequence[ClipRecord], listing: Listing) -> list[Fi
 
 
 def find_listed_twice(records: Sequence[ClipRecord], listing: Listing) -> list[Finding]:
-    """Clips that the split files name under their own class and under others, as where one file was copied to another.
+    """Clips that the split files list under their own class and under others, as when a list was copied to another.
 
-    The class's own line decides, so the clip is used; but one of the files is not the class's.
+    The line of the clip's own class decides, so it is used; but one of the lists is wrong.
     """
     listed_in: dict[str, list[str]] = defaultdict(list)
     for label, name in listing:
@@ -186,7 +186,7 @@ def find_untrained_classes(manifest: Manifest) -> list[Finding]:
         Finding(
             kind="class without training clips",
             path=f"{label}/",
-            detail=f"of {count.total()} clips no readable one is in train ({_split_counts(count)})",
+            detail=f"none of {count.total()} clips is readable and in train ({_split_counts(count)})",
         )
         for label, count in counts.items()
         if label not in trained
@@ -198,9 +198,9 @@ def _split_counts(count: Counter[str]) -> str:
 
 
 def named_class(stem: str, classes: frozenset[str]) -> str | None:
-    """The class that a file name in HMDB51's or UCF101's form speaks of; None for any other name.
+    """The class that a file name in HMDB51's or UCF101's form contains; None for any other name.
 
-    Of classes that end alike (`sword`, `draw_sword`) it is the longest.
+    Where several classes fit (`sword`, `draw_sword`), it is the longest.
     """
     ucf101 = re.match(r"v_(\w+)_g\d+_c\d+$", stem)
     if ucf101:
@@ -214,7 +214,7 @@ def named_class(stem: str, classes: frozenset[str]) -> str | None:
 
 
 def find_leaking(manifest: Manifest) -> list[Finding]:
-    """Clips whose (class, source video) is on the other side too: test against train and val, val against train."""
+    """Clips whose (class, source video) is also on the other side: test against train and val, val against train."""
     train, val = source_groups(manifest.split("train")), source_groups(manifest.split("val"))
     findings = []
     for record in manifest.records:
@@ -227,7 +227,7 @@ def find_leaking(manifest: Manifest) -> list[Finding]:
 
 
 def find_unlisted(records: Sequence[ClipRecord], listing: Listing) -> list[Finding]:
-    """Clips that no split file names, under whatever class."""
+    """Clips that no split file lists under any class."""
     names = {name.casefold(): name for _, name in listing}
     names |= {name: name for _, name in listing}
     findings = []

@@ -1,4 +1,4 @@
-"""What a data set is like as a whole: leakage, remarks, and the numbers behind the report's tables."""
+"""A data set as a whole: leakage, remarks, and the numbers in the report's tables."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -45,9 +45,9 @@ class Leakage:
 
 @dataclass(frozen=True, kw_only=True)
 class Checked:
-    """Everything that check-data found out. `remarks` are lines about the set, `findings` are about single clips.
+    """Everything that check-data found. `remarks` are lines about the data set, `findings` are about single clips.
 
-    `unknown_sources` is a line where nothing is known of which clips belong together, so that no leakage can be found.
+    `unknown_sources` is a line where it is not known which clips belong together, so that leakage cannot be found.
     """
 
     name: str
@@ -86,13 +86,13 @@ def remark_lines(
     listing: Listing,
     *,
     header_frames: Mapping[str, int],
-    habit: HeaderBias,
+    bias: HeaderBias,
 ) -> tuple[str, ...]:
-    """What a reader should know about the set, a line each; nothing here makes training wrong."""
+    """What a reader should know about the data set, one line each. Nothing here makes training wrong."""
     readable = [record for record in manifest.records if not record.error]
     lines = (
         _subset_line(manifest.records, listing),
-        _header_line(readable, header_frames, habit),
+        _header_line(readable, header_frames, bias),
         _length_line(readable, contract),
         _imbalance_line(manifest),
         _untested_line(manifest),
@@ -118,18 +118,18 @@ def _subset_line(records: Sequence[ClipRecord], listing: Listing) -> str:
     )
 
 
-def _header_line(records: Sequence[ClipRecord], header_frames: Mapping[str, int], habit: HeaderBias) -> str:
+def _header_line(records: Sequence[ClipRecord], header_frames: Mapping[str, int], bias: HeaderBias) -> str:
     other = sum(header_frames.get(r.path, 0) not in (0, r.frames) for r in records)
     if not other:
         return ""
     usual = ""
-    if habit.missing:
-        usual = f", usually {abs(habit.missing):.0f} too {'many' if habit.missing > 0 else 'few'}"
-    elif abs(habit.share - 1) > 0.005:
-        usual = f", usually {100 * abs(1 / habit.share - 1):.0f} % too {'many' if habit.share < 1 else 'few'}"
+    if bias.missing:
+        usual = f", usually {abs(bias.missing):.0f} too {'many' if bias.missing > 0 else 'few'}"
+    elif abs(bias.share - 1) > 0.005:
+        usual = f", usually {100 * abs(1 / bias.share - 1):.0f} % too {'many' if bias.share < 1 else 'few'}"
     return (
-        f"headers give another number of frames than decoding for {other} of {len(records)} clips{usual}: harmless, "
-        "frames are counted by decoding"
+        f"headers and decoding disagree about the number of frames for {other} of {len(records)} clips{usual}; this is "
+        "harmless, frames are counted by decoding"
     )
 
 
@@ -163,7 +163,7 @@ def _untested_line(manifest: Manifest) -> str:
 
 
 def _bare_folders_line(manifest: Manifest) -> str:
-    """Folders of classes in which there is no video: the model will not know these classes."""
+    """Class folders without a video: the model will not know these classes."""
     if is_of_images(manifest) or not manifest.videos_dir.is_dir():
         return ""
     bare = [folder.name for folder in class_folders(manifest.videos_dir) if folder.name not in manifest.class_names]
@@ -172,7 +172,7 @@ def _bare_folders_line(manifest: Manifest) -> str:
 
 
 def _unknown_files_line(videos_dir: Path) -> str:
-    """Files that are no videos by their suffix, or lie outside the class folders."""
+    """Files whose suffix is not that of a video, and files outside the class folders."""
     visible = [path for path in sorted(videos_dir.glob("*")) if not path.name.startswith(".")]
     stray = [path for path in visible if path.is_file()]
     for folder in (path for path in visible if path.is_dir()):
@@ -180,25 +180,25 @@ def _unknown_files_line(videos_dir: Path) -> str:
     if not stray:
         return ""
     names = ", ".join(path.relative_to(videos_dir).as_posix() for path in stray[:FEW])
-    return f"ignored, being no clips of a class ({len(stray)} files or folders): {names}"
+    return f"ignored because they are not clips of a class ({len(stray)} files or folders): {names}"
 
 
 def is_of_images(manifest: Manifest) -> bool:
-    """Whether clips are stills or runs of image files."""
+    """Whether clips are stills or image sequences."""
     return any(frame_files(manifest.videos_dir / record.path) is not None for record in manifest.records[:1])
 
 
 def _unknown_images_line(manifest: Manifest) -> str:
-    """Files that belong to no still and no sequence."""
+    """Files that belong to no still and no image sequence."""
     used = {file for record in manifest.records for file in clip_files(manifest.videos_dir / record.path)}
     root = manifest.videos_dir
     stray = sorted(p for p in root.rglob("[!.]*") if p.is_file() and p not in used)
     names = ", ".join(path.relative_to(root).as_posix() for path in stray[:FEW])
-    return f"ignored, being in no clip ({len(stray)} files): {names}" if stray else ""
+    return f"ignored because they are in no clip ({len(stray)} files): {names}" if stray else ""
 
 
 def length_bins(frames: Sequence[int]) -> list[tuple[int, int, int]]:
-    """(First, last, clips) of about a dozen classes of length, in frames, of a round width."""
+    """`(first, last, clips)` for about a dozen ranges of clip length in frames, each of a round width."""
     low, high = min(frames), max(frames)
     widths = (base * 10**power for power in range(9) for base in (1, 2, 5))
     width = next(width for width in widths if (high - low) / width < 14)

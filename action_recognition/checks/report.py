@@ -1,4 +1,4 @@
-"""The report of check-data: what is in it and in which order."""
+"""The report of check-data: its content and its order."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -36,7 +36,7 @@ TAGS = {
 
 
 def write_report(checked: Checked, directory: Path) -> tuple[Path, Path]:
-    """Write `data_report.html`, self-contained with pictures, and `data_report.md`; give their paths."""
+    """Write `data_report.html`, self-contained and with pictures, and `data_report.md`; return their paths."""
     blocks = list(report_blocks(checked))
     html, markdown = directory / "data_report.html", directory / "data_report.md"
     replace_file(html, to_html(f"Data report: {checked.name}", blocks).encode())
@@ -79,7 +79,8 @@ def _size_line(checked: Checked) -> str:
     rates = Counter(f"{r.fps:g}" for r in records if not r.error)
     return (
         f"{len(records):,} clips of {len({record.label for record in records})} classes from {sources:,} "
-        f"{noun.many}, {seconds / 60:.1f} minutes; {_most_common(sizes)} pixels; {_most_common(rates)} frames a second"
+        f"{noun.many}, {seconds / 60:.1f} minutes; {_most_common(sizes)} pixels; "
+        f"{_most_common(rates)} frames per second"
     )
 
 
@@ -207,7 +208,7 @@ def _tag_blocks(records: Sequence[ClipRecord]) -> Iterator[Block]:
     if not any(getattr(record, tag) for record in records for tag in TAGS):
         return
     yield Heading("Tags")
-    yield Paragraph("What the file names say about the clips: percentages are of the split's clips, bars of all clips.")
+    yield Paragraph("What the file names say about the clips. Percentages are of the split's clips, bars of all clips.")
     used = [split for split in SPLITS if any(record.split == split for record in records)]
     for tag, (title, meanings) in TAGS.items():
         counts = {split: Counter(getattr(r, tag) for r in records if r.split == split) for split in used}

@@ -6,7 +6,7 @@ from action_recognition.cli.next_commands import TRACKING, TRAINING
 
 @command(groups=("compare", "tracking"))
 def run(call: Call) -> None:
-    """Compare recorded runs: scores, what changed, and why the runtime moved; writes plots/compare/.
+    """Compare recorded runs: scores, what changed, and runtimes; writes plots/compare/.
 
     compare.experiments=[a,b]|all and compare.runs=[x,y] choose runs, compare.baseline=x the one to compare with.
     """

@@ -1,4 +1,4 @@
-"""Judging a checkpoint on videos that it has not seen."""
+"""Evaluating a checkpoint on videos that it has not seen."""
 
 import csv
 import io
@@ -30,7 +30,7 @@ from action_recognition.utils.progress import progress_bar
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """Metrics with the files that show them, and the lines of videos that could not be read.
+    """Metrics, the files that show them, and one line for each video that could not be read.
 
     Attributes:
         directory: holds the files of this evaluation: `metrics.json`, `predictions.csv` and the plots.
@@ -43,10 +43,11 @@ class Evaluation:
 
 
 def evaluate(config: Config, checkpoint: Path, *, console: Console) -> Evaluation:
-    """Run a checkpoint over a split, averaging the probabilities of `data.test_clips` clips a video.
+    """Run a checkpoint over a split, averaging the probabilities of `data.test_clips` clips per video.
 
-    Writes `metrics.json` (flat), `predictions.csv`, a confusion matrix and accuracy by class into the run's folder, see
-    `runs.evaluation_dir`, and the metrics once more to `evaluation.metrics`: there are always those of the newest.
+    Writes `metrics.json` (flat), `predictions.csv`, a confusion matrix and accuracy by class into the run's folder (see
+    `run_folders.evaluation_dir`), and the metrics also to `evaluation.metrics`, which holds those of the newest
+    evaluation.
 
     Raises:
         DataError: if the split is empty, or shares source videos with what the model was trained on.
@@ -83,7 +84,7 @@ def score_summary(metrics: Metrics) -> str:
 
 
 def evaluation_title(config: Config, checkpoint: Path, metrics: Metrics) -> str:
-    """What a plot shows, in two lines: run, data, clips; scores."""
+    """The title of a plot, in two lines: run, data and clips; scores."""
     leaking = ", leaking" if config.evaluation.allow_leakage else ""
     return (
         f"{run_title(run_dir_of(checkpoint))}: {checkpoint.name} on {data_title(config.data)}, "
@@ -93,10 +94,11 @@ def evaluation_title(config: Config, checkpoint: Path, metrics: Metrics) -> str:
 
 
 def check_leakage(records: Sequence[ClipRecord], model: VideoActionModel, config: Config) -> None:
-    """Refuse to judge a model on source videos that it was trained on.
+    """Refuse to evaluate a model on source videos that it was trained on.
 
     Raises:
-        DataError: unless `evaluation.allow_leakage` or the split is validation, which early stopping has seen anyway.
+        DataError: unless `evaluation.allow_leakage` is set, or the split is validation, which early stopping has seen
+            anyway.
     """
     if config.evaluation.allow_leakage or config.evaluation.split == "val":
         return
@@ -147,7 +149,7 @@ def confusion_matrix(predicted_N: NDArray[np.int64], label_N: NDArray[np.int64],
 def write_predictions(
     path: Path, records: Sequence[ClipRecord], probability_NK: NDArray[np.float64], class_names: Sequence[str]
 ) -> None:
-    """One row a video: path, true and predicted label, probability of the prediction."""
+    """One row per video: path, source video, true and predicted label, probability of the prediction."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("path", "source_video", "label", "predicted", "probability"))

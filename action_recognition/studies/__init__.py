@@ -1,1 +1,1 @@
-"""What is learned from several runs: the comparison of MLflow runs and the search for better settings."""
+"""Studies over several runs: the comparison of MLflow runs and the search for better settings."""

@@ -1,4 +1,4 @@
-"""The command `compare-runs`: which runs are meant, and the table, page and plot of them."""
+"""`compare-runs`: which runs are meant, and their table, page and plot."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -28,8 +28,8 @@ class Comparison:
     """Runs, oldest first within an experiment.
 
     Attributes:
-        baselines: what the runs of an experiment are compared with, by the experiment's name; the same run for all
-            where experiments are compared with each other.
+        baselines: the run that those of an experiment are compared with, by the experiment's name; the same run for
+            all where experiments are compared with each other.
     """
 
     runs: tuple[RunRecord, ...]
@@ -98,7 +98,7 @@ def find_runs(config: Config) -> Comparison:
     if tracking.tracking_uri.startswith(SQLITE) and not database.exists():
         raise ConfigError(f"tracking.tracking_uri={tracking.tracking_uri}: no runs yet; {TRAIN} records one")
     with open_store(tracking) as client:
-        # The default of tracking.experiment names one; only one that was typed is meant here.
+        # tracking.experiment has a default, which is not meant here: only one that was typed counts.
         typed = any(override.startswith("tracking.experiment=") for override in config.overrides)
         experiments = _experiments(client, wanted, tracking.experiment if typed else None)
         names = {experiment.experiment_id: experiment.name for experiment in experiments}

@@ -1,4 +1,4 @@
-"""Training runs as MLflow keeps them, each with the evaluations that judged its checkpoints."""
+"""Training runs as MLflow keeps them, each with the evaluation of its checkpoint."""
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ EVALUATION = "infer-ml-flow"
 
 @dataclass(frozen=True)
 class Hit:
-    """Whether a clip was labelled rightly, and the source video that it was cut from."""
+    """Whether a clip was labelled correctly, and the source video that it was cut from."""
 
     hit: bool
     source_video: str
@@ -56,10 +56,10 @@ class RunRecord:
 
     Attributes:
         seconds: of all epochs; of the whole MLflow run where they were not logged; None while it runs.
-        epoch_seconds: between the ends of two epochs that follow each other.
-        epochs: that were run.
-        steps_per_epoch: batches.
-        facts: the `run/...` numbers of `training.facts`, without the prefix.
+        epoch_seconds: between the ends of consecutive epochs.
+        epochs: how many were run.
+        steps_per_epoch: optimisation batches of an epoch.
+        facts: the `run/...` numbers of `training.run_stats`, without the prefix.
         test: the newest evaluation on the test split, None if there is none.
         val: at the epoch with the best validation top-1, None without validation.
     """
@@ -129,7 +129,7 @@ def _trained_by(evaluation: Run) -> str | None:
     tags = evaluation.data.tags
     if "training_run_id" in tags or "checkpoint" not in tags:
         return tags.get("training_run_id")
-    # Before the tag was there, only the checkpoint's path told.
+    # Older evaluations have only the checkpoint's path.
     return tracking_of(run_dir_of(Path(tags["checkpoint"])))
 
 
@@ -163,7 +163,7 @@ def _facts(run: Run) -> dict[str, float]:
 
 
 def _epoch_seconds(client: MlflowClient, run: Run) -> tuple[float, ...]:
-    """From when the training loss was logged, once an epoch; what the first epoch took is not known."""
+    """From the times at which the training loss was logged, once per epoch; the first epoch's is not known."""
     logged = sorted(metric.timestamp for metric in client.get_metric_history(run.info.run_id, "train_loss"))
     return tuple((after - before) / 1000 for before, after in pairwise(logged))
 
@@ -183,7 +183,7 @@ def _test_scores(client: MlflowClient, evaluation: Run) -> Scores:
 
 
 def _hits(client: MlflowClient, evaluation: Run) -> dict[str, Hit]:
-    """From the predictions that the evaluation kept; empty where it did not, or where they cannot be had."""
+    """From the predictions that the evaluation kept; empty where it kept none or they cannot be read."""
     folder = local_path(str(evaluation.info.artifact_uri))
     with TemporaryDirectory() as downloads, suppress(MlflowException, OSError, csv.Error, KeyError, UnicodeDecodeError):
         if folder is None:

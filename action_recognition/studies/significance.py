@@ -1,4 +1,4 @@
-"""Whether a run differs from its baseline by more than chance: scores by their intervals, times by their spread."""
+"""Whether a run differs from its baseline by more than noise: scores by their intervals, times by their spread."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from action_recognition.evaluation.intervals import FEW_GROUPS, bootstrap_interv
 from action_recognition.studies.records import RunRecord, Scores
 
 RESAMPLES = 2000
-# Fewer epochs than this show no spread; times then have to differ by more to be told apart.
+# Fewer epochs than this show no spread; times then have to differ by a wide margin.
 FEWEST_EPOCHS = 3
 TOLERANCE_OF_FEW = 1.25
 MIDDLE = (0.1, 0.9)
@@ -42,11 +42,11 @@ class Difference:
 
 
 def score_difference(baseline: RunRecord, run: RunRecord) -> Difference | str:
-    """The difference of two test scores, or why there is none to tell.
+    """The difference of two test scores, or why they cannot be compared.
 
     Where both evaluations kept their predictions, whole source videos are resampled for both runs at once (paired
     cluster bootstrap). Where only intervals were logged, they are combined by Zou and Donner's MOVER (2008, Statistics
-    in Medicine 27) as if the clips were others, which is too wide rather than too narrow.
+    in Medicine 27) as if the clips were different ones, which makes the interval too wide rather than too narrow.
     """
     before, after = baseline.test, run.test
     if before is None or after is None:
@@ -87,13 +87,13 @@ def _from_intervals(before: Scores, after: Scores) -> Difference | str:
 def times_differ(before: Sequence[float], after: Sequence[float], ratio: float) -> bool:
     """Whether the middle four fifths of two series of times lie apart.
 
-    A machine that does something else slows down whole stretches of epochs. An interval of the mean would take these
-    for many independent measurements; the spread itself does not.
+    Other work on the machine slows down several epochs in a row. An interval of the mean would take these for
+    independent measurements; the spread itself does not.
 
     Args:
         before: the baseline's times.
         after: the run's.
-        ratio: of their means; decides by itself, with a wide margin, where there are too few times.
+        ratio: of their means; where there are too few times, it alone decides.
     """
     if min(len(before), len(after)) < FEWEST_EPOCHS:
         return not 1 / TOLERANCE_OF_FEW <= ratio <= TOLERANCE_OF_FEW

@@ -1,4 +1,4 @@
-"""The command `tune`: a search for better settings by validation top-1. The test split is never read."""
+"""`tune`: a search for better settings by validation top-1. The test split is never read."""
 
 import math
 import shlex
@@ -37,8 +37,8 @@ def run_tune(config: Config, *, console: Console) -> str:
         The `train` command with the best settings, without `python commands.py`.
 
     Raises:
-        ConfigError: before anything is trained: for a space that does not fit the configuration, without validation
-            clips, or for a study of other settings. After it: if no trial was completed.
+        ConfigError: before anything is trained, for a space that does not fit the configuration, for data without
+            validation clips, and for a study of other settings; at the end, if no trial was completed.
     """
     base = _base_overrides(config)
     space = read_space(config, base)
@@ -73,8 +73,8 @@ def with_step_plan(
 ) -> list[str]:
     """The overrides that all trials share, with number format and memory layout in place of `auto`.
 
-    Measured with the study's first trial and kept with the study: trials that compute differently, because another
-    program ran when they were measured or the study goes on elsewhere, would differ by more than their settings.
+    Measured once and kept with the study. Otherwise trials could compute differently, because another program ran
+    during a measurement or the study continued elsewhere, and would differ by more than their settings.
     """
     keys = {"trainer.precision": config.trainer.precision, "trainer.memory_format": config.trainer.memory_format}
     searched = {entry.key for entry in space}
@@ -96,7 +96,7 @@ def with_step_plan(
 
 
 def _base_overrides(config: Config) -> list[str]:
-    """What the user gave beside the search's own keys; group options stay."""
+    """What the user gave, without the search's own keys; group options stay."""
     if config.trainer.resume:
         raise ConfigError(
             "trainer.resume: trials train from scratch; a study goes on by itself: give the same tune.study"
@@ -109,7 +109,7 @@ def _base_overrides(config: Config) -> list[str]:
 
 
 def _checked_data(config: Config, console: Console) -> str:
-    """The data's hash, once it is certain that trials can be told apart by validation clips."""
+    """The data's hash, after a check that there are validation clips to judge trials by."""
     hint = "a search needs validation clips; give data.val_fraction=0.15, say"
     if config.data.val_fraction == 0 and not dataset_of(config.data).reads_shards:
         raise ConfigError(f"data.val_fraction=0: {hint}")
@@ -145,7 +145,7 @@ def _run_trials(
 
 
 def _point_to_best(study: optuna.Study, config: Config) -> None:
-    """Each trial made itself the last run; `infer` and `export-onnx` are better off with the best one."""
+    """Make the best trial the last run, which `infer` and `export-onnx` take; each trial had made itself that."""
     for best in ranked(study)[:1]:
         run_dir = Path(best.user_attrs[RUN_DIR])
         if checkpoint_dir(run_dir).is_dir():

@@ -13,11 +13,7 @@ from omegaconf import OmegaConf
 from optuna.exceptions import ExperimentalWarning
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
-from optuna.visualization.matplotlib import (
-    plot_intermediate_values,
-    plot_optimization_history,
-    plot_param_importances,
-)
+from optuna.visualization import matplotlib as plots
 from rich.console import Console
 from rich.table import Table
 
@@ -30,7 +26,9 @@ from action_recognition.utils.files import replace_file
 
 SHOWN = 10
 MOST_IN_LEGEND = 20
-# fANOVA fits a forest to the trials; from fewer it learns nothing.
+# Importance as a share of the score's variance (fANOVA; Hutter et al. 2014, ICML): a forest is fitted to the trials,
+# from fewer it learns nothing.
+FANOVA = FanovaImportanceEvaluator(seed=0)
 FEWEST_FOR_IMPORTANCES = 4
 
 
@@ -41,27 +39,28 @@ def ranked(study: optuna.Study) -> list[FrozenTrial]:
 
 
 def _score(trial: FrozenTrial) -> float:
-    assert trial.value is not None, "only complete trials are ranked"
-    return trial.value
+    """Best validation top-1, a share of 1, of a complete trial."""
+    return float(trial.values[0])
 
 
 def _percent(trial: FrozenTrial) -> str:
     return METRICS[PRIMARY].text(_score(trial))
 
 
-def tied(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """Of ranked trials those with the best score."""
-    return [trial for trial in trials if _score(trial) == _score(trials[0])]
+def _tied(trials: Sequence[FrozenTrial]) -> list[int]:
+    """The numbers of those ranked trials that share the best score."""
+    return [trial.number for trial in trials if _score(trial) == _score(trials[0])]
 
 
-def _tie_line(best: Sequence[FrozenTrial]) -> str:
+def _tie_line(trials: Sequence[FrozenTrial]) -> str:
     """Empty where one trial alone has the best score."""
-    if len(best) == 1:
+    numbers = _tied(trials)
+    if len(numbers) == 1:
         return ""
     return (
-        f"a tie: trials {', '.join(str(trial.number) for trial in best)} share the best validation top-1, "
-        f"{_percent(best[0])}; the validation clips cannot tell them apart. Trial {best[0].number} is taken because it "
-        "is the earliest, not because it is better"
+        f"a tie: trials {', '.join(map(str, numbers))} share the best validation top-1, {_percent(trials[0])}; the "
+        f"validation clips cannot tell them apart. Trial {numbers[0]} is taken because it is the earliest, not because "
+        "it is better"
     )
 
 
@@ -76,22 +75,15 @@ def report_study(
     Returns:
         The overrides that the best trial drew.
     """
-    trials = ranked(study)
-    best, tie = trials[0], _tie_line(tied(trials))
+    trials, count = ranked(study), len(study.get_trials(deepcopy=False))
+    best, tie, importances = trials[0], _tie_line(trials), _importances(study)
     drawn: list[str] = best.user_attrs[DRAWN]
-    importances = _importances(study)
     directory = Path(config.tune.output_dir)
     replace_file(directory / "best.yaml", best_yaml(study, trials, base).encode())
     written = [directory / "best.yaml", *draw_plots(study, directory, with_importances=bool(importances))]
-    count = len(study.get_trials(deepcopy=False))
-    scored = f"best top-1 {_percent(best)}, of trial {best.number}"
+    scored = f"best top-1 {_percent(best)}, of trial {best.number}{f'; {tie}' if tie else ''}"
     tracker.log_metrics({"best_val_top1": _score(best)})
-    tracker.describe(
-        {
-            "Search": f"study {study.study_name}, {count} trials",
-            "Validation": f"{scored}; {tie}" if tie else scored,
-        }
-    )
+    tracker.describe({"Search": f"study {study.study_name}, {count} trials", "Validation": scored})
     tracker.set_tags({"trials": count, "best_trial": best.number, "best_overrides": shlex.join(drawn)})
     for path in written:
         tracker.log_artifact(path, "tune")
@@ -108,17 +100,17 @@ def draw_plots(study: optuna.Study, directory: Path, *, with_importances: bool) 
     shown = f"validation {METRICS[PRIMARY].label}"
     with warnings.catch_warnings(), plt.style.context("default"):  # Optuna sets another style for all plots
         warnings.simplefilter("ignore", ExperimentalWarning)
-        history = plot_optimization_history(study, target_name=shown)
-        curves = plot_intermediate_values(study)
+        history = plots.plot_optimization_history(study, target_name=shown)
+        curves = plots.plot_intermediate_values(study)
         curves.set(title="Validation by epoch", xlabel="epoch, from 0", ylabel=shown)
         if (legend := curves.get_legend()) and len(study.trials) > MOST_IN_LEGEND:
             legend.remove()
-        plots = {"history": history, "curves": curves}
+        drawn = {"history": history, "curves": curves}
         if with_importances:
-            plots["importances"] = plot_param_importances(study, evaluator=_fanova(), target_name=shown)
-        for name, axes in plots.items():
+            drawn["importances"] = plots.plot_param_importances(study, evaluator=FANOVA, target_name=shown)
+        for name, axes in drawn.items():
             save_figure(cast(Figure, axes.figure), directory / f"{name}.png")
-    return [directory / f"{name}.png" for name in plots]
+    return [directory / f"{name}.png" for name in drawn]
 
 
 def best_yaml(study: optuna.Study, trials: Sequence[FrozenTrial], base: Sequence[str]) -> str:
@@ -127,7 +119,7 @@ def best_yaml(study: optuna.Study, trials: Sequence[FrozenTrial], base: Sequence
     Args:
         trials: ranked.
     """
-    best, equal = trials[0], len(tied(trials))
+    best, equal = trials[0], len(_tied(trials))
     drawn: list[str] = best.user_attrs[DRAWN]
     flat = flatten(trial_config([*base, *drawn]))
     settings = OmegaConf.create({})
@@ -173,14 +165,9 @@ def _importances(study: optuna.Study) -> dict[str, float] | None:
     if len(complete) < FEWEST_FOR_IMPORTANCES or len({_score(trial) for trial in complete}) == 1:
         return None
     try:
-        return dict(get_param_importances(study, evaluator=_fanova()))
+        return dict(get_param_importances(study, evaluator=FANOVA))
     except (ValueError, RuntimeError):  # no key that all trials have, no variance in the forest
         return None
-
-
-def _fanova() -> FanovaImportanceEvaluator:
-    """Importance as a share of the score's variance (Hutter et al. 2014, ICML)."""
-    return FanovaImportanceEvaluator(seed=0)
 
 
 def _shown(value: object) -> str:

@@ -1,6 +1,5 @@
 """`tune`: real trainings where training matters, and a stand-in for it where only the search does."""
 
-import re
 import shlex
 import shutil
 from collections.abc import Callable
@@ -90,15 +89,10 @@ def test_a_search_trains_records_and_goes_on(project, client, tiny_overrides, ru
     assert {path.name for path in folder.iterdir()} == {"best.yaml", "history.png", "curves.png", "quick"}
     assert yaml.safe_load((folder / "best.yaml").read_text()) == {"optimizer": {"lr": best.params["optimizer.lr"]}}
 
-    plots = f"plots_dir={project}/plots"
-    assert run_cli("infer-ml-flow", plots, "trainer.accelerator=cpu").code == 0
-    compared = run_cli("compare-runs", "tracking.experiment=hmdb51", plots)
-    assert compared.code == 0
-    assert "2 runs" in compared.out
-    tested, other = (f"quick-trial-{number:04d}" for number in (best.number, 1 - best.number))
-    table = {line.split(" | ")[0]: line for line in (project / "plots/compare/compare.md").read_text().splitlines()}
-    assert "% (validation)" in table[f"| {other}"]
-    assert re.search(r"\| \d+\.\d % \(\d+\.\d - \d+\.\d\) \| 100.0 % \|", table[f"| {tested}"])  # two classes
+    assert run_cli("compare-runs", "tracking.experiment=hmdb51", f"plots_dir={project}/plots").code == 0
+    rows = (project / "plots/compare/compare.md").read_text()
+    assert all(f"| quick-trial-{number:04d} |" in rows for number in (0, 1))
+    assert rows.count("% (validation)") == 2
 
 
 def test_a_pruned_training_ends_early_and_its_run_says_so(project, client, tiny_overrides, console):
