@@ -21,8 +21,8 @@ def params(*overrides: str) -> dict[str, str]:
 
 
 def run_record(name: str = "run", *overrides: str, test: Scores | None = None, **values: object) -> RunRecord:
-    """10 epochs of 20 steps of half a second."""
-    plain = {"epochs": 10, "steps_per_epoch": 20.0, "seconds": 100.0, "epoch_seconds": (), "tags": {}, "facts": {}}
+    """20 epochs, as planned, of 20 steps of half a second."""
+    plain = {"epochs": 20, "steps_per_epoch": 20.0, "seconds": 200.0, "epoch_seconds": (), "tags": {}, "facts": {}}
     started = datetime.fromtimestamp(START / 1000, UTC)
     fixed = {"run_id": name, "name": name, "experiment": "demo", "started": started, "status": "FINISHED", "val": None}
     return RunRecord(**fixed, params=params(*overrides), test=test, **(plain | values))
