@@ -20,11 +20,6 @@ from action_recognition.training.fit import train
 from action_recognition.utils import progress
 
 
-@pytest.fixture
-def console():
-    return Console(record=True, width=200)
-
-
 def weights(checkpoint):
     return torch.load(checkpoint, weights_only=True)["state_dict"]
 

@@ -14,11 +14,6 @@ from action_recognition.models.networks import build_network
 from action_recognition.training.fit import train
 
 
-@pytest.fixture
-def console() -> Console:
-    return Console(record=True, width=200)
-
-
 def test_training_starts_from_the_weights_and_a_resumed_run_does_not(
     tiny_overrides: list[str], tiny_config: object, console: Console, tmp_path: Path
 ) -> None:

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import torch
-from rich.console import Console
 from torch import nn
 
 from action_recognition.config import load_config
@@ -15,11 +14,6 @@ from action_recognition.training.averaging import weight_average
 from action_recognition.training.callbacks import read_history
 from action_recognition.training.fit import train
 from action_recognition.training.freezing import trained_stages
-
-
-@pytest.fixture
-def console():
-    return Console(record=True, width=200)
 
 
 @pytest.fixture

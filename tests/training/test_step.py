@@ -88,24 +88,19 @@ def test_the_fastest_plan_is_taken_and_remembered(tmp_path, monkeypatch):
 def test_a_damaged_file_of_plans_is_measured_anew(tmp_path, monkeypatch, content):
     cache = tmp_path / "plans.json"
     cache.write_bytes(content)
-    plan, timed = choose(cache, TIMES, monkeypatch)
-    assert plan == FASTEST
-    assert timed
-    assert choose(cache, TIMES, monkeypatch) == (plan, [])
+    assert choose(cache, TIMES, monkeypatch)[0] == FASTEST
+    assert choose(cache, TIMES, monkeypatch) == (FASTEST, [])
+
+
+PLAIN_ENTRY = {"precision": "32-true", "memory_format": "contiguous"}
 
 
 @pytest.mark.parametrize(
     "entry",
     [
-        None,
-        [],
-        "bf16-mixed",
-        {},
-        {"precision": 16, "memory_format": "contiguous", "speedup": 1.0},
-        {"precision": "64-true", "memory_format": "contiguous", "speedup": 1.0},
-        {"precision": "32-true", "memory_format": "contiguous", "speedup": "fast"},
-        {"precision": "32-true", "memory_format": "contiguous", "speedup": float("nan")},
-        {"precision": "32-true", "memory_format": "contiguous"},
+        *(None, [], "bf16-mixed", {}, PLAIN_ENTRY),
+        *(PLAIN_ENTRY | {"speedup": speedup} for speedup in ("fast", float("nan"))),
+        *(PLAIN_ENTRY | {"speedup": 1.0, "precision": precision} for precision in (16, "64-true")),
     ],
 )
 def test_an_entry_that_is_no_plan_is_measured_anew(tmp_path, monkeypatch, entry):
