@@ -2,18 +2,17 @@ import dataclasses
 
 import pytest
 import torch
+from helpers.tiny_models import TINY_NETWORK, save_checkpoint
 
 from action_recognition.config import ModelConfig
 from action_recognition.errors import ContractError
 from action_recognition.models.module import VideoActionModel
 
-TINY = {"network": "cnn3d", "args": {"widths": [4, 4, 4]}}
-
 
 @pytest.fixture
 def model(tiny_contract):
     torch.manual_seed(0)
-    return VideoActionModel(tiny_contract.to_dict(), ModelConfig(**TINY)).eval()
+    return VideoActionModel(tiny_contract.to_dict(), ModelConfig(**TINY_NETWORK)).eval()
 
 
 @pytest.fixture
@@ -30,7 +29,7 @@ def test_normalising_happens_inside(model, clip):
 
 @pytest.mark.parametrize("memory_format", ["contiguous", "channels_last_3d"])
 def test_memory_format_changes_nothing_but_the_layout(model, clip, tiny_contract, memory_format):
-    other = VideoActionModel(tiny_contract.to_dict(), TINY, memory_format=memory_format).eval()
+    other = VideoActionModel(tiny_contract.to_dict(), TINY_NETWORK, memory_format=memory_format).eval()
     other.load_state_dict(model.state_dict())
     assert torch.allclose(other(clip), model(clip), atol=1e-4)
 
@@ -46,17 +45,12 @@ def test_the_network_sees_the_order_of_frames(model, clip):
 
 def test_a_single_frame_passes(tiny_contract):
     contract = dataclasses.replace(tiny_contract, frames=1)
-    model = VideoActionModel(contract.to_dict(), TINY).eval()
+    model = VideoActionModel(contract.to_dict(), TINY_NETWORK).eval()
     assert model(torch.zeros(2, 3, 1, 32, 32, dtype=torch.uint8)).shape == (2, 3)
 
 
-def save(model, path):
-    torch.save({"hyper_parameters": dict(model.hparams), "state_dict": model.state_dict()}, path)
-    return path
-
-
 def test_a_checkpoint_loads_without_running_code_and_gives_the_same_logits(model, clip, tmp_path):
-    loaded = VideoActionModel.from_checkpoint(save(model, tmp_path / "m.ckpt"))
+    loaded = VideoActionModel.from_checkpoint(save_checkpoint(model, tmp_path / "m.ckpt"))
     assert loaded.contract == model.contract
     assert torch.equal(loaded(clip), model(clip))
 
@@ -81,7 +75,7 @@ def test_what_is_no_checkpoint_is_refused_by_name(tmp_path, content):
 
 
 def test_a_checkpoint_of_another_contract_version_is_refused(model, tmp_path):
-    path = save(model, tmp_path / "m.ckpt")
+    path = save_checkpoint(model, tmp_path / "m.ckpt")
     content = torch.load(path, weights_only=True)
     content["hyper_parameters"]["contract"]["version"] = 99
     torch.save(content, path)
