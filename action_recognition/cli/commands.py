@@ -25,6 +25,8 @@ COMMANDS = {
     "compare-runs": "action_recognition.cli.compare_runs:run",
     "tune": "action_recognition.cli.tune:run",
     "demo": "action_recognition.cli.demo:run",
+    "config": "action_recognition.cli.config:run",
+    "completion": "action_recognition.cli.completion:run",
 }
 
 

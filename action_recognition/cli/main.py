@@ -79,7 +79,7 @@ def _dispatch(commands: Mapping[str, str], arguments: Sequence[str]) -> int:
         return 2
     command = load_command(commands[name])
     if any(argument in ("-h", "--help") for argument in arguments[1:]):
-        print(f"{program()} {name} [key=value ...]\n\n{command.help}")
+        print(help_text(name, command))
         return 0
     flags = [word for word in arguments[1:] if word.startswith("-") and not os.path.exists(word)]  # noqa: PTH110
     if flags:
@@ -87,6 +87,16 @@ def _dispatch(commands: Mapping[str, str], arguments: Sequence[str]) -> int:
         return 2
     _call(name, command, arguments[1:])
     return 0
+
+
+def help_text(name: str, command: Command) -> str:
+    """How a command is called, what it does, and the keys that it reads."""
+    from action_recognition.cli.key_help import key_lines  # not at the top: the list of commands answers without it
+
+    lines = [f"{program()} {name} [key=value ...]", "", as_called(command.help)]
+    if command.groups:
+        lines += ["", "Keys that it reads, with their defaults in conf/:", "", *key_lines(command.groups)]
+    return "\n".join(lines)
 
 
 def version() -> str:

@@ -3,19 +3,10 @@
 `load_config` turns overrides into plain dataclasses, so the rest of the code never meets an OmegaConf object.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from action_recognition.config.clip_schema import AugmentConfig, ClipConfig
-from action_recognition.config.compose import (
-    Composed,
-    check_composed,
-    check_given_once,
-    compose_values,
-    each_key_once,
-    flatten,
-    key_of,
-    load_config,
-    to_values,
-    to_yaml,
-)
 from action_recognition.config.data_schema import (
     CacheConfig,
     DataConfig,
@@ -24,7 +15,8 @@ from action_recognition.config.data_schema import (
     MirrorsConfig,
     ShardsConfig,
 )
-from action_recognition.config.keys import CONF_DIR, group_options, is_open, keys_marked
+from action_recognition.config.keys import is_open, keys_marked
+from action_recognition.config.option_files import CONF_DIR, group_options
 from action_recognition.config.rules import Effect, Lifetime
 from action_recognition.config.schema import (
     CompareConfig,
@@ -38,6 +30,20 @@ from action_recognition.config.schema import (
     TrainerConfig,
     TuneConfig,
 )
+
+if TYPE_CHECKING:
+    from action_recognition.config.compose import (
+        Composed,
+        check_composed,
+        check_given_once,
+        compose_values,
+        each_key_once,
+        flatten,
+        key_of,
+        load_config,
+        to_values,
+        to_yaml,
+    )
 
 __all__ = [
     "CONF_DIR",
@@ -75,3 +81,10 @@ __all__ = [
     "to_values",
     "to_yaml",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """What composes a configuration is imported with Hydra when it is first used: help and completion need neither."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.compose"), name)

@@ -13,13 +13,8 @@ from omegaconf import OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from action_recognition.config.checking import checked, shown
-from action_recognition.config.keys import (
-    CONF_DIR,
-    group_options,
-    is_key,
-    suggest_keys,
-    takes_text,
-)
+from action_recognition.config.keys import is_key, suggest_keys, takes_text
+from action_recognition.config.option_files import CONF_DIR, group_options
 from action_recognition.config.parameter_files import expand_files, quoted
 from action_recognition.config.schema import Config
 from action_recognition.errors import ConfigError, did_you_mean, first_line
@@ -69,7 +64,7 @@ def compose_values(overrides: Sequence[str]) -> Composed:
     Raises:
         ConfigError: for what Hydra cannot read or apply.
     """
-    return _composed([_prepared(override) for override in overrides])
+    return _composed([prepared(override) for override in overrides])
 
 
 def _composed(overrides: list[str]) -> Composed:
@@ -122,7 +117,7 @@ def each_key_once(earlier: Sequence[str], later: Sequence[str]) -> list[str]:
     return [override for override in earlier if override.startswith("@") or key_of(override) not in keys] + list(later)
 
 
-def _prepared(override: str) -> str:
+def prepared(override: str) -> str:
     """The override as Hydra reads it, with its key known and its value in quotes where Hydra would misread it.
 
     Values that Hydra's grammar cannot read, such as paths and patterns with parentheses, are meant as they are. So are

@@ -4,20 +4,14 @@ from collections.abc import Iterator
 from difflib import SequenceMatcher
 from enum import Enum
 from functools import cache
-from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
-
-from omegaconf import OmegaConf
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from action_recognition.config.checking import Section, field_hints
+from action_recognition.config.option_files import CONF_DIR, keys_in
 from action_recognition.config.rules import TextByPart, Words
 from action_recognition.config.schema import Config
 from action_recognition.utils.rules import split_rules
-
-PACKAGE = Path(__file__).resolve().parents[1]
-# Inside of an installed package; beside it in a checkout.
-CONF_DIR = next(path for path in (PACKAGE / "conf", PACKAGE.parent / "conf") if path.is_dir())
 
 # What other programs call it, where no key here sounds like it.
 OTHER_NAMES = {
@@ -44,23 +38,8 @@ def known_keys() -> frozenset[str]:
     known = {"plots_dir", "experiment"}
     for path in CONF_DIR.glob("*/*.yaml"):
         if (group := path.parent.name) != "experiment":
-            _add_keys(known, group, OmegaConf.to_container(OmegaConf.load(path)))
+            known |= {group, *(f"{group}.{key.name}" for key in keys_in(f"{group}/{path.name}"))}
     return frozenset(known)
-
-
-def _add_keys(known: set[str], prefix: str, value: Any) -> None:
-    known.add(prefix)
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            _add_keys(known, f"{prefix}.{key}", inner)
-
-
-@cache
-def group_options(group: str) -> tuple[str, ...]:
-    """What `group=` may be: the files of `conf/<group>/`; empty for what is no group."""
-    if not group.isidentifier():
-        return ()
-    return tuple(sorted(path.stem for path in (CONF_DIR / group).glob("[!_]*.yaml")))
 
 
 def is_key(key: str) -> bool:
@@ -123,14 +102,19 @@ def is_open(key: str) -> bool:
     return hint is Any or get_origin(hint) is dict
 
 
-def takes_text(key: str) -> bool:
-    """Whether the schema wants text, or a list of texts, for a key: numbers in it are then names."""
+def hint_of(key: str) -> Any:
+    """The declared type of a key, with its rules; `Any` below a key that is open (see `is_open`) or no key at all."""
     hint: Any = Config
     for name in key.split("."):
-        if not isinstance(hint, type) or name not in get_type_hints(hint):
-            return False
-        hint = field_hints(hint).get(name)
-    return _is_text(hint)
+        members = [split_rules(part)[0] for part in _parts(hint)]
+        section = next((part for part in members if isinstance(part, type) and issubclass(part, Section)), None)
+        hint = field_hints(section).get(name, Any) if section else Any
+    return hint
+
+
+def takes_text(key: str) -> bool:
+    """Whether the schema wants text, or a list of texts, for a key: numbers in it are then names."""
+    return _is_text(hint_of(key))
 
 
 def _is_text(hint: Any) -> bool:
