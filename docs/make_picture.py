@@ -9,7 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from action_recognition.video.decoder import probe, read_frames
+from action_recognition.video.clip_files import open_clip
+from action_recognition.video.frames import FrameFormat
 
 COLUMNS = 5
 
@@ -17,8 +18,9 @@ COLUMNS = 5
 def main(picture: Path, *videos: Path) -> None:
     rows = []
     for video in videos:
-        last = probe(video).frames - 1
-        frames_THWC = read_frames(video, np.linspace(0.1 * last, 0.9 * last, COLUMNS).astype(np.int64), short_side=150)
+        with open_clip(video, FrameFormat(short_side=150)) as clip:
+            last = clip.probe().frames - 1
+            frames_THWC = clip.frames_at(np.linspace(0.1 * last, 0.9 * last, COLUMNS).astype(np.int64))
         rows.append(np.concatenate(list(frames_THWC), axis=1))
     cv2.imwrite(str(picture), cv2.cvtColor(np.concatenate(rows), cv2.COLOR_RGB2BGR))
 

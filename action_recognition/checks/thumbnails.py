@@ -18,12 +18,13 @@ from action_recognition.config import DataConfig
 from action_recognition.datasets.records import ClipRecord
 from action_recognition.errors import VideoError
 from action_recognition.utils.files import replacing
-from action_recognition.video.clip_files import claimed_frames, iter_clip_frames, read_clip_frames
+from action_recognition.video.clip_files import open_clip
+from action_recognition.video.frames import FrameFormat
 
 SAMPLES = 12  # frames a clip; a clip of HMDB51's mean length is then looked at every 8 frames
 SKETCH_SIZE = 8
 # Frames are first brought to this size: less memory where videos are large.
-DECODE_SHORT_SIDE = 64
+DECODED = FrameFormat(short_side=64)
 Gray = NDArray[np.uint8]
 
 
@@ -86,13 +87,15 @@ def thumbnails_of(path: Path, *, frames: int) -> Thumbnails:
         VideoError: if it cannot be decoded that far.
     """
     indices = np.linspace(0, frames - 1, SAMPLES).round().astype(np.int64)
-    frames_THWC = read_clip_frames(path, indices, short_side=DECODE_SHORT_SIDE)
-    return Thumbnails(header_frames=max(0, claimed_frames(path)), gray_THW=to_gray(frames_THWC, size=SKETCH_SIZE))
+    with open_clip(path, DECODED) as clip:
+        gray_THW = to_gray(clip.frames_at(indices), size=SKETCH_SIZE)
+        return Thumbnails(header_frames=max(0, clip.metadata.frames), gray_THW=gray_THW)
 
 
 def gray_frames(path: Path, *, size: int) -> Gray:
     """All frames of a video as grey squares, uint8 `[T, size, size]`."""
-    return to_gray(iter_clip_frames(path, short_side=DECODE_SHORT_SIDE), size=size)
+    with open_clip(path, DECODED) as clip:
+        return to_gray(clip, size=size)
 
 
 def to_gray(frames_HWC: Iterable[NDArray[np.uint8]], *, size: int) -> Gray:

@@ -113,7 +113,7 @@ def label_examples(
     records = {record.path: record for record in manifest.records}
     chosen = [records[row.path] for row in choose_examples(judged, count=EXAMPLES)]
     videos = [str(manifest.videos_dir / record.path) for record in chosen]
-    answers = {answer.source: answer for answer in run_prediction(config, videos, console=console)}
+    answers = {answer.input: answer for answer in run_prediction(config, videos, console=console)}
     found = [answers[video].top(1)[0] for video in videos]
     right = [label == record.label for (label, _), record in zip(found, chosen, strict=True)]
 

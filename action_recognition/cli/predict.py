@@ -47,25 +47,26 @@ def _label(name: str, call: Call) -> None:
     print_next(call.console, *(f"python commands.py {line}" for line in again[:1]))
 
 
-def run_prediction(config: "Config", sources: Sequence[str], *, console: "Console") -> "list[Prediction]":
-    """Label `sources` with the backend of `predict.backend`.
+def run_prediction(config: "Config", inputs: Sequence[str], *, console: "Console") -> "list[Prediction]":
+    """Label `inputs` with the backend of `predict.backend`.
 
     Raises:
-        ConfigError: without sources, or without a model.
+        ConfigError: without inputs, or without a model.
         VideoError: at the end, if some video could not be read; each was named when it was met.
     """
     from action_recognition.inference.backends import load_backend
-    from action_recognition.inference.inputs import as_clips
-    from action_recognition.inference.predictor import Predictor, expand_sources, predict_sources
+    from action_recognition.inference.inputs import as_clips, expand_inputs
+    from action_recognition.inference.predictor import Predictor
+    from action_recognition.inference.report import predict_inputs
 
-    if not sources:
+    if not inputs:
         raise ConfigError("no video given; expected files or folders: python commands.py predict INPUT ...")
-    paths = expand_sources(sources)
+    paths = expand_inputs(inputs)
     settings = config.predict
     backend = load_backend(model_path(config), kind=settings.backend, device=settings.device)
     paths = as_clips(paths, frames=backend.contract.frames)
     predictor = Predictor(backend, batch_size=settings.batch_size, overlap=settings.overlap)
-    predictions, errors = predict_sources(
+    predictions, errors = predict_inputs(
         predictor,
         paths,
         top_k=settings.top_k,

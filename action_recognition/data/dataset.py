@@ -17,8 +17,9 @@ from action_recognition.data.batch_memory import BatchBuffers
 from action_recognition.datasets.records import ClipRecord
 from action_recognition.errors import VideoError
 from action_recognition.readers.base import ClipReader, DecodedFrames, DecodingReader
-from action_recognition.video.clip_files import read_clip_frames
+from action_recognition.video.clip_files import open_clip
 from action_recognition.video.clip_sampling import Indices, random_clip, uniform_clips
+from action_recognition.video.frames import FrameFormat
 
 # Where the squares of three-crop testing lie along the frame's longer side (SlowFast, Feichtenhofer et al. 2019).
 CROPS = {1: (0.5,), 3: (0.0, 0.5, 1.0)}
@@ -147,9 +148,8 @@ class ClipDataset(Dataset[ClipBatch]):
         indices_L = wanted[0] if len(wanted) == 1 else np.concatenate(wanted)
         entry = self.reader.entry(record.md5, frames=record.frames)
         if entry is None:
-            contract, path = self.contract, self.videos_dir / record.path
-            shape = {"short_side": contract.short_side, "channels": contract.channels, "bits": contract.bits}
-            entry = DecodedFrames(read_clip_frames(path, indices_L, **shape))
+            with open_clip(self.videos_dir / record.path, FrameFormat.of(self.contract)) as clip:
+                entry = DecodedFrames(clip.frames_at(indices_L))
             indices_L = np.arange(len(indices_L))
         if len(self.positions) == 1:
             # A view of the batch: L frames of each draw lie next to each other.

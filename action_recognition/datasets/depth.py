@@ -19,7 +19,9 @@ from action_recognition.datasets.records import ClipRecord, Manifest
 from action_recognition.datasets.source_videos import unknown_sources_line
 from action_recognition.datasets.splits import cut_by_source
 from action_recognition.errors import DataError, VideoError, did_you_mean
-from action_recognition.video.clip_files import STAR, frame_files, is_image, natural_key, read_image
+from action_recognition.video.clip_files import STAR, frame_files, is_image, natural_key
+from action_recognition.video.frames import FrameFormat
+from action_recognition.video.image_sequence import read_image
 from action_recognition.video.regular_files import size_bytes
 
 
@@ -133,7 +135,7 @@ def _check_bits(path: Path, bits: int) -> None:
         found = 16 if head[24] == 16 else 8
     else:
         try:
-            found = 8 * read_image(path, channels=1, bits=None).itemsize
+            found = 8 * read_image(path, FrameFormat(channels=1, bits=None)).itemsize
         except VideoError:
             return  # the sequence will be listed as unreadable
     if found != bits:

@@ -15,7 +15,8 @@ from action_recognition.config import Config, DataConfig
 from action_recognition.datasets import check_dataset
 from action_recognition.datasets.records import NAMES_AS_THEY_ARE, ClipRecord, Manifest, read_records
 from action_recognition.errors import DataError, VideoError
-from action_recognition.video.clip_files import clip_files, clip_md5, probe_clip
+from action_recognition.video.clip_files import clip_files, clip_md5, open_clip
+from action_recognition.video.frames import FrameFormat
 
 Progress = Callable[[int, int], None]
 
@@ -85,7 +86,8 @@ def probed(record: ClipRecord, videos_dir: Path, *, channels: int = 3) -> ClipRe
     md5 = ""
     try:
         md5 = clip_md5(path)
-        info = probe_clip(path, channels=channels)
+        with open_clip(path, FrameFormat(channels=channels, bits=None)) as clip:
+            found = clip.probe()
     except VideoError as error:
         return replace(record, md5=md5, error=str(error))
-    return replace(record, md5=md5, frames=info.frames, fps=info.fps, width=info.width, height=info.height)
+    return replace(record, md5=md5, frames=found.frames, fps=found.fps, width=found.width, height=found.height)

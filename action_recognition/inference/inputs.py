@@ -9,7 +9,7 @@ from action_recognition.video.clip_files import frame_files, is_image
 from action_recognition.video.decoder import VIDEO_SUFFIXES
 
 
-def expand_sources(sources: Sequence[str]) -> list[Path]:
+def expand_inputs(inputs: Sequence[str]) -> list[Path]:
     """Files as they are given, folders as the videos below them, sorted; each once.
 
     A file is taken whatever its name; in folders the suffix decides, and hidden files and folders are passed over.
@@ -20,7 +20,7 @@ def expand_sources(sources: Sequence[str]) -> list[Path]:
     Raises:
         UserError: for a path that does not exist, or a folder without videos and images.
     """
-    return list(dict.fromkeys(path for source in sources for path in _expand(source)))
+    return list(dict.fromkeys(path for given in inputs for path in _expand(given)))
 
 
 def as_clips(paths: Sequence[Path], *, frames: int) -> list[Path]:
@@ -31,13 +31,13 @@ def as_clips(paths: Sequence[Path], *, frames: int) -> list[Path]:
     return clips
 
 
-def _expand(source: str) -> Iterator[Path]:
-    if not source.strip():
-        raise UserError(f"{source!r}: no file or folder; expected the name of one (. is the current folder)")
-    path = Path(source)
-    if not os.path.lexists(source):
-        raise UserError(f"{source}: no such file or folder")
-    if not os.path.isdir(source):  # noqa: PTH112 - Path.is_dir raises where a folder above may not be looked into
+def _expand(given: str) -> Iterator[Path]:
+    if not given.strip():
+        raise UserError(f"{given!r}: no file or folder; expected the name of one (. is the current folder)")
+    path = Path(given)
+    if not os.path.lexists(given):
+        raise UserError(f"{given}: no such file or folder")
+    if not os.path.isdir(given):  # noqa: PTH112 - Path.is_dir raises where a folder above may not be looked into
         yield path
         return
     videos = sorted(_videos_below(path))

@@ -1,74 +1,75 @@
 """A video with the model's opinion drawn in: the label of the moment, and a timeline of all of them."""
 
 import colorsys
+from contextlib import ExitStack
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from action_recognition.errors import UserError, VideoError
 from action_recognition.inference.prediction import Prediction
+from action_recognition.inference.video_writer import VideoWriter
 from action_recognition.utils.files import replacing
-from action_recognition.video.clip_files import iter_clip_frames
-from action_recognition.video.decoder import Frame, ffmpeg_name, probe
+from action_recognition.video.clip_files import open_clip
+from action_recognition.video.frames import Frame
 
 MIN_SHORT_SIDE = 240  # pixels; below it the text could not be read
-MAX_LONG_SIDE = 8190  # pixels; MPEG-4 has no more
+MAX_LONG_SIDE = 8190  # pixels; few decoders take more
 UNKNOWN_FPS = 25.0
 FONT = cv2.FONT_HERSHEY_DUPLEX
 WHITE = (255, 255, 255)
 Color = tuple[int, int, int]
 
 
-def write_labelled_video(prediction: Prediction, source: Path, path: Path) -> None:
-    """Write `source` as MPEG-4 with, on every frame, the label and probability of the window around it.
+def write_labelled_video(prediction: Prediction, clip_path: Path, path: Path) -> None:
+    """Write a clip as MP4 with, on every frame, the label and probability of the window around it.
 
     A strip along the bottom shows the labels of the whole video, each in its colour, and where the frame is. Small
-    videos are enlarged until their shorter side has `MIN_SHORT_SIDE` pixels, as far as MPEG-4 goes. Sound is left out.
+    videos are enlarged until their shorter side has `MIN_SHORT_SIDE` pixels, as far as `MAX_LONG_SIDE` allows. Sound is
+    left out. The clip is decoded a second time: the first frame shows the labels of the last one, and holding all
+    frames until these are known would take the memory of the whole video.
 
     Args:
         path: an .mp4 file; it appears when it is complete.
 
     Raises:
-        VideoError: if `source` cannot be decoded, or is too long and narrow to be drawn in.
+        VideoError: if the clip cannot be decoded, or is too long and narrow to be drawn in.
         UserError: if `path` cannot be written.
     """
     try:
         with replacing(path) as partial:
-            _write(prediction, source, partial)
+            _write(prediction, clip_path, partial)
             written = _frames_in(partial)
             if written != prediction.frames:
                 raise UserError(f"{path}: only {written} of {prediction.frames} frames could be written; disk full?")
-    except OSError as error:
+    except MemoryError:  # FFmpeg's is an error of both kinds
+        raise
+    except (OSError, av.FFmpegError) as error:
         raise UserError(f"{path}: could not be written ({error.strerror or error})") from None
 
 
-def _write(prediction: Prediction, source: Path, path: Path) -> None:
-    writer = None
-    try:
-        for number, frame_HWC in enumerate(iter_clip_frames(source)):
-            canvas_HWC = _canvas(frame_HWC, source)
-            if writer is None:
+def _write(prediction: Prediction, clip_path: Path, path: Path) -> None:
+    with open_clip(clip_path) as clip, ExitStack() as stack:
+        writer = painter = None
+        for number, frame_HWC in enumerate(clip):
+            canvas_HWC = _canvas(frame_HWC, clip_path)
+            if writer is None or painter is None:
                 height, width = canvas_HWC.shape[:2]
                 painter = Painter(prediction, width=width, height=height)
-                codec = cv2.VideoWriter.fourcc(*"mp4v")
-                writer = cv2.VideoWriter()
-                rate = prediction.fps or UNKNOWN_FPS
-                name = ffmpeg_name(path)
-                if not writer.open(name, cv2.CAP_FFMPEG, codec, rate, (width, height)):  # type: ignore[arg-type]
-                    raise UserError(f"{path.parent}: no MPEG-4 video can be written there")
+                fps = prediction.fps or UNKNOWN_FPS
+                writer = stack.enter_context(VideoWriter(path, fps=fps, width=width, height=height))
             painter.draw(canvas_HWC, number)
-            writer.write(cv2.cvtColor(canvas_HWC, cv2.COLOR_RGB2BGR))
-    finally:
-        if writer is not None:
-            writer.release()
+            writer.write(canvas_HWC)
 
 
 def _frames_in(path: Path) -> int:
-    """OpenCV says nothing when the disk is full; what can be read back tells."""
+    """As the file's own index says, unless the file is shorter than that."""
     try:
-        return probe(path).frames
+        with open_clip(path) as clip:
+            return clip.metadata.frames
     except VideoError:
         return 0
 
@@ -129,13 +130,13 @@ def label_color(label: int) -> Color:
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
-def _canvas(frame_HWC: Frame, source: Path) -> Frame:
-    """A copy to draw into, large enough for text, with the even sides that MPEG-4 wants."""
+def _canvas(frame_HWC: Frame, clip_path: Path) -> Frame:
+    """A copy to draw into, large enough for text, with the even sides that H.264 wants."""
     height, width = frame_HWC.shape[:2]
     short, long = sorted((height, width))
     scale = min(max(1.0, MIN_SHORT_SIDE / short), MAX_LONG_SIDE / long)
     if scale * short < MIN_SHORT_SIDE / 2:
-        raise VideoError(f"{source}: {width}x{height} pixels are too long and narrow for labels to be drawn in")
+        raise VideoError(f"{clip_path}: {width}x{height} pixels are too long and narrow for labels to be drawn in")
     size = (2 * round(width * scale / 2), 2 * round(height * scale / 2))
     if size == (width, height):
         return frame_HWC.copy()

@@ -29,16 +29,16 @@ class Prediction:
     """The label of a video.
 
     Attributes:
-        source: the video file, as it was given.
+        input: the video file, as it was given.
         frames: how many could be decoded.
-        fps: frames a second by the header; 0.0 where it does not say, and then all times are 0.0 too.
+        fps: frames per second by the header; 0.0 where it does not say, and then all times are 0.0 too.
         duration_seconds: frames / fps.
         windows: in the order of the video; they cover all of it.
         probabilities: float64 `[K]`, the mean over the windows.
         class_names: `K` labels.
     """
 
-    source: str
+    input: str
     frames: int
     fps: float
     duration_seconds: float
@@ -62,7 +62,7 @@ class Prediction:
         windows: [{start_seconds, end_seconds, label, probability}]}`, a window's label being its likeliest.
         """
         return {
-            "source": self.source,
+            "source": self.input,
             "label": self.label,
             "top": [{"label": label, "probability": round(value, 6)} for label, value in self.top(top_k)],
             "frames": self.frames,

@@ -7,15 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from action_recognition.inference.backends import Backend
-from action_recognition.inference.inputs import expand_sources
 from action_recognition.inference.prediction import Prediction, Window
-from action_recognition.inference.report import predict_sources
 from action_recognition.utils.finite import check_logits
-from action_recognition.video.clip_files import claimed_frames, clip_rate, iter_clip_frames
-from action_recognition.video.decoder import Frame, center_crop
+from action_recognition.video.clip_files import Clip, open_clip
+from action_recognition.video.frames import Frame, FrameFormat, center_crop
 from action_recognition.video.windows import CutWindow, WindowCutter
-
-__all__ = ["Prediction", "Predictor", "Window", "expand_sources", "predict_sources"]
 
 Progress = Callable[[int, int], None]
 PROGRESS_EVERY = 16  # frames
@@ -27,7 +23,7 @@ class Predictor:
     Memory does not grow with the length of a video: one window's frames and one batch of windows are held.
 
     Args:
-        batch_size: windows a forward pass.
+        batch_size: windows per forward pass.
         overlap: share of a window that the next one repeats, from 0 to below 1.
     """
 
@@ -46,16 +42,19 @@ class Predictor:
             VideoError: if the video cannot be decoded, or is too short for the contract.
             NumericsError: if the model's outputs are infinite or NaN.
         """
-        contract = self.backend.contract
-        fps = clip_rate(path)
-        cutter = WindowCutter(contract, overlap=self.overlap, origin=str(path))
+        with open_clip(path, FrameFormat.of(self.backend.contract)) as clip:
+            return self._predict(clip, progress)
+
+    def _predict(self, clip: Clip, progress: Progress | None) -> Prediction:
+        contract, fps = self.backend.contract, clip.metadata.fps
+        cutter = WindowCutter(contract, overlap=self.overlap, origin=str(clip.path))
         windows: list[Window] = []
-        for batch in _batches(cutter.cut(self._frames(path, progress)), self.batch_size):
+        for batch in _batches(cutter.cut(self._frames(clip, progress)), self.batch_size):
             logits_BK = self.backend(np.stack([window.clip_CTHW for window in batch]))
-            check_logits(logits_BK, origin=str(path))
+            check_logits(logits_BK, origin=str(clip.path))
             windows += [_window(cut, row, fps) for cut, row in zip(batch, softmax(logits_BK), strict=True)]
         return Prediction(
-            source=str(path),
+            input=str(clip.path),
             frames=cutter.frames,
             fps=fps,
             duration_seconds=cutter.frames / fps if fps else 0.0,
@@ -64,13 +63,11 @@ class Predictor:
             class_names=contract.class_names,
         )
 
-    def _frames(self, path: Path, progress: Progress | None) -> Iterator[Frame]:
-        contract = self.backend.contract
-        total = max(0, claimed_frames(path)) if progress else 0
-        shape = {"short_side": contract.short_side, "channels": contract.channels, "bits": contract.bits}
-        for number, frame_HWC in enumerate(iter_clip_frames(path, **shape), start=1):
+    def _frames(self, clip: Clip, progress: Progress | None) -> Iterator[Frame]:
+        total = max(0, clip.metadata.frames)
+        for number, frame_HWC in enumerate(clip, start=1):
             # A copy: a view would keep the whole frame alive.
-            yield center_crop(frame_HWC, contract.size).copy()
+            yield center_crop(frame_HWC, self.backend.contract.size).copy()
             if progress and number % PROGRESS_EVERY == 0:
                 progress(number, max(number, total))
 

@@ -5,7 +5,6 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
@@ -15,20 +14,23 @@ from rich.text import Text
 from action_recognition.errors import UserError, VideoError
 from action_recognition.inference.overlay import write_labelled_video
 from action_recognition.inference.prediction import Prediction
+from action_recognition.inference.predictor import Predictor
+from action_recognition.inference.video_writer import H264, available_encoder
 from action_recognition.utils.files import replace_file
 from action_recognition.utils.progress import Advance, progress_bar
 from action_recognition.utils.text import printable
 
-if TYPE_CHECKING:
-    from action_recognition.inference.predictor import Predictor
-
 UNFOLDED = 1000  # columns; what reads a pipe wants names in one piece
+NO_H264 = (
+    "labelled videos are written as MPEG-4, which browsers do not play, because this PyAV has no H.264 encoder; "
+    "PyPI's has: pip install --force-reinstall av"
+)
 LABELLED_SUFFIX = ".labelled.mp4"
-LONGEST_NAME_BYTES = 255 - 40  # of file systems, less this suffix and what `files.replacing` adds
+LONGEST_NAME_BYTES = 255 - 40  # of file systems, less this suffix and what `utils.files.replacing` adds
 
 
-def predict_sources(
-    predictor: "Predictor",
+def predict_inputs(
+    predictor: Predictor,
     paths: Sequence[Path],
     *,
     top_k: int,
@@ -56,6 +58,8 @@ def predict_sources(
     labelled = labelled_paths(video_dir, paths) if video_dir else {}
     # On stderr: the table on stdout is for other programs too.
     stderr = Console(stderr=True)
+    if video_dir and available_encoder() != H264:
+        stderr.print(NO_H264, markup=False, highlight=False, soft_wrap=True)
     with progress_bar("labelling", console=stderr) as advance:
         for number, path in enumerate(paths):
             try:
@@ -78,7 +82,7 @@ def predict_sources(
 
 
 def print_table(predictions: Sequence[Prediction], *, top_k: int, console: Console) -> None:
-    """One row a video, its likeliest labels one below the other; long names fold on a terminal only."""
+    """One row per video, its likeliest labels one below the other; long names fold on a terminal only."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("video", overflow="fold", no_wrap=not console.is_terminal)
     table.add_column("seconds", justify="right", no_wrap=True)
@@ -93,7 +97,7 @@ def print_table(predictions: Sequence[Prediction], *, top_k: int, console: Conso
         seconds = f"{prediction.duration_seconds:.1f}" if prediction.fps else "?"
         if number and top_k > 1:
             table.add_section()
-        table.add_row(Text(printable(prediction.source)), seconds, labels, shares)
+        table.add_row(Text(printable(prediction.input)), seconds, labels, shares)
     if not console.is_terminal:
         console = Console(file=console.file, width=UNFOLDED)
     console.print(table, soft_wrap=False)
@@ -113,18 +117,18 @@ class _FrameCount:
             self.advance(self.number, self.videos, f"{self.name}, frame {done}")
 
 
-def _write_labelled(prediction: Prediction, source: Path, path: Path) -> None:
+def _write_labelled(prediction: Prediction, clip_path: Path, path: Path) -> None:
     """As `write_labelled_video`, with everything that can go wrong as a `VideoError`."""
     try:
-        write_labelled_video(prediction, source, path)
+        write_labelled_video(prediction, clip_path, path)
     except UserError as error:
         raise VideoError(error) from None
 
 
 def labelled_paths(video_dir: Path, paths: Sequence[Path]) -> dict[Path, Path]:
-    """A file in `video_dir` for each source: `<name>.labelled.mp4`, numbered where several have the same name.
+    """A file in `video_dir` for each input: `<name>.labelled.mp4`, numbered where several have the same name.
 
-    No two sources get the same file, and none gets a file that is a source itself.
+    No two inputs get the same file, and none gets a file that is an input itself.
     """
     stems = {path: Path(os.path.realpath(path)).stem if path.name in ("", "..") else path.stem for path in paths}
     namesakes = Counter(stems.values())
@@ -154,7 +158,7 @@ def _cut(stem: str, size_bytes: int) -> str:
 def _write_json(output: Path, predictions: Sequence[Prediction], errors: dict[str, str], *, top_k: int) -> None:
     content = {
         "predictions": [prediction.to_dict(top_k) for prediction in predictions],
-        "errors": [{"source": source, "error": error} for source, error in errors.items()],
+        "errors": [{"source": given, "error": error} for given, error in errors.items()],
     }
     try:
         # A name that is not UTF-8 has lone surrogates here; with backslashes they are JSON's own escapes for them.

@@ -7,7 +7,7 @@ import numpy as np
 
 from action_recognition.datasets.records import ClipRecord
 from action_recognition.video.clip_sampling import Indices
-from action_recognition.video.decoder import Frame, center_crop
+from action_recognition.video.frames import Frame, center_crop
 
 # Clips that are fetched in one go. Neighbours in a shard have nothing to do with each other, see `in_shard_order`.
 CHUNK = 16

@@ -8,7 +8,8 @@ import numpy as np
 
 from action_recognition.datasets.records import ClipRecord, Manifest
 from action_recognition.readers.base import ClipReader, DecodedFrames, Place
-from action_recognition.video.clip_files import iter_clip_frames
+from action_recognition.video.clip_files import open_clip
+from action_recognition.video.frames import FrameFormat
 
 
 class InMemoryReader(ClipReader):
@@ -18,15 +19,15 @@ class InMemoryReader(ClipReader):
 
     Args:
         inner: where frames are read from first.
-        short_side, channels, bits: of the frames, as in `frames.read_clip_frames`.
+        frame_format: of the frames that are decoded.
     """
 
     name = "memory"
 
-    def __init__(self, manifest: Manifest, inner: ClipReader, *, short_side: int, channels: int, bits: int) -> None:
+    def __init__(self, manifest: Manifest, inner: ClipReader, frame_format: FrameFormat) -> None:
         self.inner = inner
         self.videos_dir = Path(manifest.videos_dir)
-        self._format: dict[str, int] = {"short_side": short_side, "channels": channels, "bits": bits}
+        self._format = frame_format
         self._records = {record.md5: record for record in manifest.records if not record.error}
         self._kept: dict[str, DecodedFrames] = {}
 
@@ -47,7 +48,8 @@ class InMemoryReader(ClipReader):
         held = self.inner.entry(record.md5, frames=frames)
         if held is not None:
             return held.read(np.arange(record.frames))
-        return np.stack(list(iter_clip_frames(self.videos_dir / record.path, **self._format)))
+        with open_clip(self.videos_dir / record.path, self._format) as clip:
+            return np.stack(list(clip))
 
     def describe(self, records: Sequence[ClipRecord]) -> str:
         return self.inner.describe(records)

@@ -11,6 +11,7 @@ from action_recognition.readers.in_memory_reader import InMemoryReader
 from action_recognition.readers.shards.reader import ShardReader
 from action_recognition.readers.shards.shard_set import ShardManifest
 from action_recognition.readers.store.open import open_store
+from action_recognition.video.frames import FrameFormat
 
 
 def open_clip_reader(config: Config, manifest: Manifest, *, short_side: int) -> ClipReader:
@@ -28,7 +29,8 @@ def open_clip_reader(config: Config, manifest: Manifest, *, short_side: int) -> 
         reader = open_store(config.data, short_side=short_side) or DecodingReader()
     if not config.data.in_memory:
         return reader
-    return InMemoryReader(manifest, reader, short_side=short_side, channels=config.clip.channels, bits=config.clip.bits)
+    frame_format = FrameFormat(short_side=short_side, channels=config.clip.channels, bits=config.clip.bits)
+    return InMemoryReader(manifest, reader, frame_format)
 
 
 def report_reader(reader: ClipReader, records: Sequence[ClipRecord], console: Console) -> None:

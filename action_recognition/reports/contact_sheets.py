@@ -12,7 +12,8 @@ from action_recognition.datasets.records import ClipRecord
 from action_recognition.errors import VideoError
 from action_recognition.reports.figures import plt, save_figure
 from action_recognition.utils.text import printable
-from action_recognition.video.clip_files import read_clip_frames
+from action_recognition.video.clip_files import open_clip
+from action_recognition.video.frames import FrameFormat
 
 QUALITY = 72
 RIGHT, WRONG = "#1a7f37", "#b3261e"
@@ -34,7 +35,8 @@ def _strip(record: ClipRecord, videos_dir: Path, *, frames: int, height: int) ->
         return None
     places = (np.arange(frames) + 0.5) * record.frames / frames
     try:
-        frames_THWC = read_clip_frames(videos_dir / record.path, places.astype(np.int64), short_side=height)
+        with open_clip(videos_dir / record.path, FrameFormat(short_side=height)) as clip:
+            frames_THWC = clip.frames_at(places.astype(np.int64))
     except VideoError:
         return None
     strip_HWC = cv2.cvtColor(np.concatenate(list(frames_THWC), axis=1), cv2.COLOR_RGB2BGR)

@@ -1,6 +1,6 @@
 """The code that an MLflow model server runs. MLflow copies this file into the model ("models from code").
 
-In: one row a video, its bytes in the column `video` (base64 in JSON). Out: one row a video, `label` and
+In: one row per video, its bytes in the column `video` (base64 in JSON). Out: one row per video, `label` and
 `probabilities`, a mapping from class name to probability in descending order.
 """
 
@@ -16,12 +16,13 @@ from mlflow.pyfunc import PythonModel, PythonModelContext
 
 from action_recognition.errors import UserError
 from action_recognition.inference.backends import load_backend
-from action_recognition.inference.predictor import Prediction, Predictor
+from action_recognition.inference.prediction import Prediction
+from action_recognition.inference.predictor import Predictor
 from action_recognition.serving.request_guard import guard_scoring_server
 
 
 class VideoClassifier(PythonModel):
-    """The runtime's predictor behind MLflow's interface."""
+    """The predictor behind MLflow's interface."""
 
     def load_context(self, context: PythonModelContext) -> None:
         guard_scoring_server()

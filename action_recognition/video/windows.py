@@ -9,7 +9,7 @@ import numpy as np
 from action_recognition.contract import ClipContract
 from action_recognition.errors import VideoError
 from action_recognition.video.clip_sampling import apply_short_clip_policy, clip_at
-from action_recognition.video.decoder import Frame
+from action_recognition.video.frames import Frame
 
 
 class CutWindow(NamedTuple):

@@ -3,6 +3,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from helpers.clips import read_all
 
 from action_recognition.config import load_config
 from action_recognition.data.datamodule import ClipDataModule, make_contract
@@ -10,7 +11,7 @@ from action_recognition.data.dataset import ClipDataset
 from action_recognition.data.samplers import EpochSampler
 from action_recognition.datasets.manifest import build_manifest
 from action_recognition.errors import ConfigError, DataError
-from action_recognition.video.decoder import center_crop, iter_frames
+from action_recognition.video.frames import center_crop
 
 
 def make_datamodule(config, **changes):
@@ -63,7 +64,7 @@ def test_views_are_the_frames_that_decoding_everything_gives(tiny_config):
     views = dataset.__getitems__([0]).clip_BCTHW
     contract = datamodule.contract
     path = datamodule.manifest.videos_dir / record.path
-    frames = np.stack(list(iter_frames(path, short_side=contract.short_side)))
+    frames = read_all(path, short_side=contract.short_side)
     expected = center_crop(frames, contract.size).transpose(3, 0, 1, 2)
     assert np.array_equal(views[0].numpy(), expected[:, [0, 2, 4, 6]])
     last = record.frames - contract.span
@@ -128,7 +129,7 @@ def test_three_crops_lie_along_the_longer_side_of_each_clip(tiny_config, tmp_pat
     record = datamodule.records("test")[0]
     contract = datamodule.contract
     videos_dir = datamodule.manifest.videos_dir
-    whole = np.stack(list(iter_frames(videos_dir / record.path, short_side=contract.short_side)))
+    whole = read_all(videos_dir / record.path, short_side=contract.short_side)
     out = ClipDataset([record], videos_dir, contract, views=2, crops=3).__getitems__([0]).clip_BCTHW
     assert len(out) == 6
     top, room = (whole.shape[1] - contract.size) // 2, whole.shape[2] - contract.size
@@ -164,13 +165,13 @@ def test_repeated_draws_decode_a_clip_once(tiny_config, monkeypatch):
     tiny_config.data.clips_per_video = 2
     datamodule = make_datamodule(tiny_config)
     calls = []
-    read = dataset.read_clip_frames
+    read = dataset.open_clip
 
-    def counted(path, *args, **kwargs):
+    def counted(path, frame_format):
         calls.append(path)
-        return read(path, *args, **kwargs)
+        return read(path, frame_format)
 
-    monkeypatch.setattr(dataset, "read_clip_frames", counted)
+    monkeypatch.setattr(dataset, "open_clip", counted)
     made = batches(datamodule.train_dataloader())
     assert len(calls) == len(datamodule.records("train"))
     assert sum(len(batch.index_B) for batch in made) == 2 * len(calls)

@@ -19,7 +19,7 @@ from action_recognition.datasets.splits import stratified_cut
 from action_recognition.datasets.stills import read_labels
 from action_recognition.errors import ConfigError, DataError
 from action_recognition.synthetic.stills import POSES, render_stills_set
-from action_recognition.video.decoder import center_crop, resize_short_side
+from action_recognition.video.frames import center_crop, resize_short_side
 
 SMALL = ["clip.short_side=36", "clip.size=32", "data.batch_size=8", "data.num_workers=0"]
 TINY = [*SMALL, "model=cnn3d", "model.args.widths=[4,4]", "trainer.accelerator=cpu", "trainer.precision=32-true"]

@@ -21,6 +21,7 @@ import pytest
 import torch
 import webdataset
 from filelock import FileLock
+from helpers.clips import read_all
 from helpers.support import TINY_MODEL
 from rich.console import Console
 from torch.testing._internal.distributed.fake_pg import FakeStore
@@ -36,7 +37,6 @@ from action_recognition.models.module import VideoActionModel
 from action_recognition.readers.shards import files
 from action_recognition.readers.shards.exported_settings import as_exported
 from action_recognition.tracking.run_folders import resolve_checkpoint
-from action_recognition.video.decoder import iter_frames
 
 QUIET = Console(quiet=True)
 FEW_CLIPS = "data.shards.max_megabytes=0.06"
@@ -167,7 +167,7 @@ def test_plain_webdataset_reads_clips_and_what_is_known_about_them(shards, tiny_
             about = sample["json"]
             record = records[about["path"]]
             frames_THWC = np.stack([sample[f"{number:04d}.jpg"] for number in range(record.frames)])
-            expected_THWC = through_jpeg(iter_frames(tiny_set / "videos" / record.path, short_side=36))
+            expected_THWC = through_jpeg(read_all(tiny_set / "videos" / record.path, short_side=36))
             assert frames_THWC.shape == expected_THWC.shape
             assert np.abs(frames_THWC.astype(int) - expected_THWC).mean() < 1  # another JPEG decoder
             assert (about["split"], about["label"], about["source_video"]) == (split, record.label, record.source_video)

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.clips import read_all
 from helpers.support import write_video
 
 from action_recognition.data.batch_memory import BatchBuffers
@@ -21,7 +22,7 @@ from action_recognition.readers.store.entry import (
     split_square,
 )
 from action_recognition.readers.store.reader import ClipStore
-from action_recognition.video.decoder import center_crop, iter_frames
+from action_recognition.video.frames import center_crop
 
 RAW = StoreFormat(codec="raw", short_side=36)
 JPEG = StoreFormat(codec="jpeg", short_side=36, quality=95)
@@ -42,7 +43,7 @@ def videos(tmp_path_factory):
 
 
 def decoded(folder, record, short_side=36):
-    return np.stack(list(iter_frames(folder / record.path, short_side=short_side)))
+    return read_all(folder / record.path, short_side=short_side)
 
 
 @pytest.mark.parametrize("shape", [(5, 9, 3), (9, 5, 3), (6, 6, 3), (5, 6, 3), (4, 7, 3)])

@@ -5,12 +5,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from helpers.clips import probe
 from helpers.support import moving_square
 from helpers.video_makers import CONTAINERS, video_bytes
 
 from action_recognition.errors import VideoError
 from action_recognition.video.declared_size import declared_sizes
-from action_recognition.video.decoder import probe
 from action_recognition.video.pixel_limit import VARIABLE
 
 SAID = ("avi", "mp4", "mp4, faststart", "mp4, fragments", "mp4, live", "mov", "3gp", "mkv", "mkv, live", "webm")

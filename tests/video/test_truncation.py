@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.clips import probe
 from helpers.support import moving_square
 from helpers.video_makers import BELIEVED, CONTAINERS, video_bytes
 
 from action_recognition.errors import VideoError
-from action_recognition.video.decoder import VIDEO_SUFFIXES, probe
+from action_recognition.video.decoder import VIDEO_SUFFIXES
 from action_recognition.video.truncation import MAX_STEPS, NoVideoError, promised_bytes
 
 FRAMES = 30

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.clips import READINGS, probe, read_at
 from helpers.support import moving_square, write_video
 from helpers.tiny_models import exported_bytes
 from helpers.unreadable import permissions_that_count, put_unreadable
@@ -14,7 +15,6 @@ from helpers.unreadable import permissions_that_count, put_unreadable
 from action_recognition.datasets.records import read_records
 from action_recognition.errors import VideoError
 from action_recognition.utils.text import printable
-from action_recognition.video.decoder import iter_frames, probe, read_frames
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="pipes, sockets, and names that are no UTF-8")
 
@@ -51,7 +51,7 @@ def test_a_name_that_is_not_utf8_is_decoded(tmp_path: Path, good: Path) -> None:
     path.parent.mkdir()
     shutil.copy(good, path)
     assert probe(path).frames == 12
-    assert np.array_equal(read_frames(path, np.array([3])), read_frames(good, np.array([3])))
+    assert np.array_equal(read_at(path, [3]), read_at(good, [3]))
     path.write_bytes(b"text")
     with pytest.raises(VideoError) as caught:
         probe(path)
@@ -81,7 +81,7 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path, good: Path) -> None:
     with permissions_that_count():
         for name in names:
             path = tmp_path / "bad" / name
-            for read in (probe, lambda p: list(iter_frames(p)), lambda p: read_frames(p, np.array([0]))):
+            for read in READINGS:
                 with pytest.raises(VideoError) as caught:
                     read(path)
                 reason = reasons.get(name, "not a video that FFmpeg can decode")

@@ -8,7 +8,8 @@ import numpy as np
 from action_recognition.datasets.records import ClipRecord
 from action_recognition.readers.shards.tar_clip import encode_jpeg
 from action_recognition.readers.store.reader import ClipStore, JpegEntry
-from action_recognition.video.decoder import iter_frames
+from action_recognition.video.clip_files import open_clip
+from action_recognition.video.frames import FrameFormat
 
 
 class JpegFrames:
@@ -32,8 +33,8 @@ class JpegFrames:
         """
         entry = self.store.entry(record.md5, frames=record.frames) if self.store else None
         if entry is None:
-            frames = iter_frames(self.videos_dir / record.path, short_side=self.short_side)
-            return [encode_jpeg(frame_HWC, self.quality) for frame_HWC in frames]
+            with open_clip(self.videos_dir / record.path, FrameFormat(short_side=self.short_side)) as clip:
+                return [encode_jpeg(frame_HWC, self.quality) for frame_HWC in clip]
         if isinstance(entry, JpegEntry) and entry.quality == self.quality:
             return entry.jpegs()
         return [encode_jpeg(frame_HWC, self.quality) for frame_HWC in entry.read(np.arange(record.frames))]

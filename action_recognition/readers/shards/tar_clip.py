@@ -15,7 +15,7 @@ import numpy as np
 from action_recognition.datasets.records import ClipRecord
 from action_recognition.errors import DataError
 from action_recognition.video.clip_sampling import Indices
-from action_recognition.video.decoder import Frame, center_crop
+from action_recognition.video.frames import Frame, center_crop
 
 END_OF_TAR = bytes(2 * tarfile.BLOCKSIZE)
 

@@ -19,7 +19,8 @@ from action_recognition.readers.store.entry import (
 )
 from action_recognition.utils.cpu import available_cores
 from action_recognition.utils.locks import locked
-from action_recognition.video.decoder import iter_frames, resized_size
+from action_recognition.video.clip_files import open_clip
+from action_recognition.video.frames import FrameFormat, resized_size
 
 if TYPE_CHECKING:
     from action_recognition.datasets.records import ClipRecord
@@ -204,9 +205,9 @@ def _build_all(
 
     def build(record: "ClipRecord") -> int | str:
         video, path = videos_dir / record.path, entry_format.path(root, record.md5)
-        frames = iter_frames(video, short_side=entry_format.short_side)
         try:
-            return write_entry(path, frames, count=record.frames, entry_format=entry_format, origin=video)
+            with open_clip(video, FrameFormat(short_side=entry_format.short_side)) as clip:
+                return write_entry(path, iter(clip), count=record.frames, entry_format=entry_format, origin=video)
         except VideoError as error:
             return str(error)
 

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from action_recognition.errors import DataError, VideoError
 from action_recognition.utils.files import replacing
+from action_recognition.video.frames import Frame
 
 STORE_VERSION = 1
 CODECS = ("raw", "jpeg")
@@ -42,7 +43,6 @@ NO_CHECKSUMS = bytes(CHECKSUMS.size)
 # instruction that the C library picks is five times slower on many AMD processors. Batches begin a page.
 DATA_OFFSET = 2048
 CHUNK_BYTES = 1 << 20
-Frame = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,7 +207,7 @@ def split_square(frame_HWC: Frame) -> tuple[Frame, Frame]:
     """A frame's centre square, and what is left of it (or above) and right of it (or below), joined."""
     height, width = frame_HWC.shape[:2]
     side, axis = min(height, width), int(width > height)
-    start = (max(height, width) - side) // 2  # as `video.center_crop` has it
+    start = (max(height, width) - side) // 2  # as `center_crop` has it
     before, square, after = np.split(frame_HWC, (start, start + side), axis=axis)
     return square, np.concatenate([before, after], axis=axis)
 

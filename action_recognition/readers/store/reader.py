@@ -18,7 +18,6 @@ from action_recognition.readers.base import ClipReader, DecodingReader
 from action_recognition.readers.store.entry import (
     DATA_OFFSET,
     DamagedEntryError,
-    Frame,
     Header,
     StoreFormat,
     check_body,
@@ -27,7 +26,7 @@ from action_recognition.readers.store.entry import (
     read_header,
 )
 from action_recognition.video.clip_sampling import Indices
-from action_recognition.video.decoder import center_crop, square_start
+from action_recognition.video.frames import Frame, center_crop, square_start
 
 # Linux allows a process 65,530 maps.
 MAX_MAPS = 32_768
