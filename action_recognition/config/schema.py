@@ -12,7 +12,7 @@ from action_recognition.config.rules import Count, Effect, Internal, Lifetime, S
 from action_recognition.errors import ConfigError
 from action_recognition.utils.rules import Choice, Range
 
-# What a network is given instead of RGB frames; see `models.inputs`.
+# What a network is given instead of RGB frames; see `transforms.motion_inputs`.
 INPUTS = ("rgb", "residual", "rgb_residual")
 
 ShareOfBatches = Annotated[float, Range(above=0, most=1)]

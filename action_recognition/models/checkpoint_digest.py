@@ -1,6 +1,6 @@
 """A digest of a checkpoint's weights and settings, kept inside of it.
 
-The checksums of the file (`integrity.check_checkpoint`) say that it holds what was written to it. This says that what
+The checksums of the file (`utils.checksums.check_checkpoint`) say that it holds what was written to it. This says that what
 was read from it is what was saved, also after another program has written it again.
 """
 
