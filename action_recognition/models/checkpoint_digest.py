@@ -1,7 +1,7 @@
 """A digest of a checkpoint's weights and settings, kept inside of it.
 
-The checksums of the file (`utils.checksums.check_checkpoint`) say that it holds what was written to it. This says that what
-was read from it is what was saved, also after another program has written it again.
+The checksums of the file (`utils.checksums.check_checkpoint`) show that it holds what was written to it. This digest shows
+that what was read is what was saved, also after another program has rewritten the file.
 """
 
 import json
