@@ -1,6 +1,6 @@
 """A digest of a checkpoint's weights and settings, kept inside of it.
 
-The checksums of the file (`utils.checksums.check_checkpoint`) show that it holds what was written to it. This digest shows
+The checksums of the file (`utils.checksums.check_checkpoint`) show that it holds what was written. This digest shows
 that what was read is what was saved, also after another program has rewritten the file.
 """
 
