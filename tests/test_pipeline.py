@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.request import urlopen
 
+import cv2
 import numpy as np
 import pytest
 from helpers.support import ROOT, TINY_MODEL, write_video
@@ -207,8 +208,12 @@ def test_demo_and_pipeline_run_in_a_fresh_clone_and_leave_it_clean(clone):
     assert demo.returncode == 0, demo.stdout[-2000:] + demo.stderr[-2000:]
     assert "one frame" in demo.stdout
     assert "16 frames" in demo.stdout
-    (labelled,) = (clone / "plots/labelled").iterdir()
-    assert labelled.stat().st_size > 10_000
+    assert "6 of 144 test videos" in demo.stdout
+    labelled = list((clone / "plots/labelled").iterdir())
+    assert len(labelled) == 6
+    assert all(video.stat().st_size > 10_000 for video in labelled)
+    sheet = cv2.imread(str(clone / "plots/demo.png"))
+    assert sheet.shape[0] > 600
     # The renderer's bytes are pinned: a changed one has to come with a new data.dvc.
     assert "DVC: data is clean" in demo.stdout
     assert run_in(clone, "git", "status", "--porcelain").stdout == ""
