@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from action_recognition.utils.program import as_called
 from action_recognition.utils.text import printable
 
 PNG = b"\x89PNG"
@@ -104,12 +105,12 @@ def to_html(title: str, blocks: Iterable[Block], *, wide: bool = False) -> str:
         wide: for tables of many columns.
     """
     template = _environment(_printed, autoescape=True).get_template("page.html.jinja")
-    return template.render(title=title, blocks=list(blocks), wide=wide)
+    return as_called(template.render(title=title, blocks=list(blocks), wide=wide))
 
 
 def to_markdown(blocks: Iterable[Block]) -> str:
     template = _environment(_escaped_for_markdown, autoescape=False).get_template("page.md.jinja")
-    return template.render(blocks=list(blocks))
+    return as_called(template.render(blocks=list(blocks)))
 
 
 @cache

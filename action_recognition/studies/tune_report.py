@@ -23,6 +23,7 @@ from action_recognition.reports.figures import save_figure
 from action_recognition.studies.trials import DRAWN, ERROR, trial_config
 from action_recognition.tracking.mlflow_run import Tracker
 from action_recognition.utils.files import replace_file
+from action_recognition.utils.program import program
 
 SHOWN = 10
 MOST_IN_LEGEND = 20
@@ -133,7 +134,7 @@ def best_yaml(study: optuna.Study, trials: Sequence[FrozenTrial], base: Sequence
         "# @package _global_",
         f"# Trial {best.number} of study {study.study_name}: validation top-1 {_percent(best)}"
         f"{f', the earliest of {equal} with this score' if equal > 1 else ''}.",
-        f"# {shlex.join(['python', 'commands.py', 'train', *each_key_once(base, drawn)])}",
+        f"# {program()} {shlex.join(['train', *each_key_once(base, drawn)])}",
         "# A copy of this file is conf/experiment/NAME.yaml, for experiment=NAME instead of the searched keys.",
     ]
     return "\n".join([*lines, OmegaConf.to_yaml(settings)])

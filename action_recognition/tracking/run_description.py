@@ -13,6 +13,7 @@ from action_recognition.datasets.records import Manifest
 from action_recognition.tracking.mlflow_run import Tracker
 from action_recognition.tracking.run_folders import data_title
 from action_recognition.tracking.run_notes import COMMAND, TRAINING
+from action_recognition.utils.program import program
 from action_recognition.utils.redaction import redacted, redacted_values
 
 SPLITS = {"train": "training", "val": "validation", "test": "testing"}
@@ -37,7 +38,7 @@ def command_line(tracker: Tracker, config: Config) -> str:
     command = tracker.client.get_run(tracker.run_id).data.tags.get("command", "train-ml-flow")
     shown = redacted_values(list(config.overrides))
     overrides = [override for override in shown if not override.lstrip("+~").startswith(LEFT_OUT)]
-    return f"`{shlex.join(['python', 'commands.py', command, *overrides])}`"
+    return f"`{program()} {shlex.join([command, *overrides])}`"
 
 
 def data_inputs(config: Config, manifest: Manifest, contract: ClipContract) -> list[DatasetInput]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
+from action_recognition.utils.program import program
 from action_recognition.utils.rank import is_first_process
 from action_recognition.utils.redaction import redacted
 
@@ -48,8 +49,8 @@ def interruption_line(error: KeyboardInterrupt, words: Sequence[str]) -> str:
 
 
 def command_line(*words: str) -> str:
-    """`python commands.py WORDS`, to be typed into a shell; passwords in it are hidden."""
-    return f"python commands.py {shlex.join(map(redacted, words))}"
+    """`python commands.py WORDS`, or as it was called, to be typed into a shell; passwords in it are hidden."""
+    return f"{program()} {shlex.join(map(redacted, words))}"
 
 
 @contextmanager
