@@ -42,6 +42,7 @@ class Command:
         makes_batches: a batch has to fit into memory.
         takes_inputs: it is given videos or folders beside overrides.
         fixed: overrides that the command itself gives; `instead` is the command that takes other values.
+        usage: the words that it takes, as help shows them.
     """
 
     function: Callable[[Any], None]
@@ -54,6 +55,7 @@ class Command:
     takes_inputs: bool = False
     fixed: tuple[str, ...] = ()
     instead: str = ""
+    usage: str = "[key=value ...]"
 
     @property
     def help(self) -> str:

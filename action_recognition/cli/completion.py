@@ -38,7 +38,7 @@ SCRIPTS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
 FLAGS = ("true", "false")
 
 
-@command(composes=False)
+@command(composes=False, usage="bash|zsh|fish")
 def run(words: Sequence[str]) -> None:
     """Print a script that completes commands, groups, keys and values: completion bash|zsh|fish
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 WIDEST = 60  # characters in front of the place that a value comes from
 
 
-@command(composes=False)
+@command(composes=False, usage="[COMMAND [key=value ...] | GROUP]")
 def run(words: Sequence[str]) -> None:
     """Print the configuration of a command with where each value comes from, or the groups and options of conf/.
 

@@ -93,7 +93,7 @@ def help_text(name: str, command: Command) -> str:
     """How a command is called, what it does, and the keys that it reads."""
     from action_recognition.cli.key_help import key_lines  # not at the top: the list of commands answers without it
 
-    lines = [f"{program()} {name} [key=value ...]", "", as_called(command.help)]
+    lines = [f"{program()} {name} {command.usage}", "", as_called(command.help)]
     if command.groups:
         lines += ["", "Keys that it reads, with their defaults in conf/:", "", *key_lines(command.groups)]
     return "\n".join(lines)

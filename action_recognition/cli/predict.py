@@ -21,13 +21,19 @@ MOST_REPEATED = 3
 FURTHER = {"predict.video_dir": "labelled", "predict.output": "labels.json"}
 
 
-@command(groups=("predict", "export"), takes_inputs=True, fixed=("predict.backend=onnx",), instead="predict")
+@command(
+    groups=("predict", "export"),
+    takes_inputs=True,
+    usage="INPUT ... [key=value ...]",
+    fixed=("predict.backend=onnx",),
+    instead="predict",
+)
 def infer_from_onnx(call: Call) -> None:
     """Label videos or folders of them with the ONNX model: infer-from-onnx INPUT ... [key=value ...]"""
     _label("infer-from-onnx", call)
 
 
-@command(groups=("predict", "evaluation", "export"), takes_inputs=True)
+@command(groups=("predict", "evaluation", "export"), takes_inputs=True, usage="INPUT ... [key=value ...]")
 def predict(call: Call) -> None:
     """Label videos on any backend: predict INPUT ... [predict.backend=torch|onnx|tensorrt]"""
     _label("predict", call)
