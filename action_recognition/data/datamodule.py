@@ -71,7 +71,7 @@ class ClipDataModule(L.LightningDataModule):
     """Loaders over a manifest.
 
     Training batches hold one random clip a video, `short_side` pixels square, for the model to augment; validation
-    one centre clip; test `test_clips` clips a video, next to each other in the batch. Videos that the manifest marks
+    one centre clip; test `test_clips` clips per video, next to each other in the batch. Videos that the manifest marks
     unusable are left out. Frames come from where `open_clip_reader` finds them.
 
     Args:
@@ -122,7 +122,7 @@ class ClipDataModule(L.LightningDataModule):
         return self.evaluation_dataloader("test")
 
     def evaluation_dataloader(self, split: str) -> DataLoader[ClipBatch]:
-        """Several views a video of any split; a batch holds about `batch_size` clips."""
+        """Several views per video, of any split; a batch holds about `batch_size` clips."""
         clips, crops = self.data.test_clips, self.data.test_crops
         videos = max(1, self.data.batch_size // (clips * crops))
         return self._loader(self._dataset(split, views=clips, crops=crops), batch_size=videos)

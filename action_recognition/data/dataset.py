@@ -40,9 +40,9 @@ class ClipBatch(NamedTuple):
         clip_BCTHW: of the contract's dtype: uint8, RGB; or depth, uint8 or uint16. Views of one video follow each
             other; B is videos times views. In memory channels come last, as frames are decoded: the model's device
             turns them round faster.
-        label_B: int64, one a view.
+        label_B: int64, one per view.
         index_B: int64, the video's place in its split.
-        errors: what was skipped: one line a video that could not be decoded.
+        errors: what was skipped: one line per video that could not be decoded.
     """
 
     clip_BCTHW: Tensor
@@ -76,7 +76,7 @@ class ClipDataset(Dataset[ClipBatch]):
     Args:
         records: the clips of a split.
         videos_dir: what their paths are relative to.
-        views: 0 for training, else clips a video.
+        views: 0 for training, else clips per video.
         crops: 1, or 3 along the frame's longer side; not in training.
         temporal_jitter: see `clip_sampling.random_clip`.
         reader: holds clips decoded before, at the contract's short side.

@@ -82,7 +82,7 @@ class ShardBatches(Sampler[list[Draw]]):
             yield [Draw(int(index), int(seeds[index])) for index in batch]
 
     def clips_ahead(self, workers: int) -> int:
-        """How many clips a worker has to hold so as to read none twice."""
+        """How many clips a worker has to hold so that it reads none twice."""
         return self.lanes // min(max(workers, 1), self.lanes) * (self.window + 2 * CHUNK)
 
     def _chain(self, generator: np.random.Generator) -> Numbers:

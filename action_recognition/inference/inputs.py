@@ -24,7 +24,7 @@ def expand_inputs(inputs: Sequence[str]) -> list[Path]:
 
 
 def as_clips(paths: Sequence[Path], *, frames: int) -> list[Path]:
-    """Folders of images as what a model of `frames` frames a clip takes: each image for one, else the frames in it."""
+    """What a model of `frames` frames per clip takes: each image in a folder for one, else the folder as a sequence."""
     clips: list[Path] = []
     for path in paths:
         clips += (frame_files(path) or (path,)) if path.is_dir() and frames == 1 else (path,)

@@ -41,7 +41,7 @@ class ClipFrames(Protocol):
 
 
 class ClipReader(Protocol):
-    """Where frames of training clips are read from. What is not said below is what decoding each clip comes to.
+    """Where frames of training clips are read from; the methods' defaults are right where every clip is decoded.
 
     Attributes:
         name: for the records of a run.
@@ -51,7 +51,7 @@ class ClipReader(Protocol):
     def name(self) -> str: ...
 
     def entry(self, md5: str, *, frames: int | None = None) -> ClipFrames | None:
-        """The clip whose video has this MD5; None for one that is not there and has to be decoded."""
+        """The clip whose video has this MD5 (and this many frames); None if it is not there and has to be decoded."""
         ...
 
     def describe(self, records: Sequence[ClipRecord]) -> str:  # noqa: ARG002

@@ -3,6 +3,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from helpers.batches import QUIET, batches_of, make_datamodule, same
 from helpers.clips import read_all
 
 from action_recognition.config import load_config
@@ -14,39 +15,24 @@ from action_recognition.errors import ConfigError, DataError
 from action_recognition.video.frames import center_crop
 
 
-def make_datamodule(config, **changes):
-    for key, value in changes.items():
-        setattr(config.data, key, value)
-    manifest = build_manifest(config)
-    return ClipDataModule(config, manifest, make_contract(config, manifest), seed=1)
-
-
-def batches(loader, epoch=0):
-    if hasattr(loader.sampler, "set_epoch"):
-        loader.sampler.set_epoch(epoch)
-    return list(loader)
-
-
 def test_batches_are_uint8_clips_of_the_contract(tiny_config):
     datamodule = make_datamodule(tiny_config)
-    train = batches(datamodule.train_dataloader())
+    train = batches_of(datamodule.train_dataloader())
     assert sum(len(batch.label_B) for batch in train) == 12
     assert {batch.clip_BCTHW.dtype for batch in train} == {torch.uint8}
     # Training clips keep the margin that random crops are cut from.
     assert train[0].clip_BCTHW.shape == (4, 3, 4, 36, 36)
-    assert batches(datamodule.val_dataloader())[0].clip_BCTHW.shape[1:] == (3, 4, 32, 32)
+    assert batches_of(datamodule.val_dataloader())[0].clip_BCTHW.shape[1:] == (3, 4, 32, 32)
 
 
 def test_what_is_drawn_depends_on_the_epoch_not_on_the_workers(tiny_config):
     alone = make_datamodule(tiny_config, num_workers=0)
     helped = ClipDataModule(tiny_config, alone.manifest, alone.contract, seed=1)
-    first = batches(alone.train_dataloader())
+    first = batches_of(alone.train_dataloader())
     tiny_config.data.num_workers = 2
-    second = batches(helped.train_dataloader())
-    for a, b in zip(first, second, strict=True):
-        assert torch.equal(a.clip_BCTHW, b.clip_BCTHW)
-        assert torch.equal(a.index_B, b.index_B)
-    other = batches(alone.train_dataloader(), epoch=1)
+    second = batches_of(helped.train_dataloader())
+    assert same(first, second)
+    other = batches_of(alone.train_dataloader(), epoch=1)
     assert not torch.equal(torch.cat([b.index_B for b in first]), torch.cat([b.index_B for b in other]))
 
 
@@ -72,7 +58,7 @@ def test_views_are_the_frames_that_decoding_everything_gives(tiny_config):
 
 
 def test_views_of_a_video_stay_together(tiny_config):
-    batch = batches(make_datamodule(tiny_config).test_dataloader())[0]
+    batch = batches_of(make_datamodule(tiny_config).test_dataloader())[0]
     assert batch.index_B.tolist() == [0, 0, 1, 1]
 
 
@@ -82,7 +68,7 @@ def test_a_clip_that_breaks_later_is_skipped_and_named(tiny_config, tiny_set, tm
     datamodule = make_datamodule(tiny_config)
     victim = tmp_path / "own/videos" / datamodule.records("train")[0].path
     victim.write_bytes(b"gone")
-    train = batches(datamodule.train_dataloader())
+    train = batches_of(datamodule.train_dataloader())
     errors = [line for batch in train for line in batch.errors]
     assert len(errors) == 1
     assert victim.name in errors[0]
@@ -141,18 +127,16 @@ def test_three_crops_lie_along_the_longer_side_of_each_clip(tiny_config, tmp_pat
 
 
 def test_crops_are_the_same_out_of_the_store(tiny_config, tmp_path):
-    from rich.console import Console
-
     from action_recognition.cli.cache_data import cache_data
 
     decoded = make_datamodule(tiny_config)
     tiny_config.data.test_crops = 3
-    without = batches(decoded.evaluation_dataloader("test"))
+    without = batches_of(decoded.evaluation_dataloader("test"))
     for codec in ("raw", "jpeg"):
         tiny_config.data.cache.dir = str(tmp_path / codec)
         tiny_config.data.cache.codec = codec
-        cache_data(tiny_config, console=Console(quiet=True))
-        stored = batches(make_datamodule(tiny_config).evaluation_dataloader("test"))
+        cache_data(tiny_config, console=QUIET)
+        stored = batches_of(make_datamodule(tiny_config).evaluation_dataloader("test"))
         for a, b in zip(without, stored, strict=True):
             assert torch.equal(a.index_B, b.index_B)
             difference = (a.clip_BCTHW.float() - b.clip_BCTHW.float()).abs()
@@ -172,7 +156,7 @@ def test_repeated_draws_decode_a_clip_once(tiny_config, monkeypatch):
         return read(path, frame_format)
 
     monkeypatch.setattr(dataset, "open_clip", counted)
-    made = batches(datamodule.train_dataloader())
+    made = batches_of(datamodule.train_dataloader())
     assert len(calls) == len(datamodule.records("train"))
     assert sum(len(batch.index_B) for batch in made) == 2 * len(calls)
     first = made[0]

@@ -5,13 +5,12 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from helpers.batches import batches_of, make_datamodule, same
 from torch.utils.data import DataLoader
 
 from action_recognition.config import load_config
-from action_recognition.data.datamodule import ClipDataModule, make_contract
 from action_recognition.data.dataset import KeyedGenerator
 from action_recognition.data.prefetch import ThreadedLoader, made_ahead
-from action_recognition.datasets.manifest import build_manifest
 
 
 @pytest.fixture
@@ -29,39 +28,22 @@ def cached(run_cli, tiny_overrides, tmp_path):
 
 
 def datamodule(overrides, *more):
-    config = load_config([*overrides, *more])
-    manifest = build_manifest(config)
-    return ClipDataModule(config, manifest, make_contract(config, manifest), seed=1)
+    return make_datamodule(load_config([*overrides, *more]))
 
 
 def loaders(module):
     return module.train_dataloader(), module.val_dataloader(), module.test_dataloader()
 
 
-def batches(loader, epoch=3):
-    if hasattr(loader.sampler, "set_epoch"):
-        loader.sampler.set_epoch(epoch)
-    return [batch._replace(clip_BCTHW=batch.clip_BCTHW.clone()) for batch in loader]
-
-
-def same(ours, theirs):
-    assert len(ours) == len(theirs)
-    for a, b in zip(ours, theirs, strict=True):
-        assert torch.equal(a.clip_BCTHW, b.clip_BCTHW)
-        assert torch.equal(a.label_B, b.label_B)
-        assert torch.equal(a.index_B, b.index_B)
-        assert a.errors == b.errors == ()
-
-
 def test_batches_are_the_same_with_and_without_the_store(cached):
     decoding = loaders(datamodule(cached.overrides, "data.cache.dir=null"))
-    expected = [batches(loader) for loader in decoding]
+    expected = [batches_of(loader) for loader in decoding]
     cached("data.cache.codec=raw")
     for workers, kind in ((0, DataLoader), (2, DataLoader), (-1, ThreadedLoader)):
         module = datamodule(cached.overrides, f"data.num_workers={workers}")
         for loader, batches_of_split in zip(loaders(module), expected, strict=True):
             assert type(loader) is kind
-            same(batches(loader), batches_of_split)
+            assert same(batches_of(loader), batches_of_split)
 
 
 def test_the_store_alone_is_enough(cached, tiny_set, tmp_path):
@@ -69,29 +51,29 @@ def test_the_store_alone_is_enough(cached, tiny_set, tmp_path):
     own = [f"data.videos_dir={tmp_path}/own/videos", "data.cache.codec=raw"]
     cached(*own)
     module = datamodule(cached.overrides, *own)
-    expected = batches(module.val_dataloader())
+    expected = batches_of(module.val_dataloader())
     shutil.rmtree(tmp_path / "own/videos")
-    same(batches(module.val_dataloader()), expected)
+    assert same(batches_of(module.val_dataloader()), expected)
 
 
 def test_jpeg_batches_are_close(cached):
-    decoded = batches(datamodule(cached.overrides).train_dataloader())
+    decoded = batches_of(datamodule(cached.overrides).train_dataloader())
     cached("data.cache.codec=jpeg")
     module = datamodule(cached.overrides, "data.num_workers=-1")
     assert type(module.train_dataloader()) is DataLoader
-    for a, b in zip(batches(module.train_dataloader()), decoded, strict=True):
+    for a, b in zip(batches_of(module.train_dataloader()), decoded, strict=True):
         assert (a.clip_BCTHW.float() - b.clip_BCTHW.float()).abs().mean() < 6
         assert torch.equal(a.label_B, b.label_B)
 
 
 def test_clips_that_the_store_lacks_are_decoded(cached, tmp_path):
-    decoded = batches(datamodule(cached.overrides).train_dataloader())
+    decoded = batches_of(datamodule(cached.overrides).train_dataloader())
     cached("data.cache.codec=raw")
     for path in sorted((tmp_path / "kept").rglob("*.clip"))[::2]:
         path.unlink()
     module = datamodule(cached.overrides, "data.num_workers=-1")
     assert type(module.train_dataloader()) is DataLoader
-    same(batches(module.train_dataloader()), decoded)
+    assert same(batches_of(module.train_dataloader()), decoded)
 
 
 def damage(paths, place):
@@ -106,19 +88,19 @@ def damage(paths, place):
 def test_damaged_entries_are_decoded_and_named(cached, tmp_path, capfd, codec, place, workers):
     cached(f"data.cache.codec={codec}")
     names = [f"data.cache.codec={codec}", f"data.num_workers={workers}"]
-    expected = batches(datamodule(cached.overrides, *names).train_dataloader())
-    decoded = batches(datamodule(cached.overrides, "data.cache.dir=null").train_dataloader())
+    expected = batches_of(datamodule(cached.overrides, *names).train_dataloader())
+    decoded = batches_of(datamodule(cached.overrides, "data.cache.dir=null").train_dataloader())
     damaged = sorted((tmp_path / "kept").rglob("*.clip"))
     damage(damaged, place)
     capfd.readouterr()
     module = datamodule(cached.overrides, *names)
-    same(batches(module.train_dataloader()), decoded)
+    assert same(batches_of(module.train_dataloader()), decoded)
     assert "damaged" in capfd.readouterr().err
     out = cached(f"data.cache.codec={codec}")
     assert "24 clips built" in out
     assert "0 reused" in out
     assert out.count("decoded anew") == 24
-    same(batches(datamodule(cached.overrides, *names).train_dataloader()), expected)
+    assert same(batches_of(datamodule(cached.overrides, *names).train_dataloader()), expected)
 
 
 def test_a_damaged_store_that_cannot_be_written_is_trained_from(run_cli, cached, tmp_path):
@@ -142,8 +124,8 @@ def test_a_damaged_store_that_cannot_be_written_is_trained_from(run_cli, cached,
 def test_batches_that_are_kept_keep_their_frames(cached):
     cached("data.cache.codec=raw")
     loader = datamodule(cached.overrides).train_dataloader()
-    copies = [batch.clip_BCTHW for batch in batches(loader)]
-    loader.sampler.set_epoch(3)
+    copies = [batch.clip_BCTHW for batch in batches_of(loader)]
+    loader.sampler.set_epoch(0)
     kept = list(loader)
     for batch, copy in zip(kept, copies, strict=True):
         assert torch.equal(batch.clip_BCTHW, copy)
@@ -222,7 +204,7 @@ def test_an_epoch_may_be_left_early(cached):
     module = datamodule(cached.overrides, "data.num_workers=-1")
     loader = module.train_dataloader()
     first = next(iter(loader))
-    same([first], batches(loader, epoch=0)[:1])
+    assert same([first], batches_of(loader, epoch=0)[:1])
 
 
 def test_a_reused_generator_is_a_new_one():

@@ -1,5 +1,8 @@
 """Predictions against computations that hold the whole video in memory, and a second decoder."""
 
+import os
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.colour_backend import BLUE, GREEN, RED, ColourBackend, coloured
-from helpers.support import moving_square
+from helpers.support import ROOT, moving_square
 from helpers.tiny_models import exported_bytes, save_checkpoint, tiny_model
 from helpers.window_starts import window_starts
 
@@ -134,6 +137,27 @@ def test_memory_does_not_grow_with_the_video(make_video: MakeVideo, tmp_path: Pa
         tracemalloc.stop()
     # What is left to grow are the predictions, under 1 kB a window; the frames would be 7 kB each.
     assert peaks[1] < peaks[0] + 200_000
+
+
+def test_an_onnx_file_labels_videos_without_torch(make_video: MakeVideo, tmp_path: Path) -> None:
+    """Nor does writing labelled videos import it; a server needs neither torch nor PyAV."""
+    make_video(tmp_path / "a.avi", moving_square(20))
+    (tmp_path / "m.onnx").write_bytes(exported_bytes())
+    code = """
+import sys
+from pathlib import Path
+from action_recognition.inference.backends import load_backend
+from action_recognition.inference.predictor import Predictor
+backend = load_backend(Path("m.onnx"), kind="onnx", device="cpu")
+prediction = Predictor(backend, batch_size=2, overlap=0.0).predict(Path("a.avi"))
+print({"torch", "lightning", "av"} & set(sys.modules))
+from action_recognition.inference.report import write_labelled_video
+write_labelled_video(prediction, Path("a.avi"), Path("a.mp4"))
+print({"torch", "lightning"} & set(sys.modules))
+"""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("set()\nset()\n", 0), done.stderr
 
 
 def test_progress_reaches_the_whole_video(make_video: MakeVideo, tmp_path: Path) -> None:

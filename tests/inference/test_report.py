@@ -10,19 +10,22 @@ import numpy as np
 import pytest
 from helpers.colour_backend import GREEN, RED, ColourBackend, coloured
 from helpers.tiny_models import names_in
+from PIL import Image
 from rich.console import Console
 
 from action_recognition.errors import UserError
+from action_recognition.inference import video_writer
 from action_recognition.inference.prediction import Prediction, Window
 from action_recognition.inference.predictor import Predictor
-from action_recognition.inference.report import labelled_paths, predict_inputs, print_table
+from action_recognition.inference.report import NO_H264, labelled_paths, predict_inputs, print_table
+from action_recognition.video.clip_files import open_clip
 
 MakeVideo = Callable[..., Path]
 
 
-def run(paths: list[Path], *, width: int = 80, terminal: bool = False, **options: object):
+def run(paths: list[Path], **options: object):
     out = StringIO()
-    console = Console(file=out, width=width, force_terminal=terminal, color_system=None, soft_wrap=True)
+    console = Console(file=out, width=80, color_system=None, soft_wrap=True)
     settings = {"top_k": 5, "output": None, "video_dir": None} | options
     predictor = Predictor(ColourBackend(), batch_size=2, overlap=0.0)
     predictions, errors = predict_inputs(predictor, paths, console=console, **settings)  # type: ignore[arg-type]
@@ -126,6 +129,26 @@ def test_labelled_videos_that_cannot_be_written_cost_no_result(make_video: MakeV
     assert (len(predictions), len(errors)) == (2, 2)
     assert all("could not be written" in error for error in errors)
     assert len(json.loads((tmp_path / "p.json").read_text())["predictions"]) == 2
+
+
+def test_images_become_a_video_of_25_frames_per_second(tmp_path: Path) -> None:
+    (tmp_path / "wave").mkdir()
+    for number in range(5):
+        Image.fromarray(coloured((1, RED))[0]).save(tmp_path / f"wave/{number}.png")
+    (prediction,), errors, _ = run([tmp_path / "wave"], video_dir=tmp_path / "out")
+    assert (prediction.frames, prediction.fps, errors) == (5, 0.0, [])
+    with open_clip(tmp_path / "out/wave.labelled.mp4") as clip:
+        assert (clip.metadata.frames, clip.metadata.fps) == (5, 25.0)
+
+
+def test_a_build_without_h264_says_that_browsers_will_not_play_it(
+    make_video: MakeVideo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(video_writer, "ENCODERS", ("mpeg4",))
+    paths = [make_video(tmp_path / name, coloured((8, RED))) for name in ("a.avi", "b.avi")]
+    run(paths, video_dir=tmp_path / "out")
+    assert names_in(tmp_path / "out") == ["a.labelled.mp4", "b.labelled.mp4"]
+    assert capfd.readouterr().err.splitlines() == [NO_H264]
 
 
 @pytest.mark.parametrize("terminal", [True, False])

@@ -3,18 +3,13 @@
 import shutil
 
 import pytest
-import torch
-from rich.console import Console
+from helpers.batches import QUIET, batches_of, make_datamodule, same
 
 from action_recognition.cli.cache_data import cache_data
 from action_recognition.cli.export_shards import export_shards
 from action_recognition.config import load_config
-from action_recognition.data.datamodule import ClipDataModule, make_contract
-from action_recognition.data.load import load_manifest
 from action_recognition.data.prefetch import ThreadedLoader
 from action_recognition.readers.shards.exported_settings import as_exported
-
-QUIET = Console(quiet=True)
 
 
 @pytest.fixture
@@ -23,17 +18,6 @@ def words(tiny_set, tiny_overrides, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(tiny_set, tmp_path / "own")
     return [*tiny_overrides, "data.videos_dir=own/videos", "data.splits_dir=own/splits", "data.shards.dir=shards"]
-
-
-def datamodule_of(config):
-    manifest = load_manifest(config, QUIET)
-    return ClipDataModule(config, manifest, make_contract(config, manifest), seed=1)
-
-
-def batches(loader, epoch):
-    if hasattr(loader.sampler, "set_epoch"):
-        loader.sampler.set_epoch(epoch)
-    return list(loader)
 
 
 @pytest.mark.parametrize(
@@ -46,32 +30,31 @@ def test_batches_from_memory_are_the_same(words, kept_in, name):
     if kept_in == "shards":
         export_shards(config, console=QUIET)
         config = as_exported(load_config(["data=shards", "data.shards.url=shards", *words[3:]]))
-    plain = datamodule_of(config)
+    plain = make_datamodule(config)
     config.data.in_memory = True
-    kept = datamodule_of(config)
+    kept = make_datamodule(config)
     records = plain.records("train")
     assert kept.reader.describe(records) == plain.reader.describe(records)
     assert (kept.reader.name, plain.reader.name) == ("memory", name)
     for epoch in range(2):
         for name in ("train_dataloader", "test_dataloader"):
-            for a, b in zip(batches(getattr(plain, name)(), epoch), batches(getattr(kept, name)(), epoch), strict=True):
-                assert torch.equal(a.clip_BCTHW, b.clip_BCTHW)
-                assert torch.equal(a.index_B, b.index_B)
-                assert a.errors == b.errors == ()
+            expected, found = (batches_of(getattr(module, name)(), epoch) for module in (plain, kept))
+            assert same(found, expected)
+            assert not any(batch.errors for batch in found)
 
 
 def test_every_clip_is_read_once_and_then_from_memory(words, tmp_path):
-    datamodule = datamodule_of(load_config([*words, "data.in_memory=true"]))
-    first = batches(datamodule.train_dataloader(), 0)
+    datamodule = make_datamodule(load_config([*words, "data.in_memory=true"]))
+    first = batches_of(datamodule.train_dataloader(), 0)
     shutil.rmtree(tmp_path / "own/videos")
-    again = batches(datamodule.train_dataloader(), 0)
-    assert all(torch.equal(a.clip_BCTHW, b.clip_BCTHW) for a, b in zip(first, again, strict=True))
-    errors = [line for batch in batches(datamodule.test_dataloader(), 0) for line in batch.errors]
+    again = batches_of(datamodule.train_dataloader(), 0)
+    assert same(first, again)
+    errors = [line for batch in batches_of(datamodule.test_dataloader(), 0) for line in batch.errors]
     assert len(errors) == 8  # those were not asked for before
 
 
 def test_without_a_number_of_workers_there_are_none(words):
-    datamodule = datamodule_of(load_config([*words, "data.in_memory=true", "data.num_workers=-1"]))
+    datamodule = make_datamodule(load_config([*words, "data.in_memory=true", "data.num_workers=-1"]))
     loader = datamodule.train_dataloader()
     assert isinstance(loader, ThreadedLoader)
     assert loader.num_workers == 0

@@ -1,29 +1,20 @@
 """Shards: written from videos or the store, read by plain webdataset and by `data=shards`, from anywhere."""
 
 import hashlib
-import importlib.util
 import json
 import os
 import shutil
 import tarfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from threading import Thread
 
 import cv2
-import fsspec
 import numpy as np
 import pytest
 import torch
 import webdataset
 from filelock import FileLock
+from helpers.batches import QUIET, batches_of, make_datamodule, same
 from helpers.clips import read_all
-from helpers.support import TINY_MODEL
-from rich.console import Console
+from helpers.shards import FEW_CLIPS, contents, flip_a_bit, index_of, read, truncate
 from torch.testing._internal.distributed.fake_pg import FakeStore
 
 from action_recognition.cli.export_shards import export_shards
@@ -31,131 +22,16 @@ from action_recognition.config import load_config
 from action_recognition.data.datamodule import ClipDataModule, make_contract
 from action_recognition.data.load import load_manifest
 from action_recognition.datasets.manifest import build_manifest
-from action_recognition.errors import ConfigError, ContractError, DataError, MissingLibraryError
+from action_recognition.errors import ContractError, DataError
 from action_recognition.export.checkpoint import real_clips
 from action_recognition.models.module import VideoActionModel
-from action_recognition.readers.shards import files
-from action_recognition.readers.shards.exported_settings import as_exported
 from action_recognition.tracking.run_folders import resolve_checkpoint
-
-QUIET = Console(quiet=True)
-FEW_CLIPS = "data.shards.max_megabytes=0.06"
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-def index_of(folder: Path) -> dict:
-    return json.loads((folder / "index.json").read_text())
-
-
-def read(url, *overrides):
-    """A configuration that reads shards at `url`, as the command line composes it."""
-    small = ["data.batch_size=4", "data.test_clips=2", "data.num_workers=0"]
-    return as_exported(load_config(["data=shards", f"data.shards.url={url}", *small, *overrides]))
-
-
-def make_datamodule(config):
-    manifest = load_manifest(config, QUIET)
-    return ClipDataModule(config, manifest, make_contract(config, manifest), seed=1)
-
-
-def epoch_of(loader, epoch=0):
-    if hasattr(loader.batch_sampler, "set_epoch"):
-        loader.batch_sampler.set_epoch(epoch)
-    return [batch._replace(clip_BCTHW=batch.clip_BCTHW.clone()) for batch in loader]
-
-
-def same(first, second):
-    return len(first) == len(second) and all(
-        torch.equal(x, y) for a, b in zip(first, second, strict=True) for x, y in zip(a[:3], b[:3], strict=True)
-    )
-
-
-@pytest.fixture(scope="module")
-def exported(tiny_set, tmp_path_factory):
-    """The tiny set as shards of two or three clips, all splits in several."""
-    folder = tmp_path_factory.mktemp("exported")
-    own = ["data=hmdb51", f"data.videos_dir={tiny_set}/videos", f"data.splits_dir={tiny_set}/splits"]
-    cut = [*TINY_MODEL[1:], "clip.stride=2", "data.val_fraction=0.25"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        export_shards(load_config([*own, *cut, FEW_CLIPS, "data.shards.dir=shards/tiny"]), console=QUIET)
-    return folder / "shards/tiny"
-
-
-@pytest.fixture
-def shards(exported, tmp_path, monkeypatch):
-    """A copy of them, in the working directory."""
-    monkeypatch.chdir(tmp_path)
-    return shutil.copytree(exported, tmp_path / "shards/tiny")
 
 
 def through_jpeg(frames_THWC):
     """What quality 95 leaves of frames."""
     encoded = [cv2.imencode(".jpg", frame[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])[1] for frame in frames_THWC]
     return np.stack([cv2.imdecode(jpeg, cv2.IMREAD_COLOR)[..., ::-1] for jpeg in encoded])
-
-
-class WholeFiles(SimpleHTTPRequestHandler):
-    """A server that knows nothing of ranges, as `python -m http.server`."""
-
-    sent: list[int]
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-    def do_GET(self) -> None:
-        path = Path(self.translate_path(self.path))
-        if not path.is_file():
-            self.send_error(404)
-            return
-        self._answer(200, path.read_bytes())
-
-    def _answer(self, status: int, body: bytes) -> None:
-        self.sent.append(len(body))
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-
-class Ranges(WholeFiles):
-    """A server that honours `Range: bytes=FIRST-LAST`; it fails on every fourth request."""
-
-    requests = 0
-
-    def _answer(self, status: int, body: bytes) -> None:
-        type(self).requests += 1
-        if self.requests % 4 == 0:
-            self.send_error(503)
-            return
-        wanted = self.headers["Range"]
-        if wanted:
-            first, last = map(int, wanted.removeprefix("bytes=").split("-"))
-            status, body = 206, body[first : last + 1]
-        super()._answer(status, body)
-
-
-@contextmanager
-def served(folder: Path, handler: type[WholeFiles]) -> Iterator[tuple[str, list[int]]]:
-    """The folder's URL, and the sizes of what was sent."""
-    handler.sent = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(folder)))
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", handler.sent
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch):
-    monkeypatch.setattr(files, "FIRST_PAUSE_SECONDS", 0.01)
 
 
 def test_plain_webdataset_reads_clips_and_what_is_known_about_them(shards, tiny_config, tiny_set):
@@ -261,7 +137,7 @@ def test_batches_hold_what_the_videos_hold(shards, tiny_config):
         expected = of_videos._dataset(split, views=views)
         places = {record.path: number for number, record in enumerate(expected.records)}
         loaders = {"train": of_shards.train_dataloader, "val": of_shards.val_dataloader}
-        batches = epoch_of(loaders.get(split, of_shards.test_dataloader)())
+        batches = batches_of(loaders.get(split, of_shards.test_dataloader)())
         records = of_shards.records(split)
         assert sorted(record.path for record in records) == sorted(places)
         if split == "train":  # the same draws
@@ -283,10 +159,10 @@ def test_every_clip_comes_once_an_epoch_whatever_the_number_of_workers(shards):
     helped = make_datamodule(read(shards, "data.num_workers=2")).train_dataloader()
     assert len(alone) == len(helped) == 3
     for epoch in range(2):
-        first, second = epoch_of(alone, epoch), epoch_of(helped, epoch)
+        first, second = batches_of(alone, epoch), batches_of(helped, epoch)
         assert sorted(i for batch in first for i in batch.index_B.tolist()) == list(range(12))
         assert same(first, second)
-    assert not same(first, epoch_of(alone, 0))
+    assert not same(first, batches_of(alone, 0))
 
 
 def test_two_ranks_share_an_epoch(shards):
@@ -306,76 +182,10 @@ def test_two_ranks_share_an_epoch(shards):
     assert len(test) + len(other_test) == 16  # two views a video
 
 
-def test_a_server_that_falls_silent_is_given_up(shards, monkeypatch):
-    class Silent(WholeFiles):
-        def _answer(self, status: int, body: bytes) -> None:
-            time.sleep(1)
-
-    monkeypatch.setattr(files, "SILENCE_SECONDS", 0.05)
-    with served(shards, Silent) as (url, _), pytest.raises(DataError, match=r"index.json: cannot be read \(.*[Tt]ime"):
-        read(url)
-
-
 def test_an_evaluation_batch_that_fills_up_a_rank_is_empty(shards):
     datamodule = make_datamodule(read(shards))
     batch = datamodule._dataset("val", views=1).__getitems__([])
     assert len(batch.label_B) == len(batch.clip_BCTHW) == 0
-
-
-def test_http_brings_the_same_batches_and_each_byte_once(shards):
-    expected = epoch_of(make_datamodule(read(shards)).train_dataloader())
-    with served(shards, Ranges) as (url, sent):
-        datamodule = make_datamodule(read(url))
-        sent.clear()
-        assert same(epoch_of(datamodule.train_dataloader()), expected)
-    clips = sum(s["offsets"][-1] for s in index_of(shards)["shards"] if s["split"] == "train")
-    assert sum(sent) == clips
-    assert not Path(".cache/shards").exists()
-
-
-def test_a_server_without_ranges_sends_each_shard_once_and_it_is_kept(shards):
-    expected = epoch_of(make_datamodule(read(shards)).train_dataloader())
-    with served(shards, WholeFiles) as (url, sent):
-        datamodule = make_datamodule(read(url, "data.num_workers=2"))
-        sent.clear()
-        assert same(epoch_of(datamodule.train_dataloader()), expected)
-        assert same(epoch_of(datamodule.train_dataloader()), expected)
-    train = [s["bytes"] for s in index_of(shards)["shards"] if s["split"] == "train"]
-    assert sum(train) <= sum(sent) <= 2 * sum(train)  # two workers may ask at the same time
-    assert len(list(Path(".cache/shards").iterdir())) == len(train)
-
-
-def test_any_file_system_that_fsspec_knows(shards):
-    memory = fsspec.filesystem("memory")
-    for name, content in contents(shards).items():
-        memory.pipe(f"/bucket/tiny/{name}", content)
-    expected = epoch_of(make_datamodule(read(shards)).train_dataloader())
-    for workers in (0, 2):
-        datamodule = make_datamodule(read("memory://bucket/tiny", f"data.num_workers={workers}"))
-        assert same(epoch_of(datamodule.train_dataloader()), expected)
-
-
-def test_a_driver_that_is_not_installed_is_named():
-    if importlib.util.find_spec("s3fs"):
-        pytest.skip("s3fs is installed")
-    with pytest.raises(MissingLibraryError, match=r"s3://bucket/tiny.*pip install s3fs"):
-        read("s3://bucket/tiny")
-
-
-@pytest.mark.parametrize(
-    ("url", "error", "line"),
-    [
-        ("nowhere", DataError, r"/index.json: no such file; data.shards.url names the folder"),
-        ("http://127.0.0.1:9", DataError, r"127.0.0.1:9/index.json: cannot be read \(.*refused|Cannot connect"),
-        ("gopher://x/y", ConfigError, r"data.shards.url=gopher://x/y.*expected a folder, http"),
-        ("null", ConfigError, r"data.shards.url is not set"),
-    ],
-)
-def test_a_place_without_shards_is_one_line(url, error, line, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(error, match=line) as raised:
-        read(url)
-    assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -395,14 +205,6 @@ def test_an_index_that_does_not_fit_is_one_line(name, damage, line, shards):
     assert "\n" not in str(raised.value)
 
 
-def truncate(content: bytes) -> bytes:
-    return content[: len(content) // 2]
-
-
-def flip_a_bit(content: bytes) -> bytes:
-    return content[:3000] + bytes([content[3000] ^ 1]) + content[3001:]
-
-
 @pytest.mark.parametrize("damage", [truncate, flip_a_bit, lambda content: b"", None])
 def test_a_damaged_shard_is_one_line(damage, shards):
     victim = next(shards.glob("train-*1.tar"))
@@ -412,7 +214,7 @@ def test_a_damaged_shard_is_one_line(damage, shards):
         victim.write_bytes(damage(content))
     line = "not the file of index.json" if damage else "no such file"
     with pytest.raises(DataError, match=f"^{victim}: {line}") as raised:
-        epoch_of(make_datamodule(read(shards)).train_dataloader())
+        batches_of(make_datamodule(read(shards)).train_dataloader())
     assert "\n" not in str(raised.value)
 
 
@@ -424,16 +226,6 @@ def test_a_damaged_shard_ends_a_training_with_workers_with_that_line(shards, tin
     assert done.code == 1
     assert done.err.startswith(f"error: {victim}: not the file of index.json")
     assert done.err.count("\n") == 1
-
-
-def test_a_truncated_shard_behind_http_is_one_line(shards):
-    victim = next(shards.glob("train-*1.tar"))
-    victim.write_bytes(truncate(victim.read_bytes()))
-    for handler in (WholeFiles, Ranges):
-        with served(shards, handler) as (url, _):
-            with pytest.raises(DataError, match=f"{victim.name}: not the file of index.json") as raised:
-                epoch_of(make_datamodule(read(url)).train_dataloader())
-            assert "\n" not in str(raised.value)
 
 
 def test_what_was_exported_is_the_default_and_can_be_changed(shards):

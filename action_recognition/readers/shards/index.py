@@ -22,7 +22,7 @@ class Shard:
 
     Attributes:
         offsets: bytes; clip `i` lies from `offsets[i]` to `offsets[i + 1]`, so there is one more than there are clips.
-        crc32: of those bytes, one a clip.
+        crc32: of those bytes, one per clip.
         bytes, sha256: of the whole file, for other tools; reading a part of it cannot check them.
     """
 
@@ -55,7 +55,7 @@ class ShardIndex:
     shards: tuple[Shard, ...]
 
     def to_json(self) -> str:
-        """One line a value and a shard, so that a difference can be read."""
+        """One line per value and per shard, so that a difference can be read."""
         head = {
             "version": INDEX_VERSION,
             "name": self.name,

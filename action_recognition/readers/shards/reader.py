@@ -8,7 +8,7 @@ from action_recognition.datasets.records import ClipRecord
 from action_recognition.errors import DataError
 from action_recognition.readers.base import CHUNK, ClipReader, Place
 from action_recognition.readers.shards.shard_set import ShardSet
-from action_recognition.readers.shards.tar_clip import Sample
+from action_recognition.readers.shards.tar_clip import TarClip
 
 
 class ShardReader(ClipReader):
@@ -52,7 +52,7 @@ class ShardReader(ClipReader):
     def keep(self, clips: int) -> None:
         self.capacity = max(self.capacity, clips)
 
-    def entry(self, md5: str, *, frames: int | None = None) -> Sample | None:  # noqa: ARG002 - a checksum says it all
+    def entry(self, md5: str, *, frames: int | None = None) -> TarClip | None:  # noqa: ARG002 - a checksum says it all
         """The clip of the video with these bytes; None if no shard holds it.
 
         Raises:
@@ -63,7 +63,7 @@ class ShardReader(ClipReader):
             return None
         if place not in self._waiting:
             self._fetch(place)
-        return Sample(self._waiting.pop(place), origin=f"{self._url(place)}: clip {place.clip}")
+        return TarClip(self._waiting.pop(place), origin=f"{self._url(place)}: clip {place.clip}")
 
     def _fetch(self, place: Place) -> None:
         shard = self.shards.index.shards[place.shard]

@@ -72,7 +72,7 @@ def read_shard_manifest(data: DataConfig) -> ShardManifest:
     """The manifest of `data=shards`.
 
     Raises:
-        ConfigError: if `data.shards.url` is not set, or names a place that cannot be reached for want of a driver.
+        ConfigError: if `data.shards.url` is not set, or names a place whose driver is not installed.
         DataError: as `open_shards`.
     """
     shards = open_shards(ShardFiles.named_by(data))

@@ -1,7 +1,7 @@
 """One clip in a tar: `<key>.json` with what is known about it, then its frames, `<key>.0000.jpg`, `<key>.0001.jpg` ...
 
 Every frame is a JPEG file of its own, so that `webdataset` decodes a shard with `.decode("rgb8")`, and any tar
-program unpacks it to pictures; a clip costs 512 bytes a frame for it. And only the frames that are drawn need decoding.
+program unpacks it to pictures; this costs 512 bytes per frame, and only the frames that are drawn need decoding.
 """
 
 import json
@@ -38,7 +38,7 @@ def encode_jpeg(frame_HWC: Frame, quality: int) -> bytes:
     return cv2.imencode(".jpg", frame_BGR, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
 
 
-class Sample:
+class TarClip:
     """A clip as it lies in a tar; frames are decoded when they are asked for.
 
     Args:

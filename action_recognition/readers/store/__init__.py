@@ -1,1 +1,1 @@
-"""Clips decoded once: a folder of files named by what is in them, one a clip, that batches are copied from."""
+"""Clips decoded once: a folder of files named by what is in them, one per clip, that batches are copied from."""
