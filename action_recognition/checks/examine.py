@@ -70,6 +70,7 @@ def examine(config: Config, *, console: Console) -> Checked:
         *find_unlisted(manifest.records, listing),
     ]
     remarks = remark_lines(manifest, contract, listing, header_frames=header_frames, bias=bias)
+    remarks += tuple(dataset.file_remarks(manifest))
     if not dataset.is_video:
         remarks += (f"near duplicates are not looked for in data.kind={data.kind}, only files of the same bytes",)
     if unseen:

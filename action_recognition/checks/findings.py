@@ -1,6 +1,5 @@
 """What can be wrong with clips, one function per kind of finding. Nothing is decoded here; `thumbnails` does that."""
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from pathlib import Path
 from statistics import median
 
 from action_recognition.contract import ClipContract
-from action_recognition.datasets.hmdb51 import NAME
+from action_recognition.datasets import hmdb51, ucf101
 from action_recognition.datasets.records import ClipRecord, Manifest, source_groups
 from action_recognition.readers.store.reader import ClipStore
 from action_recognition.utils.text import printable
@@ -202,10 +201,9 @@ def named_class(stem: str, classes: frozenset[str]) -> str | None:
 
     Where several classes fit (`sword`, `draw_sword`), it is the longest.
     """
-    ucf101 = re.match(r"v_(\w+)_g\d+_c\d+$", stem)
-    if ucf101:
-        return ucf101[1] if ucf101[1].casefold() in {name.casefold() for name in classes} else None
-    match = NAME.match(stem)
+    if match := ucf101.NAME.match(stem):
+        return match["label"] if match["label"].casefold() in {name.casefold() for name in classes} else None
+    match = hmdb51.NAME.match(stem)
     if not match:
         return None
     before = stem[: match.start("visible_body") - 1]

@@ -9,10 +9,8 @@ from statistics import median
 from action_recognition.checks.findings import Finding, HeaderBias, Listing
 from action_recognition.contract import ClipContract
 from action_recognition.datasets.base import Dataset
-from action_recognition.datasets.class_folders import class_folders
 from action_recognition.datasets.records import ClipRecord, Manifest, source_groups
-from action_recognition.video.clip_files import clip_files, frame_files
-from action_recognition.video.decoder import VIDEO_SUFFIXES
+from action_recognition.utils.text import first_names
 
 IMBALANCED = 3  # times as many training clips in the largest class as in the smallest
 FEW = 5  # things to name one by one
@@ -96,8 +94,6 @@ def remark_lines(
         _length_line(readable, contract),
         _imbalance_line(manifest),
         _untested_line(manifest),
-        _bare_folders_line(manifest),
-        _unknown_images_line(manifest) if is_of_images(manifest) else _unknown_files_line(manifest.videos_dir),
     )
     return tuple(line for line in lines if line)
 
@@ -158,43 +154,7 @@ def _untested_line(manifest: Manifest) -> str:
     empty = sorted(set(manifest.class_names) - tested)
     if not tested:
         return "no test clips: no score can be measured with python commands.py infer"
-    more = f" and {len(empty) - FEW} more" if len(empty) > FEW else ""
-    return f"classes without test clips: {', '.join(empty[:FEW])}{more}" if empty else ""
-
-
-def _bare_folders_line(manifest: Manifest) -> str:
-    """Class folders without a video: the model will not know these classes."""
-    if is_of_images(manifest) or not manifest.videos_dir.is_dir():
-        return ""
-    bare = [folder.name for folder in class_folders(manifest.videos_dir) if folder.name not in manifest.class_names]
-    more = f" and {len(bare) - FEW} more" if len(bare) > FEW else ""
-    return f"folders without videos, so no classes: {', '.join(bare[:FEW])}{more}" if bare else ""
-
-
-def _unknown_files_line(videos_dir: Path) -> str:
-    """Files whose suffix is not that of a video, and files outside the class folders."""
-    visible = [path for path in sorted(videos_dir.glob("*")) if not path.name.startswith(".")]
-    stray = [path for path in visible if path.is_file()]
-    for folder in (path for path in visible if path.is_dir()):
-        stray += [p for p in sorted(folder.glob("[!.]*")) if p.suffix.lower() not in VIDEO_SUFFIXES]
-    if not stray:
-        return ""
-    names = ", ".join(path.relative_to(videos_dir).as_posix() for path in stray[:FEW])
-    return f"ignored because they are not clips of a class ({len(stray)} files or folders): {names}"
-
-
-def is_of_images(manifest: Manifest) -> bool:
-    """Whether clips are stills or image sequences."""
-    return any(frame_files(manifest.videos_dir / record.path) is not None for record in manifest.records[:1])
-
-
-def _unknown_images_line(manifest: Manifest) -> str:
-    """Files that belong to no still and no image sequence."""
-    used = {file for record in manifest.records for file in clip_files(manifest.videos_dir / record.path)}
-    root = manifest.videos_dir
-    stray = sorted(p for p in root.rglob("[!.]*") if p.is_file() and p not in used)
-    names = ", ".join(path.relative_to(root).as_posix() for path in stray[:FEW])
-    return f"ignored because they are in no clip ({len(stray)} files): {names}" if stray else ""
+    return f"classes without test clips: {first_names(empty)}" if empty else ""
 
 
 def length_bins(frames: Sequence[int]) -> list[tuple[int, int, int]]:

@@ -3,13 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 from action_recognition.config import Config, DataConfig
 from action_recognition.config.checking import shown
 from action_recognition.datasets.records import ClipRecord, Manifest
-from action_recognition.errors import ConfigError, DataError, check_choice
+from action_recognition.errors import ConfigError, check_choice
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Dataset(ABC):
         """Refuse a configuration that does not suit the data set, before any file is looked at.
 
         Raises:
-            ConfigError: for frames of other channels or bits, or a crop that is larger than the frame.
+            ConfigError: for frames of other channels or bits, a crop that is larger than the frame, or no renderer.
         """
         clip, data, count = config.clip, config.data, self.channels
         if not self.reads_shards and clip.short_side < clip.size:  # shards bring what is not given here
@@ -74,31 +73,10 @@ class Dataset(ABC):
         """One line where nothing is known of which clips belong together; empty where something is."""
         return ""
 
+    def file_remarks(self, manifest: Manifest) -> list[str]:  # noqa: ARG002
+        """What lies beside the clips and is not used, one line each."""
+        return []
+
     def split_remarks(self, manifest: Manifest, data: DataConfig) -> list[str]:  # noqa: ARG002
         """What a reader of scores has to know about the split, one line each."""
         return []
-
-
-class ImageDataset(Dataset):
-    """A data set of image files, which is split here: `data.test_fraction` and `data.val_fraction` are cut off."""
-
-    is_video = False
-    downloader = "action_recognition.download.image_sets:download_images"
-    where_to_get: ClassVar[str] = "give data.archive=FILE|FOLDER, or point data.videos_dir at the images"
-
-    @abstractmethod
-    def folder_in_archive(self, data: DataConfig, files: Path, images: Sequence[Path]) -> Path:
-        """The folder below `files`, an unpacked archive, that becomes `data.videos_dir`; `images` are all in it.
-
-        Raises:
-            DataError: if the archive holds something else.
-        """
-
-
-def existing_folder(data: DataConfig) -> Path:
-    """`data.videos_dir`; raises `DataError` if there is no such directory."""
-    path = Path(data.videos_dir)
-    if not path.is_dir():
-        bring = f"python commands.py download-data data={data.name} brings it"
-        raise DataError(f"data.videos_dir={path}: no such directory; {bring}")
-    return path

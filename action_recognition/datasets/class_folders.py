@@ -8,10 +8,10 @@ from typing import Any
 
 from action_recognition.config import Config, DataConfig
 from action_recognition.datasets.base import Dataset
-from action_recognition.datasets.records import ClipRecord
+from action_recognition.datasets.records import ClipRecord, Manifest
 from action_recognition.datasets.splits import split_off
 from action_recognition.errors import DataError
-from action_recognition.utils.text import printable
+from action_recognition.utils.text import first_names, printable
 from action_recognition.video.decoder import VIDEO_SUFFIXES
 from action_recognition.video.regular_files import size_bytes
 
@@ -50,6 +50,20 @@ class VideoFolders(Dataset):
             raise DataError(f"data.videos_dir={videos_dir}: no videos in its class folders")
         split = self.assign_splits(records, data)
         return split_off(split, into="val", fraction=data.val_fraction, seed=data.split_seed)
+
+    def file_remarks(self, manifest: Manifest) -> list[str]:
+        """Class folders without a video, whose classes the model will not know, and files that are no videos."""
+        root, lines = manifest.videos_dir, []
+        folders = class_folders(root)
+        if bare := [folder.name for folder in folders if folder.name not in manifest.class_names]:
+            lines.append(f"folders without videos, so no classes: {first_names(bare)}")
+        stray = sorted(path for path in root.glob("[!.]*") if path.is_file())
+        for folder in folders:
+            stray += [p for p in sorted(folder.glob("[!.]*")) if p.suffix.lower() not in VIDEO_SUFFIXES]
+        if stray:
+            names = first_names(path.relative_to(root).as_posix() for path in stray)
+            lines.append(f"ignored because they are not clips of a class ({len(stray)} files or folders): {names}")
+        return lines
 
     def _record(self, video: Path, *, label: str, videos_dir: Path) -> ClipRecord:
         name = self.parse_clip_name(video.stem, label=label)

@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from action_recognition.config import Config, DataConfig
-from action_recognition.datasets.base import ImageDataset, SourceNoun, existing_folder
+from action_recognition.datasets.base import SourceNoun
 from action_recognition.datasets.class_folders import class_folders
+from action_recognition.datasets.images import ImageDataset, existing_folder
 from action_recognition.datasets.records import ClipRecord, Manifest
 from action_recognition.datasets.source_videos import unknown_sources_line
 from action_recognition.datasets.splits import cut_by_source

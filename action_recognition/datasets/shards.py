@@ -7,6 +7,8 @@ from action_recognition.errors import ConfigError
 
 
 class Shards(Dataset):
+    """Clips in WebDataset tars, with the manifest that they were exported with."""
+
     reads_shards = True
     is_downloadable = False
 

@@ -12,7 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from action_recognition.config import Config, DataConfig
-from action_recognition.datasets.base import ImageDataset, SourceNoun, existing_folder
+from action_recognition.datasets.base import SourceNoun
+from action_recognition.datasets.images import ImageDataset, existing_folder
 from action_recognition.datasets.records import ClipRecord
 from action_recognition.datasets.splits import stratified_cut
 from action_recognition.datasets.text_files import read_text

@@ -13,7 +13,7 @@ from action_recognition.datasets.text_files import read_list
 from action_recognition.errors import DataError, did_you_mean
 
 CLASSES_NAME = "classInd.txt"
-NAME = re.compile(r"^(?P<source>v_.+_g\d+)_c\d+$")
+NAME = re.compile(r"^(?P<source_video>v_(?P<label>.+)_g\d+)_c\d+$")
 
 
 class UCF101(AnnotatedDataset):
@@ -22,7 +22,7 @@ class UCF101(AnnotatedDataset):
     def parse_clip_name(self, stem: str, *, label: str) -> ClipName:  # noqa: ARG002
         """`v_ApplyEyeMakeup_g08_c01` comes from `v_ApplyEyeMakeup_g08`; a name of another form is its own source."""
         match = NAME.match(stem)
-        return ClipName(source_video=match["source"] if match else stem)
+        return ClipName(source_video=match["source_video"] if match else stem)
 
     def read_split(self, splits_dir: Path, *, split: int, classes: Sequence[str] | None = None) -> Split:
         """`{(class, file name): "train" | "test"}` from the two lists of the split.

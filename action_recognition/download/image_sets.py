@@ -7,7 +7,7 @@ from rich.console import Console
 
 from action_recognition.config import DataConfig
 from action_recognition.datasets import dataset_of
-from action_recognition.datasets.base import ImageDataset
+from action_recognition.datasets.images import ImageDataset
 from action_recognition.download.dataset_download import DOWNLOADS_DIR
 from action_recognition.download.mirrors import from_archive, is_url
 from action_recognition.errors import DataError

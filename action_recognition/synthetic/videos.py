@@ -44,7 +44,7 @@ _ROUNDS = ((PAIRS[:2], PAIRS[2:]), (PAIRS[::2], PAIRS[1::2]), ((PAIRS[0], PAIRS[
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class SourceVideo:
     """One source video: its clips belong to the classes of `pairs`, `clips_per_class` each."""
 
     name: str
@@ -59,7 +59,7 @@ class PlannedClip:
     """One clip to be rendered, and its label (0 unused, 1 train, 2 test) in each split."""
 
     action: Action
-    source: Source
+    source: SourceVideo
     number: int
     scene: Scene
     clip: Clip
@@ -124,7 +124,7 @@ def plan_clips(*, seed: int, clips_per_class: int) -> Iterator[PlannedClip]:
                 )
 
 
-def make_sources(clips_per_class: int) -> list[Source]:
+def make_sources(clips_per_class: int) -> list[SourceVideo]:
     """Sources whose clips add up to `clips_per_class` for every class."""
     rounds = max(len(_ROUNDS), round(clips_per_class / CLIPS_PER_SOURCE))
     sizes = [clips_per_class // rounds + (number < clips_per_class % rounds) for number in range(rounds)]
@@ -137,7 +137,7 @@ def make_sources(clips_per_class: int) -> list[Source]:
         round_number, side = divmod(number, 2)
         take, place = divmod(number, len(_PLACES))
         sources.append(
-            Source(
+            SourceVideo(
                 name=f"{_PLACES[place]}_{take + 1:02d}",
                 number=number,
                 round=round_number,
@@ -148,7 +148,7 @@ def make_sources(clips_per_class: int) -> list[Source]:
     return sources
 
 
-def _split_labels(sources: list[Source], *, seed: int, clips_per_class: int) -> dict[tuple[int, int], tuple[int, ...]]:
+def _split_labels(sources: list[SourceVideo], *, seed: int, clips_per_class: int) -> dict[tuple[int, int], tuple[int, ...]]:
     """The labels in the splits, by (round, number of the clip).
 
     Whole rounds are test or not, so no source stands on both sides and all classes have the same numbers. What a test

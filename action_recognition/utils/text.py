@@ -1,6 +1,7 @@
 """Text from outside (file names, labels, messages of libraries) as it may be shown on a terminal or in a page."""
 
 import re
+from collections.abc import Iterable
 
 # Control characters and terminal escapes, line separators, marks that reorder or hide text, and lone surrogates, which
 # is how Python holds the bytes of a name that is not UTF-8. Joiners, which scripts and emoji need, are left alone.
@@ -33,6 +34,17 @@ def _escaped(match: re.Match[str]) -> str:
     if code < 0x100:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def first_names(names: Iterable[str], most: int = 5) -> str:
+    """The first `most` names, and how many more there are.
+
+    >>> first_names(["a", "b", "c"], most=2)
+    'a, b and 1 more'
+    """
+    listed = list(names)
+    more = f" and {len(listed) - most} more" if len(listed) > most else ""
+    return ", ".join(listed[:most]) + more
 
 
 def shortened(name: str, longest: int) -> str:

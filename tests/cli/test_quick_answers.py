@@ -15,6 +15,7 @@ MISTAKES = {
     "export-shards data=stills": "data.videos_dir=data/stills/train: no such directory",
     "train data=stills data.videos_dir=. data.labels_csv=missing": "data.labels_csv=missing: no such file; python",
     "train data=shards": "data.shards.url is not set",
+    "train data.kind=hmdb15": "data.kind=hmdb15: expected one of demo, hmdb51, ucf101",
     "predict missing.mp4": "missing.mp4: no such file",
     "infer evaluation.checkpoint=missing": "checkpoint missing: no such file",
     "train trainer.resume=missing.ckpt": "checkpoint missing.ckpt: no such file",
