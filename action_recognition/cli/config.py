@@ -76,13 +76,14 @@ def composed_lines(name: str, found: Command, words: Sequence[str]) -> Iterator[
 def _taken_over(found: Command, config: "Config", overrides: Sequence[str]) -> dict[str, str]:
     """The keys whose values come from a checkpoint or from the shards, with its name."""
     from action_recognition.config import flatten, load_config
+    from action_recognition.datasets import dataset_of
 
     given = load_config([*found.fixed, *overrides])
     plain, now = flatten(given), flatten(config)
     differing = [key for key, value in now.items() if plain.get(key) != value]
     if not differing:
         return {}
-    if given.data.kind == "shards" and not (found.of_checkpoint or given.trainer.resume):
+    if dataset_of(given.data).reads_shards and not (found.of_checkpoint or given.trainer.resume):
         return dict.fromkeys(differing, "the shards")
     from action_recognition.models.checkpoint_config import requested_checkpoint
     from action_recognition.tracking.run_folders import checkpoint_to_resume, resolve_checkpoint

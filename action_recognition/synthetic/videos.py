@@ -148,7 +148,9 @@ def make_sources(clips_per_class: int) -> list[SourceVideo]:
     return sources
 
 
-def _split_labels(sources: list[SourceVideo], *, seed: int, clips_per_class: int) -> dict[tuple[int, int], tuple[int, ...]]:
+def _split_labels(
+    sources: list[SourceVideo], *, seed: int, clips_per_class: int
+) -> dict[tuple[int, int], tuple[int, ...]]:
     """The labels in the splits, by (round, number of the clip).
 
     Whole rounds are test or not, so no source stands on both sides and all classes have the same numbers. What a test
