@@ -1,6 +1,7 @@
 """Images as clips: a still, which is a clip of one frame, or a run of image files."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -64,7 +65,7 @@ class ImageSequence:
             VideoError: as `__iter__`.
         """
         count, shape = 0, (0, 0, 0)
-        for frame_HWC in self:
+        for frame_HWC in ImageSequence(self.path, self.files, replace(self.format, short_side=None)):
             count, shape = count + 1, frame_HWC.shape
         return ClipMetadata(frames=count, fps=0.0, width=shape[1], height=shape[0])
 

@@ -108,9 +108,9 @@ def make_stills(folder: Path) -> None:
 def data_words(folder: Path, **given: object) -> list[str]:
     """Overrides for the tiny set; `given` replaces any, without the `data.`."""
     words = {"videos_dir": f"{folder}/set/videos", "splits_dir": f"{folder}/set/splits", "dir": f"{folder}/none"}
-    words |= {"val_fraction": "0.25", "num_workers": "0", "batch_size": "4", "stride": "1", "test_clips": "1"}
+    words |= {"val_fraction": "0.25", "num_workers": "0", "batch_size": "4", "test_clips": "1"}
     words |= {key: str(value) for key, value in given.items()}
-    return ["data=hmdb51", *(f"data.{key}={value}" for key, value in words.items()), *TINY_MODEL]
+    return ["data=hmdb51", *(f"data.{key}={value}" for key, value in words.items()), "clip.stride=1", *TINY_MODEL]
 
 
 def training_words(folder: Path) -> list[str]:
