@@ -7,7 +7,7 @@ import pytest
 from helpers.support import TINY_MODEL, moving_square, write_video
 
 from action_recognition.config import Config, load_config
-from action_recognition.datasets import DATASETS, check_dataset, dataset_of
+from action_recognition.datasets import DATASETS, check_dataset
 from action_recognition.datasets.base import Dataset, SourceNoun
 from action_recognition.datasets.manifest import build_manifest
 from action_recognition.datasets.records import ClipRecord, source_groups
@@ -90,7 +90,3 @@ def test_a_configuration_that_does_not_suit_the_data_set_is_one_line(words: list
     with pytest.raises(ConfigError, match=said) as caught:
         check_dataset(load_config(words))
     assert "\n" not in str(caught.value)
-
-
-def test_data_sets_are_loaded_by_name() -> None:
-    assert type(dataset_of(load_config(["data=ucf101"]).data)).__name__ == "UCF101"

@@ -12,12 +12,11 @@ from sklearn.model_selection import StratifiedShuffleSplit
 
 from action_recognition.config import load_config
 from action_recognition.data.datamodule import ClipDataModule, make_contract
-from action_recognition.datasets import check_dataset
 from action_recognition.datasets.manifest import build_manifest
 from action_recognition.datasets.records import group_digests
 from action_recognition.datasets.splits import stratified_cut
 from action_recognition.datasets.stills import read_labels
-from action_recognition.errors import ConfigError, DataError
+from action_recognition.errors import DataError
 from action_recognition.synthetic.stills import POSES, render_stills_set
 from action_recognition.video.frames import center_crop, resize_short_side
 
@@ -149,11 +148,6 @@ def test_a_csv_with_other_columns_and_a_byte_order_mark_is_read(tmp_path):
 def test_what_is_not_there_is_named(stills, words, said):
     with pytest.raises(DataError, match=said):
         build_manifest(config_of(*words))
-
-
-def test_sixteen_bits_are_for_depth_only():
-    with pytest.raises(ConfigError, match=r"clip\.bits=16"):
-        check_dataset(load_config(["data=stills", "clip.bits=16"]))
 
 
 def test_clips_in_memory_are_the_same_and_are_read_once(stills):
