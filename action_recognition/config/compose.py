@@ -202,9 +202,7 @@ def _missing_option_line(error: MissingConfigException) -> str:
 
 def _composition_line(error: ConfigCompositionException, overrides: Sequence[str]) -> str:
     """What is wrong with the override that Hydra could not apply: mostly, that there is no such key."""
-    for override in overrides:
-        if override.startswith("@"):  # a file, whose keys may be given anew
-            continue
+    for override in sorted(overrides, key=lambda word: -len(key_of(word))):  # `data.x` before `data`
         key, value = key_of(override), override.partition("=")[2]
         if not is_key(key) and not override.startswith("+") and key in str(error):
             return f"{shown(override)}: no such key{_suggested(key, value)}; see conf/"

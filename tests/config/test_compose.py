@@ -45,6 +45,7 @@ def test_flatten_names_every_value_by_its_override_key():
         ("word", ["word", "key=value"]),
         ("data.split=[", ["data.split=[", "1, 2, 3"]),
         ("nonsense=1", ["nonsense=1", "no such key"]),
+        ("data.frames=8", ["data.frames=8: no such key (did you mean clip.frames=8?)"]),  # as it was called once
         ("+trainer.extra=1", ["extra"]),
     ],
 )
