@@ -8,23 +8,22 @@ from torch import Tensor
 
 from action_recognition.config import AugmentConfig
 
-# ITU-R BT.601 luma, what a grey version of an RGB frame is.
-LUMA = (0.299, 0.587, 0.114)
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601: the grey version of an RGB frame
+# RandAugment's magnitudes as in the paper (Cubuk et al. 2019, arXiv:1909.13719), 0 to 10.
+MAGNITUDES = 11
 
 
 class ClipAugment:
     """Random resized crop, horizontal flip, brightness, contrast and saturation, RandAugment, random erasing.
 
     Args:
-        size: side of the square that is returned, in pixels.
-        largest: largest value of a channel, 255 for 8 bits.
-        class_names: to find the classes of `config.keep_direction`, which are never flipped.
+        size: side of the returned square in pixels.
+        class_names: of the labels; the classes in `config.keep_direction` are never flipped.
+        largest: the largest value of a channel, 255 for 8 bits.
     """
 
     def __init__(self, config: AugmentConfig, *, size: int, class_names: Sequence[str], largest: int = 255) -> None:
-        self.config = config
-        self.largest = largest
-        self.size = size
+        self.config, self.size, self.largest = config, size, largest
         self.keep_direction = torch.tensor([name in set(config.keep_direction) for name in class_names])
 
     def __call__(
@@ -41,33 +40,27 @@ class ClipAugment:
         """uint8 `[B, C, T, H, W]` to float32 `[B, C, T, size, size]`, on the scale it came in.
 
         Args:
-            seed: the draw follows from it alone, so that a resumed run repeats what it would have done.
-            rank, world: of `world` batches that are drawn for together this is number `rank`, so that several processes
-                draw what a single one would have drawn for all of their clips.
-            first, of: where these are clips of a batch of `of`, from number `first` on, they become what they would
-                have become with all of it.
+            seed: determines the draw, so that a resumed run repeats what it would have done.
+            rank, world: this process and the number of processes. Together they draw what a single process would draw
+                for all of their clips.
+            first, of: set when these clips are part of a batch of `of` clips, starting at clip `first`. They are
+                augmented as they would be in the whole batch.
         """
         count = len(clip_BCTHW)
         batch = count if of is None else of
         own = slice(rank * batch + first, rank * batch + first + count)
         draw = Draw(own, total=batch * world, seed=seed)
-        flip_B = self._flips(label_B, draw)
+        flip_B = (draw.uniform() < self.config.flip_probability) & ~self.keep_direction[label_B.cpu()]
         theta_B23 = self._crops(flip_B, draw)
-        # In memory channels come last: turned round with the cast, that costs half of what it does afterwards.
+        # Channels come last in memory: reordering them during the cast costs half of what it costs afterwards.
         clip = clip_BCTHW.to(torch.float32, memory_format=torch.contiguous_format)
         clip = self._sample(clip, theta_B23.to(clip.device))
         clip = self._color(clip, draw)
         if not (self.config.randaugment_ops or self.config.erasing_probability):
             return clip
-        from action_recognition.transforms.augment_ops import augment_clip  # torchvision: only where it is used
-
         return torch.stack(
-            [augment_clip(one, self.config, seed=int(seed)) for one, seed in zip(clip, draw.seeds(), strict=True)]
+            [augment_clip(one, self.config, seed=seed) for one, seed in zip(clip, draw.seeds(), strict=True)]
         )
-
-    def _flips(self, label_B: Tensor, draw: "Draw") -> Tensor:
-        flip_B = draw.uniform() < self.config.flip_probability
-        return flip_B & ~self.keep_direction[label_B.cpu()]
 
     def _crops(self, flip_B: Tensor, draw: "Draw") -> Tensor:
         """`[B, 2, 3]` affine maps from the output square to a random box, as `RandomResizedCrop` draws it."""
@@ -86,41 +79,60 @@ class ClipAugment:
     def _sample(self, clip_BCTHW: Tensor, theta_B23: Tensor) -> Tensor:
         batch, channels, frames, height, width = clip_BCTHW.shape
         grid = F.affine_grid(theta_B23, [batch, 1, self.size, self.size], align_corners=False)
-        # Frames ride along as channels: one box per clip, one call for the batch.
+        # Frames become channels, so that one call samples one box per clip of the whole batch.
         flat = clip_BCTHW.reshape(batch, channels * frames, height, width)
         sampled = F.grid_sample(flat, grid, mode="bilinear", padding_mode="border", align_corners=False)
         return sampled.view(batch, channels, frames, self.size, self.size)
 
     def _color(self, clip_BCTHW: Tensor, draw: "Draw") -> Tensor:
-        """Brightness and contrast of any clip, saturation of RGB, within the values that an 8-bit clip can have."""
+        """Brightness and contrast of any clip, and saturation of RGB, clamped to 0 and `largest`."""
 
         def factor(strength: float) -> Tensor:
             return draw.uniform(1 - strength, 1 + strength).view(-1, 1, 1, 1, 1).to(clip_BCTHW.device)
 
-        brightness, contrast, saturation = map(
-            factor, (self.config.brightness, self.config.contrast, self.config.saturation)
-        )
+        config = self.config
+        brightness, contrast, saturation = map(factor, (config.brightness, config.contrast, config.saturation))
         clip = clip_BCTHW * brightness
         if clip.shape[1] == len(LUMA):
-            weights = clip.new_tensor(LUMA).view(1, 3, 1, 1, 1)
-            grey = (clip * weights).sum(dim=1, keepdim=True)
+            grey = (clip * clip.new_tensor(LUMA).view(1, 3, 1, 1, 1)).sum(dim=1, keepdim=True)
             clip = torch.lerp(grey.expand_as(clip), clip, saturation.expand_as(clip))
         mean = clip.mean(dim=(1, 2, 3, 4), keepdim=True)
         return (mean + (clip - mean) * contrast).clamp_(0, self.largest)
 
 
 class Draw:
-    """Random numbers for the clips `own` of `total` that are drawn for together."""
+    """Random numbers for the clips `own` of `total` clips."""
 
     def __init__(self, own: slice, *, total: int, seed: int) -> None:
-        self.own = own
-        self.total = total
+        self.own, self.total = own, total
         self.generator = torch.Generator().manual_seed(seed)
 
     def uniform(self, low: float = 0.0, high: float = 1.0) -> Tensor:
         """One float32 per clip, from `low` to `high`."""
         return low + (high - low) * torch.rand(self.total, generator=self.generator)[self.own]
 
-    def seeds(self) -> Tensor:
-        """One int64 per clip."""
-        return torch.randint(2**62, (self.total,), generator=self.generator)[self.own]
+    def seeds(self) -> list[int]:
+        """One seed per clip."""
+        return torch.randint(2**62, (self.total,), generator=self.generator)[self.own].tolist()
+
+
+def augment_clip(clip_CTHW: Tensor, config: AugmentConfig, *, seed: int) -> Tensor:
+    """RandAugment and random erasing of one clip, float32 `[C, T, H, W]`, with one draw for all of its frames.
+
+    RandAugment works on RGB; clips of other channels are only erased. A box is erased to the clip's mean (Zhong et al.
+    2017, arXiv:1708.04896), the same in every frame.
+    """
+    from torchvision.transforms import v2  # takes a second to import
+
+    frames_TCHW = clip_CTHW.transpose(0, 1)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed the GPUs' generators as well
+        if config.randaugment_ops and frames_TCHW.shape[1] == len(LUMA):
+            magnitude = round(config.randaugment_magnitude)
+            operations = v2.RandAugment(config.randaugment_ops, magnitude, num_magnitude_bins=MAGNITUDES)
+            frames_TCHW = operations(frames_TCHW.round().to(torch.uint8)).to(clip_CTHW.dtype)
+        if config.erasing_probability:
+            mean = frames_TCHW.mean(dim=(0, 2, 3)).tolist()
+            scale = (config.erasing_scale[0], config.erasing_scale[1])
+            frames_TCHW = v2.RandomErasing(config.erasing_probability, scale=scale, value=mean)(frames_TCHW)
+    return frames_TCHW.transpose(0, 1)

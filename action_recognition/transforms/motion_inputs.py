@@ -1,4 +1,4 @@
-"""What a network sees of the frames: the frames, the changes between them, or both.
+"""The input of a network: frames, residual frames, or both.
 
 Residual frames are differences of neighbouring frames; from scratch on small data sets a 3D network learns more from
 them than from RGB (Tao, Wang and Yamasaki 2020, arXiv:2006.13017).
@@ -11,11 +11,7 @@ from action_recognition.errors import ConfigError
 
 
 def input_shape(clip_shape: tuple[int, int, int, int], kind: str) -> tuple[int, int, int, int]:
-    """`(C, T, H, W)` of the network's input, for clips `(C, T, H, W)`.
-
-    Raises:
-        ConfigError: if single frames are to have residuals.
-    """
+    """`(C, T, H, W)` of the network's input for clips `(C, T, H, W)`; `ConfigError` for residuals of a single frame."""
     channels, frames, height, width = clip_shape
     if kind != "rgb" and frames < 2:
         raise ConfigError(f"model.input={kind}: needs at least 2 frames, clip.frames={frames}")
@@ -25,8 +21,8 @@ def input_shape(clip_shape: tuple[int, int, int, int], kind: str) -> tuple[int, 
 def as_input(clip_BCTHW: Tensor, kind: str) -> Tensor:
     """`rgb`: the clip as it is. `residual`: each frame minus the one before it. `rgb_residual`: both, as channels.
 
-    Residuals are doubled, to be about as large as normalised frames. The first frame has no predecessor:
-    it takes the second frame's residual, so that T stays.
+    Residuals are doubled, so that they are about as large as normalised frames. The first frame has no predecessor and
+    gets the second frame's residual, so that T stays.
     """
     if kind == "rgb":
         return clip_BCTHW

@@ -29,72 +29,49 @@ def clip():
     return torch.randint(0, 256, (6, 3, 4, 16, 16), dtype=torch.uint8, generator=generator)
 
 
-def test_without_any_randomness_nothing_changes(clip):
-    assert torch.allclose(augment(clip), clip.float(), atol=1e-3)
+@pytest.mark.parametrize("size", [16, 8])
+def test_the_whole_frame_is_scaled_as_interpolate_scales_it(clip, size):
+    frames = F.interpolate(clip.float().flatten(0, 1), size=(size, size), mode="bilinear")
+    assert torch.allclose(augment(clip, size=size).flatten(0, 1), frames, atol=1e-3)
 
 
-def test_the_whole_frame_is_scaled_as_interpolate_scales_it(clip):
-    out = augment(clip, size=8)
-    frames = clip.float().flatten(0, 1)
-    assert torch.allclose(out.flatten(0, 1), F.interpolate(frames, size=(4, 8, 8)[1:], mode="bilinear"), atol=1e-3)
-
-
-def test_a_certain_flip_is_a_mirror_image(clip):
-    assert torch.allclose(augment(clip, flip_probability=1.0), clip.float().flip(-1), atol=1e-3)
-
-
-def test_classes_that_keep_their_direction_are_never_flipped(clip):
+def test_flips_mirror_clips_except_those_of_classes_that_keep_their_direction(clip):
     labels = torch.tensor([0, 1, 0, 1, 0, 1])
     out = augment(clip, labels, flip_probability=1.0, keep_direction=["right"])
     assert torch.allclose(out[labels == 1], clip[labels == 1].float(), atol=1e-3)
     assert torch.allclose(out[labels == 0], clip[labels == 0].float().flip(-1), atol=1e-3)
 
 
-def test_all_frames_of_a_clip_get_the_same_draw_and_clips_different_ones():
-    still = torch.randint(0, 256, (1, 3, 1, 24, 24), dtype=torch.uint8).expand(4, 3, 5, 24, 24)
-    out = augment(
-        still, crop_scale=[0.3, 0.8], flip_probability=0.5, brightness=0.4, contrast=0.4, saturation=0.4, seed=3
-    )
-    assert torch.allclose(out, out[:, :, :1].expand_as(out), atol=1e-3)
-    assert not torch.allclose(out[0], out[1], atol=1.0)
-
-
-def test_values_stay_in_range_and_the_seed_decides(clip):
-    strong = {"crop_scale": [0.3, 1.0], "brightness": 0.9, "contrast": 0.9, "saturation": 0.9}
-    out = augment(clip, seed=5, **strong)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"crop_scale": [0.3, 0.8], "flip_probability": 0.5, "brightness": 0.9, "contrast": 0.9, "saturation": 0.9},
+        {"randaugment_ops": 2, "randaugment_magnitude": 9.0},
+    ],
+)
+def test_the_seed_determines_one_draw_per_clip_and_values_stay_in_range(clip, changes):
+    still = clip[:, :, :1].expand(-1, -1, 5, -1, -1)
+    out = augment(still, seed=5, **changes)
     assert out.dtype == torch.float32
-    assert out.min() >= 0
-    assert out.max() <= 255
-    assert torch.equal(out, augment(clip, seed=5, **strong))
-    assert not torch.equal(out, augment(clip, seed=6, **strong))
+    assert 0 <= out.min() <= out.max() <= 255
+    assert torch.allclose(out, out[:, :, :1].expand_as(out), atol=1e-3), "all frames get the same draw"
+    assert not torch.allclose(out, still.float(), atol=2)
+    one_clip_twice = augment(still[:1].expand(2, -1, -1, -1, -1), seed=5, **changes)
+    assert not torch.allclose(one_clip_twice[0], one_clip_twice[1], atol=1.0)
+    assert torch.equal(out, augment(still, seed=5, **changes))
+    assert not torch.equal(out, augment(still, seed=6, **changes))
 
 
-def test_saturation_zero_is_grey_by_the_luma_formula():
+def test_saturation_keeps_the_luma():
     clip = torch.randint(0, 256, (1, 3, 2, 8, 8), dtype=torch.uint8)
-    config = AugmentConfig(**PLAIN)
-    step = ClipAugment(config, size=8, class_names=("a",))
-    luma = (clip.float() * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1, 1)).sum(1)
-    step.config.saturation = 1.0
-    outs = [step(clip, torch.zeros(1, dtype=torch.int64), seed=seed)[0] for seed in range(40)]
+    weights = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1, 1)
+    luma = (clip[0] * weights).sum(0)
+    outs = [augment(clip, seed=seed, size=8, saturation=1.0)[0] for seed in range(40)]
     for out in outs:
         inside = ((out > 1) & (out < 254)).all(dim=0)
-        assert torch.allclose(
-            (out * torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1, 1)).sum(0)[inside], luma[0][inside], atol=0.1
-        )
+        assert torch.allclose((out * weights).sum(0)[inside], luma[inside], atol=0.1)
     spread = [float((out[0] - out[2]).abs().mean()) for out in outs]
     assert max(spread) > 2 * min(spread)
-
-
-def test_randaugment_gives_all_frames_of_a_clip_the_same_operation():
-    still = torch.randint(0, 256, (4, 3, 1, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
-    clip = still.expand(-1, -1, 5, -1, -1)
-    out = augment(clip, randaugment_ops=2, randaugment_magnitude=9.0)
-    assert torch.equal(out, out[:, :, :1].expand_as(out))
-    assert not torch.allclose(out, clip.float(), atol=2)
-    assert out.min() >= 0
-    assert out.max() <= 255
-    assert torch.equal(out, augment(clip, randaugment_ops=2, randaugment_magnitude=9.0))
-    assert not torch.equal(out, augment(clip, seed=3, randaugment_ops=2, randaugment_magnitude=9.0))
 
 
 def test_randaugment_leaves_the_global_generator_alone(clip):
