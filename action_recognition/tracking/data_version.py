@@ -1,8 +1,8 @@
-"""DVC around training: is the data what `data.dvc` pins, and if it is missing, where can it be had?
+"""DVC before training: check that the data is what `data.dvc` pins, and fetch it if it is missing.
 
-Only the files that a training reads are looked at, so a second data set in the same folder does not matter.
-Missing files are put in place only when the cache holds all of them: DVC 3.67's own `checkout`, and with it `pull`,
-deletes the whole pinned directory when a single object is lacking.
+Only the files that a training reads count, so a second data set in the same folder does not matter. Missing files are
+checked out only if the cache holds all of them: `checkout` and `pull` of DVC 3.67 delete the whole pinned directory if
+a single object is lacking.
 """
 
 from dataclasses import dataclass
@@ -21,22 +21,22 @@ from action_recognition.tracking.dvc_data import PIN_FILE, FileHashes, Message, 
 
 @dataclass(frozen=True, kw_only=True)
 class DvcState:
-    """`hash` is the DVC hash of the pinned directory that training will read, as `dvc add` would write it."""
+    """`hash` is that of the directory that training will read, as `dvc add` would write it."""
 
     hash: str
     status: Literal["clean", "pulled", "modified"]
 
 
 def ensure_data(config: Config, *, repo: Path, progress: Message = lambda _line: None) -> DvcState:
-    """Make sure that the files of `config.data` are those that `data.dvc` pins; fetch them where they are missing.
+    """Make sure that the files of `config.data` are those that `data.dvc` pins; fetch missing files.
 
     Args:
         repo: the directory that holds `.dvc` and `data.dvc`.
         progress: called with one line before anything slow.
 
     Raises:
-        DataError: data outside the pinned directory, not pinned, changed, or missing here and in every remote.
-        ConfigError: if `tracking.dvc_remote` is no remote of this repository.
+        DataError: if data is outside the pinned directory, not pinned, changed, or missing here and in every remote.
+        ConfigError: if `tracking.dvc_remote` is not a remote of this repository.
     """
     if dataset_of(config.data).reads_shards:
         raise DataError(
@@ -56,7 +56,7 @@ def _ensure(pinned: PinnedData, config: Config, tell: Message) -> DvcState:
     roots, why_not = pinned.roots(config.data), f"{PIN_FILE} does not pin it"
     clean = DvcState(hash=pinned.hash, status="clean")
     expected = pinned.expected(roots)
-    if expected is None:  # a fresh clone: the cache does not have the list of files that belongs to the pinned hash
+    if expected is None:  # in a fresh clone the cache lacks the list of the pinned files
         tell(f"comparing {pinned.name} with {PIN_FILE}")
         if pinned.keep_list_if_complete():
             return clean
@@ -76,7 +76,7 @@ def _ensure(pinned: PinnedData, config: Config, tell: Message) -> DvcState:
 
 
 def _restore(pinned: PinnedData, config: Config, roots: list[str], expected: FileHashes, tell: Message) -> None:
-    """Bring missing files from the cache, or from a remote to the cache first."""
+    """Check out missing files, after fetching to the cache those that it lacks."""
     if pinned.not_in_cache(expected):
         why_not = pinned.fetch(roots, config.tracking.dvc_remote, tell)
         if absent := pinned.not_in_cache(expected):
@@ -84,13 +84,12 @@ def _restore(pinned: PinnedData, config: Config, roots: list[str], expected: Fil
     tell(f"checking out {', '.join(pinned.shown(roots))}")
     pinned.checkout(roots)
     if pinned.found(roots) != expected:
-        raise DataError(f"{pinned.name}: not as {PIN_FILE} pins it after the checkout; see: dvc data status --granular")
+        raise DataError(f"{pinned.name}: still differs from {PIN_FILE} after checkout; see: dvc data status --granular")
 
 
 def _missing(pinned: PinnedData, data: DataConfig, why_not: str) -> DataError:
-    if not dataset_of(data).is_downloadable:
-        advice = f"put the videos there and pin them: dvc add {pinned.name}"
-    else:
+    advice = f"put the videos there and pin them: dvc add {pinned.name}"
+    if dataset_of(data).is_downloadable:
         advice = (
             f"download it: python commands.py download-data data={data.name}; or name a remote that has it: "
             "dvc remote add -d NAME URL, then run this again"
@@ -99,7 +98,7 @@ def _missing(pinned: PinnedData, data: DataConfig, why_not: str) -> DataError:
 
 
 def _modified(pinned: PinnedData, roots: list[str], expected: FileHashes | None, found: FileHashes) -> DataError:
-    places, accept = " ".join(pinned.shown(roots)), f"dvc add {pinned.name} pins what is there"
+    places, accept = " ".join(pinned.shown(roots)), f"dvc add {pinned.name} pins the present state"
     if expected is None:
         return DataError(
             f"{pinned.name}: differs from {PIN_FILE}, and no cache or remote has the pinned state; {accept}"
@@ -113,5 +112,5 @@ def _modified(pinned: PinnedData, roots: list[str], expected: FileHashes | None,
     added, missing = len(found.keys() - expected.keys()), len(expected.keys() - found.keys())
     return DataError(
         f"{places}: differs from {PIN_FILE} (files changed: {changed}, added: {added}, missing: {missing}); {accept}; "
-        f"{restore}; tracking.dvc_allow_modified=true trains on it as it is"
+        f"{restore}; tracking.dvc_allow_modified=true trains on the present state"
     )

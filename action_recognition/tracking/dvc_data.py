@@ -1,12 +1,11 @@
-"""The directory that `data.dvc` pins: what it should hold, what it holds, and what DVC's cache has of it.
+"""The directory that `data.dvc` pins: its expected files, its files, and the part of them in DVC's cache.
 
-DVC's public `Repo.data_status` answers the same questions, but it also hashes every other data set in the directory and
-every output of `dvc.yaml`, and in a fresh clone it contacts the remote even if the data is complete. DVC's own objects,
-which this module asks, look at no more than they are told to.
+DVC's public `Repo.data_status` would also hash every other data set in the directory and every output of `dvc.yaml`,
+and in a fresh clone it contacts the remote even if the data is complete. So this module uses DVC's inner objects.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,14 +22,11 @@ from action_recognition.errors import ConfigError, DataError, did_you_mean, firs
 
 PIN_FILE = "data.dvc"
 Message = Callable[[str], None]
-FileHashes = dict[str, str]  # path relative to the pinned directory, "/" between its parts, to MD5
+FileHashes = dict[str, str]  # from POSIX path relative to the pinned directory to MD5
 
 
 class PinnedData:
-    """The directory that `data.dvc` pins.
-
-    Methods take `roots`: paths relative to this directory, with "/" between their parts, "" for all of it.
-    """
+    """The pinned directory. Methods take `roots`: POSIX paths relative to it, "" for all of it."""
 
     def __init__(self, dvc_repo: Repo) -> None:
         self._repo = dvc_repo
@@ -43,28 +39,23 @@ class PinnedData:
         self.hash = str(self._out.hash_info.value)
 
     def roots(self, data: DataConfig) -> list[str]:
-        """What a training reads, none inside another.
-
-        Raises:
-            DataError: if some of it lies outside the pinned directory.
-        """
+        """The folders that a training reads, none inside another; `DataError` if one is outside this directory."""
         places = {"data.videos_dir": data.videos_dir, "data.splits_dir": data.splits_dir}
         roots = {self._below(Path(place), key) for key, place in places.items() if place is not None}
         if _is_within(Path(data.videos_dir), Path(data.dir)) and _is_within(Path(data.dir), self.path):
             roots.add(self._below(Path(data.dir), "data.dir"))
-        return sorted(root for root in roots if not any(_starts(root, other) for other in roots - {root}))
+        return sorted(root for root in roots if not _is_below(root, roots - {root}))
 
     def expected(self, roots: list[str]) -> FileHashes | None:
-        """The pinned files; None while the list of them is not in the cache."""
-        self._out.obj = None  # DVC keeps it, and a fetch may have changed it
+        """The pinned files, or None if the list of them is not in the cache."""
+        self._out.obj = None  # DVC keeps it, but a fetch may have changed it
         tree = self._out.get_obj()
         if tree is None:
             return None
-        hashes = _hashes(tree)
-        return {path: digest for path, digest in hashes.items() if any(_starts(path, root) for root in roots)}
+        return {path: digest for path, digest in _hashes(tree).items() if _is_below(path, roots)}
 
     def found(self, roots: list[str]) -> FileHashes:
-        """The files on disk that `.dvcignore` does not name. DVC hashes a file again if its time or size changed."""
+        """The files on disk without those in `.dvcignore`. DVC hashes a file again if its time or size changed."""
         present = [root for root in roots if (self.path / root).is_dir()]
         return {path: digest for root in present for path, digest in _hashes(self._tree(root), root).items()}
 
@@ -74,20 +65,17 @@ class PinnedData:
 
     def keep_list_if_complete(self) -> bool:
         """Whether the whole directory is as pinned; if so, its list of files goes to the cache, for `expected`."""
-        if not self.path.is_dir():
-            return False
-        tree = self._tree()
-        if tree.hash_info != self._out.hash_info:
+        if not self.path.is_dir() or (tree := self._tree()).hash_info != self._out.hash_info:
             return False
         add_update_tree(self._out.cache, tree)
         return True
 
     def not_in_cache(self, expected: FileHashes) -> int:
-        """How many of the files the cache lacks."""
+        """The number of files that the cache lacks."""
         return sum(not self._out.cache.exists(digest) for digest in set(expected.values()))
 
     def fetch(self, roots: list[str], remote: str | None, tell: Message) -> str:
-        """Download to the cache what a remote has; return why nothing could be had, or an empty string."""
+        """Download from a remote to the cache; return why that failed, or an empty string."""
         remotes = self._repo.config["remote"]
         if remote is not None and remote not in remotes:
             known = f"expected one of {', '.join(remotes)}" if remotes else "no remote is set; see: dvc remote add"
@@ -106,7 +94,7 @@ class PinnedData:
         return "" if self.expected(roots) is not None else f"DVC remote {name} does not have it"
 
     def checkout(self, roots: list[str]) -> None:
-        """Only for roots whose files are all in the cache: if one were lacking, DVC would delete the directory."""
+        """Only allowed if the cache has all files of the roots: DVC deletes the directory if one is lacking."""
         self._repo.checkout(self._targets(roots))
 
     def shown(self, roots: list[str]) -> list[str]:
@@ -133,13 +121,9 @@ class PinnedData:
 
 @contextmanager
 def open_pinned_data(directory: Path) -> Iterator[PinnedData]:
-    """The data that the DVC repository in `directory` pins.
-
-    Raises:
-        DataError: if there is no such repository, or no usable `data.dvc` in it.
-    """
+    """The data pinned in `directory`; `DataError` if it is no DVC repository or has no usable `data.dvc`."""
     for name in ("dvc", "dvc_data", "dvc_objects"):
-        logging.getLogger(name).setLevel(logging.ERROR)  # its warnings repeat our own line; its progress bars stay
+        logging.getLogger(name).setLevel(logging.ERROR)  # its warnings repeat our own line
     directory = directory.absolute()
     if not (directory / ".dvc").is_dir():
         raise DataError(f"{directory}: no DVC repository; make it one: dvc init, then pin the data: dvc add data")
@@ -164,10 +148,7 @@ def open_pinned_data(directory: Path) -> Iterator[PinnedData]:
 
 @contextmanager
 def _failures_of_dvc() -> Iterator[list[str]]:
-    """Why a remote could not be read, one line each.
-
-    DVC 3.67 only logs a refused connection or password and goes on as if the remote were empty.
-    """
+    """Why a remote could not be read, one line each: DVC 3.67 only logs that, and goes on as if it were empty."""
     failures: list[str] = []
 
     class Listener(logging.Handler):
@@ -180,7 +161,7 @@ def _failures_of_dvc() -> Iterator[list[str]]:
     level, propagate = logger.level, logger.propagate
     logger.addHandler(listener)
     logger.setLevel(logging.DEBUG)
-    logger.propagate = False  # our own line says it
+    logger.propagate = False  # our own line reports it
     try:
         yield failures
     finally:
@@ -194,8 +175,8 @@ def _hashes(tree: Any, root: str = "") -> FileHashes:
     return {f"{prefix}{'/'.join(key)}": str(info.value) for key, _, info in tree}
 
 
-def _starts(path: str, root: str) -> bool:
-    return not root or path == root or path.startswith(f"{root}/")
+def _is_below(path: str, roots: Iterable[str]) -> bool:
+    return any(not root or path == root or path.startswith(f"{root}/") for root in roots)
 
 
 def _is_within(place: Path, directory: Path) -> bool:

@@ -1,7 +1,4 @@
-"""MLflow around a command: one run with the configuration, the code's version, metrics, files and system metrics.
-
-MLflow's client is used throughout, not its module-level "active run", so no global state is left behind.
-"""
+"""An MLflow run around a command, written by MLflow's client, because the "active run" would be global state."""
 
 import re
 import subprocess
@@ -26,16 +23,13 @@ from action_recognition.tracking.run_notes import add_to_note
 
 SYSTEM_METRICS_SECONDS = 10
 RECORDED_PACKAGES = ("action-recognition", "torch", "lightning", "mlflow", "numpy", "opencv-python-headless")
-PACKAGE_DIR = Path(__file__).resolve().parents[1]
 
 
 class Tracker:
     """One MLflow run that is open; `open_run` makes it.
 
-    Attributes:
-        client: for what this class does not offer.
-        resumed: whether the run is the one that was asked to be resumed.
-        url_hint: the run's address, after the command that serves that page if no server keeps it.
+    `resumed` tells whether it continues an earlier run; `url_hint` is the address of its page, preceded by the command
+    that serves the page if no server does.
     """
 
     def __init__(self, client: MlflowClient, run: Run, *, resumed: bool, url_hint: str) -> None:
@@ -47,23 +41,24 @@ class Tracker:
 
     @property
     def artifact_dir(self) -> Path | None:
-        """Where the artifacts are, relative to the working directory if below it; None if not on this machine."""
+        """The artifacts' folder, relative to the working directory if it is below it; None if it is on a server."""
         path = local_path(self.artifact_uri)
         return path.relative_to(Path.cwd()) if path and path.is_relative_to(Path.cwd()) else path
 
     def lightning_logger(self) -> MLFlowLogger:
-        """A logger for Lightning's trainer that writes to this run and leaves ending it to `open_run`."""
+        """A logger for Lightning's trainer that writes to this run and lets `open_run` end it."""
         return _RunLogger(tracking_uri=self.tracking_uri, run_id=self.run_id)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Log values; a character that MLflow does not allow in a name becomes `_`."""
         now = time.time_ns() // 1_000_000
-        names = {name: re.sub(r"[^\w\-. :/]", "_", name) for name in metrics}
-        values = [Metric(names[name], float(value), now, step or 0) for name, value in metrics.items()]
+        values = [
+            Metric(re.sub(r"[^\w\-. :/]", "_", name), float(value), now, step or 0) for name, value in metrics.items()
+        ]
         self.client.log_batch(self.run_id, metrics=values)
 
     def log_artifact(self, path: Path, folder: str | None = None) -> None:
-        """Copy a file, or a directory's content, to the artifacts."""
+        """Copy a file, or the content of a directory, to the artifacts."""
         log = self.client.log_artifacts if path.is_dir() else self.client.log_artifact
         log(self.run_id, str(path), folder)
 
@@ -74,29 +69,28 @@ class Tracker:
         self.client.log_batch(self.run_id, params=new)
 
     def set_tags(self, tags: Mapping[str, object]) -> None:
-        self.client.log_batch(
-            self.run_id, tags=[RunTag(key, str(value)[:MAX_TAG_VAL_LENGTH]) for key, value in tags.items()]
-        )
+        new = [RunTag(key, str(value)[:MAX_TAG_VAL_LENGTH]) for key, value in tags.items()]
+        self.client.log_batch(self.run_id, tags=new)
 
     def describe(self, parts: Mapping[str, str]) -> None:
-        """Set parts of the run's description, which its page shows first; see `run_notes.PARTS`."""
+        """Set parts of the run's description; see `run_notes.PARTS`."""
         add_to_note(self.client, self.run_id, parts)
 
 
 class _RunLogger(MLFlowLogger):
     def finalize(self, status: str = "success") -> None:
-        """Nothing: the base class would end the run after `fit`, before its checkpoints and test results are in."""
+        """Do nothing. The base class would end the run after `fit`, before checkpoints and test results are logged."""
 
 
 @contextmanager
 def open_run(config: Config, *, tags: Mapping[str, str], resume_run_id: str | None = None) -> Iterator[Tracker]:
     """Start an MLflow run, or continue one, for the duration of the block.
 
-    The run ends as FINISHED, as KILLED when the block is left by an interrupt or `SystemExit`, else as FAILED.
+    The run ends as FINISHED, as KILLED if an interrupt or `SystemExit` leaves the block, otherwise as FAILED.
 
     Args:
-        tags: of the run, besides the versions of the code and the libraries.
-        resume_run_id: a run to continue; if it is gone, a new one is started.
+        tags: in addition to the versions of the code and the libraries.
+        resume_run_id: the run to continue; if it is gone, a new one is started.
 
     Raises:
         ConfigError: if the tracking store cannot be used.
@@ -104,14 +98,21 @@ def open_run(config: Config, *, tags: Mapping[str, str], resume_run_id: str | No
     tracker = _start(config, resume_run_id)
     monitor = None
     try:
-        tracker.set_tags({**code_tags(PACKAGE_DIR), **_version_tags(), **tags})
+        tracker.set_tags({**code_tags(Path(__file__).parents[1]), **_version_tags(), **tags})
         tracker.log_params(flatten(config))
         name = f"config-resumed-{datetime.now():%Y%m%d-%H%M%S}.yaml" if tracker.resumed else "config.yaml"
         tracker.client.log_text(tracker.run_id, to_yaml(config), name)
-        monitor = _start_monitor(tracker) if config.tracking.system_metrics else None
+        if config.tracking.system_metrics:
+            monitor = SystemMetricsMonitor(
+                tracker.run_id,
+                sampling_interval=SYSTEM_METRICS_SECONDS,
+                resume_logging=tracker.resumed,
+                tracking_uri=tracker.tracking_uri,
+            )
+            monitor.start()
         yield tracker
     except BaseException as error:
-        with suppress(Exception):  # the first error is the one to tell
+        with suppress(Exception):  # the first error is the one to report
             _end(tracker, monitor, _status_after(error))
         raise
     _end(tracker, monitor, "FINISHED")
@@ -120,24 +121,22 @@ def open_run(config: Config, *, tags: Mapping[str, str], resume_run_id: str | No
 def _start(config: Config, resume_run_id: str | None) -> Tracker:
     with open_store(config.tracking) as client:
         run = run_to_resume(client, resume_run_id)
-        resumed = run is not None
-        if run is None:
+        if resumed := run is not None:
+            client.update_run(run.info.run_id, status="RUNNING")
+        else:
             default_name = f"{config.data.name}-{config.model.network}-{datetime.now():%Y%m%d-%H%M%S}"
             run = client.create_run(
                 experiment_id(client, config.tracking),
                 tags=DefaultRunContext().tags(),
                 run_name=config.tracking.run_name or default_name,
             )
-        else:
-            client.update_run(run.info.run_id, status="RUNNING")
     return Tracker(client, run, resumed=resumed, url_hint=url_hint(config.tracking, run))
 
 
 def _end(tracker: Tracker, monitor: SystemMetricsMonitor | None, status: str) -> None:
     if monitor is not None:
         monitor.finish()
-        # One more sample, so that a run shorter than the interval has one.
-        monitor.collect_metrics()
+        monitor.collect_metrics()  # so that a run shorter than the interval has a sample too
         monitor.publish_metrics(monitor.aggregate_metrics())
         monitor.mlflow_logger.flush()
     tracker.client.set_terminated(tracker.run_id, status)
@@ -150,22 +149,11 @@ def _status_after(error: BaseException) -> str:
     return "KILLED" if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit) else "FAILED"
 
 
-def _start_monitor(tracker: Tracker) -> SystemMetricsMonitor:
-    monitor = SystemMetricsMonitor(
-        tracker.run_id,
-        sampling_interval=SYSTEM_METRICS_SECONDS,
-        resume_logging=tracker.resumed,
-        tracking_uri=tracker.tracking_uri,
-    )
-    monitor.start()
-    return monitor
-
-
 def code_tags(directory: Path) -> dict[str, str]:
-    """Commit, branch and whether tracked files differ from the commit.
+    """Commit, branch, and whether tracked files differ from the commit.
 
-    Empty outside a git repository, and where git ignores the directory: a package that is installed in a project's
-    `.venv` is no part of that project's commits.
+    Empty outside a git repository. Also empty if git ignores the directory, because a package in a project's `.venv` is
+    not part of that project's commits.
     """
     commit = _git(directory, "rev-parse", "HEAD")
     if commit is None or _git(directory, "check-ignore", "."):

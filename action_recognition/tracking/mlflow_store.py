@@ -1,4 +1,4 @@
-"""Where MLflow keeps things: tracking URIs, experiments, artifact folders, and what can be wrong with them."""
+"""MLflow's tracking URIs, experiments and artifact folders, with checks that MLflow lacks or makes late."""
 
 import logging
 from collections.abc import Iterator
@@ -18,24 +18,19 @@ from action_recognition.errors import ConfigError, first_line
 from action_recognition.utils.files import placing
 
 UI_PORT = 8080
-# MLflow 3.17 opens its pages on traces of language models; these two say that runs of trainings are wanted.
+# MLflow 3.17 opens its pages on traces of language models; these two make it show training runs.
 TRAINING_VIEW = "?workflowType=machine_learning"
 TRAINING_EXPERIMENT = {"mlflow.experimentKind": "custom_model_development"}
 SQLITE = "sqlite:///"
 SERVER_SCHEMES = ("http", "https", "databricks", "databricks-uc")
 DATABASE_SCHEMES = ("postgresql", "mysql", "mssql")
 
-# Its notes on every table made and every monitor started are not about the user's work.
-logging.getLogger("mlflow").setLevel(logging.WARNING)
+logging.getLogger("mlflow").setLevel(logging.WARNING)  # it reports every table it makes and every monitor it starts
 
 
 @contextmanager
 def open_store(tracking: TrackingConfig) -> Iterator[MlflowClient]:
-    """A client for the tracking store.
-
-    Raises:
-        ConfigError: in one line, for whatever goes wrong with the store in the block.
-    """
+    """A client for the tracking store. Errors of the store in the block are raised as `ConfigError`, in one line."""
     given = f"tracking.tracking_uri={tracking.tracking_uri}"
     uri = checked_uri(tracking.tracking_uri)
     try:
@@ -52,23 +47,21 @@ def open_store(tracking: TrackingConfig) -> Iterator[MlflowClient]:
 
 
 def run_to_resume(client: MlflowClient, run_id: str | None) -> Run | None:
-    """The run of this id, or None if there is none or it was deleted."""
-    if run_id is None:
-        return None
+    """The run with this id, or None if there is none or it was deleted."""
     try:
-        run = client.get_run(run_id)
+        run = client.get_run(run_id) if run_id else None
     except MlflowException as error:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None
         raise
-    return run if run.info.lifecycle_stage == "active" else None
+    return run if run and run.info.lifecycle_stage == "active" else None
 
 
 def experiment_id(client: MlflowClient, tracking: TrackingConfig) -> str:
-    """The id of the experiment of this name, which is created if there is none.
+    """The id of `tracking.experiment`, which is created if there is none.
 
     Raises:
-        ConfigError: if it was deleted, or if its artifact folder is gone.
+        ConfigError: if the experiment was deleted, or its artifact folder is gone.
     """
     name, wanted = tracking.experiment, _artifact_location(tracking)
     experiment = client.get_experiment_by_name(name)
@@ -81,10 +74,10 @@ def experiment_id(client: MlflowClient, tracking: TrackingConfig) -> str:
                 raise
     if experiment.lifecycle_stage != "active":
         raise ConfigError(
-            f"tracking.experiment={name}: it was deleted; choose another name, or: MLFLOW_TRACKING_URI="
+            f"tracking.experiment={name}: deleted; choose another name, or: MLFLOW_TRACKING_URI="
             f"{tracking.tracking_uri} mlflow experiments restore --experiment-id {experiment.experiment_id}"
         )
-    # MLflow keeps an experiment's artifact folder for ever, and would make it again where the project once was.
+    # MLflow never changes an experiment's artifact folder, and would make it again at the project's old place.
     location = local_path(experiment.artifact_location)
     if location and wanted not in (None, experiment.artifact_location) and not location.is_dir():
         raise ConfigError(
@@ -95,7 +88,7 @@ def experiment_id(client: MlflowClient, tracking: TrackingConfig) -> str:
 
 
 def _artifact_location(tracking: TrackingConfig) -> str | None:
-    """None if a server decides."""
+    """None if a server chooses the place."""
     if urlparse(tracking.tracking_uri).scheme in SERVER_SCHEMES:
         return None
     if "://" in tracking.artifact_root:
@@ -104,11 +97,7 @@ def _artifact_location(tracking: TrackingConfig) -> str | None:
 
 
 def checked_uri(uri: str) -> str:
-    """The tracking URI with an absolute path, after checks that MLflow makes late or reports in many lines.
-
-    Raises:
-        ConfigError: for a folder, or a server that does not answer.
-    """
+    """The tracking URI with an absolute path; `ConfigError` for a folder or a server that does not answer."""
     scheme = urlparse(uri).scheme.split("+")[0]
     if uri.startswith(SQLITE):
         path = Path(uri.removeprefix(SQLITE).split("?")[0]).absolute()
@@ -116,7 +105,15 @@ def checked_uri(uri: str) -> str:
             raise ConfigError(f"tracking.tracking_uri={uri}: {path} is a folder; expected {SQLITE}FILE")
         return f"{SQLITE}{path.as_posix()}"
     if scheme in ("http", "https"):
-        _check_server(uri)
+        try:
+            urlopen(f"{uri.rstrip('/')}/health", timeout=10).close()
+        except HTTPError:
+            pass  # a server answers; MLflow will find out whether it accepts requests
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "reason", error)
+            raise ConfigError(
+                f"tracking.tracking_uri={uri}: no MLflow server answers ({reason}); start one, or omit this setting"
+            ) from None
     elif scheme not in SERVER_SCHEMES + DATABASE_SCHEMES:
         raise ConfigError(
             f"tracking.tracking_uri={uri}: expected {SQLITE}FILE, http(s)://SERVER or a database "
@@ -125,23 +122,10 @@ def checked_uri(uri: str) -> str:
     return uri
 
 
-def _check_server(uri: str) -> None:
-    try:
-        with urlopen(f"{uri.rstrip('/')}/health", timeout=10):
-            pass
-    except HTTPError:
-        pass  # a server answers; whether it accepts requests, MLflow finds out
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        raise ConfigError(
-            f"tracking.tracking_uri={uri}: no MLflow server answers ({reason}); start one, or leave the setting out"
-        ) from None
-
-
 def make_database(path: Path) -> None:
-    """Make the database if there is none, so that it appears with all of its tables or not at all.
+    """Make the database if there is none; it appears with all of its tables or not at all.
 
-    MLflow makes them one after the other, for seconds, and cannot use a database where it was killed meanwhile.
+    MLflow takes seconds to make them one by one, and cannot use a database in which it was killed meanwhile.
     """
     if not path.exists():
         with placing(path) as partial:
@@ -149,32 +133,32 @@ def make_database(path: Path) -> None:
 
 
 def url_hint(tracking: TrackingConfig, run: Run) -> str:
-    """The address of the run's page, after the command that serves the page if no server keeps it."""
-    return _page_hint(tracking, f"{run.info.experiment_id}/runs/{run.info.run_id}")
+    """The address of the run's page, preceded by the command that serves the page if no server does."""
+    return _hint(tracking, page_of(run.info.experiment_id, run.info.run_id))
 
 
 def experiment_hint(tracking: TrackingConfig) -> str:
-    """As `url_hint`, for all runs of the experiment."""
+    """Like `url_hint`, for all runs of the experiment."""
     with open_store(tracking) as client:
-        return _page_hint(tracking, f"{experiment_id(client, tracking)}/runs")
+        return _hint(tracking, f"#/experiments/{experiment_id(client, tracking)}/runs{TRAINING_VIEW}")
 
 
 def page_of(experiment: str, run_id: str) -> str:
-    """The address of a run's page in MLflow's own pages, for links from one run to another."""
+    """The address of a run's page within MLflow's UI, for links from one run to another."""
     return f"#/experiments/{experiment}/runs/{run_id}{TRAINING_VIEW}"
 
 
-def _page_hint(tracking: TrackingConfig, page: str) -> str:
-    uri, place = tracking.tracking_uri, f"#/experiments/{page}{TRAINING_VIEW}"
+def _hint(tracking: TrackingConfig, page: str) -> str:
+    uri = tracking.tracking_uri
     if uri.startswith("http"):
-        return f"{uri.rstrip('/')}/{place}"
+        return f"{uri.rstrip('/')}/{page}"
     start = f"mlflow ui --backend-store-uri {uri} --port {UI_PORT}"
-    return f"{start}, then open http://127.0.0.1:{UI_PORT}/{place}"
+    return f"{start}, then open http://127.0.0.1:{UI_PORT}/{page}"
 
 
 def local_path(uri: str) -> Path | None:
     """The folder on this machine that an artifact URI names, or None."""
     parts = urlparse(uri)
-    if parts.scheme == "file":
-        return Path(url2pathname(parts.path))
-    return Path(uri) if not parts.scheme else None
+    if parts.scheme:
+        return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
+    return Path(uri)

@@ -1,4 +1,4 @@
-"""What an MLflow run tells its reader: the network, the data and the command, and the data set as its input."""
+"""The description of an MLflow run's network, data and command, and the data set as the run's input."""
 
 import json
 import shlex
@@ -17,7 +17,7 @@ from action_recognition.utils.program import program
 from action_recognition.utils.redaction import redacted, redacted_values
 
 SPLITS = {"train": "training", "val": "validation", "test": "testing"}
-# Overrides that say where things are or may hold a password; the recorded command leaves them out.
+# Overrides that name a place or may hold a password. The recorded command leaves them out.
 LEFT_OUT = ("data.archive", "data.splits_archive", "data.mirrors", "data.hub", "data.shards.url", "tracking.")
 
 
@@ -30,33 +30,31 @@ def describe_training(tracker: Tracker, config: Config, manifest: Manifest, cont
         f"{contract.stride}, {contract.size} x {contract.size} pixels"
     )
     tracker.describe({TRAINING: what, COMMAND: command_line(tracker, config)})
-    tracker.client.log_inputs(tracker.run_id, datasets=data_inputs(config, manifest, contract))
+    tracker.client.log_inputs(tracker.run_id, datasets=_data_inputs(config, manifest, contract))
 
 
 def command_line(tracker: Tracker, config: Config) -> str:
-    """The command as it was typed, without what `LEFT_OUT` names, in Markdown."""
+    """The typed command in Markdown, without the overrides in `LEFT_OUT`."""
     command = tracker.client.get_run(tracker.run_id).data.tags.get("command", "train-ml-flow")
     shown = redacted_values(list(config.overrides))
     overrides = [override for override in shown if not override.lstrip("+~").startswith(LEFT_OUT)]
     return f"`{program()} {shlex.join([command, *overrides])}`"
 
 
-def data_inputs(config: Config, manifest: Manifest, contract: ClipContract) -> list[DatasetInput]:
+def _data_inputs(config: Config, manifest: Manifest, contract: ClipContract) -> list[DatasetInput]:
     """One input per split that has clips. MLflow links a data set to a run once, so each split has its own name."""
     data, inputs = config.data, []
     is_shards = dataset_of(data).reads_shards
-    read_from = redacted(data.shards.url or "") if is_shards else data.videos_dir
+    source_type, uri = ("shards", redacted(data.shards.url or "")) if is_shards else ("local", data.videos_dir)
     for split, context in SPLITS.items():
-        clips = manifest.split(split, min_frames=contract.min_frames)
-        if not clips:
-            continue
-        profile = {"clips": len(clips), "source_videos": len({clip.source_video for clip in clips})}
-        dataset = Dataset(
-            name=f"{data_title(data)}: {split}",
-            digest=manifest.data_hash,
-            source_type="shards" if is_shards else "local",
-            source=json.dumps({"uri": read_from}),
-            profile=json.dumps(profile),
-        )
-        inputs.append(DatasetInput(dataset, [InputTag(MLFLOW_DATASET_CONTEXT, context)]))
+        if clips := manifest.split(split, min_frames=contract.min_frames):
+            profile = {"clips": len(clips), "source_videos": len({clip.source_video for clip in clips})}
+            dataset = Dataset(
+                name=f"{data_title(data)}: {split}",
+                digest=manifest.data_hash,
+                source_type=source_type,
+                source=json.dumps({"uri": uri}),
+                profile=json.dumps(profile),
+            )
+            inputs.append(DatasetInput(dataset, [InputTag(MLFLOW_DATASET_CONTEXT, context)]))
     return inputs

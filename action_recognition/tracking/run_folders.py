@@ -1,4 +1,4 @@
-"""The folders of runs, and which run `best` and `last` mean."""
+"""The folders of runs, and which run `best` and `last` refer to."""
 
 import os
 from datetime import datetime
@@ -31,18 +31,13 @@ def checkpoint_dir(run_dir: Path) -> Path:
 
 
 def remember_run(run_dir: Path, *, plots_dir: str) -> None:
-    """Make `run_dir` what `best` and `last` refer to, unless DVC runs this command as a stage."""
-    if in_dvc_stage():
-        return
-    replace_file(Path(plots_dir) / POINTER, f"{run_dir}\n".encode())
+    """Make `best` and `last` refer to `run_dir`, unless DVC runs this command as a stage."""
+    if not in_dvc_stage():
+        replace_file(Path(plots_dir) / POINTER, f"{run_dir}\n".encode())
 
 
 def last_run(plots_dir: str) -> Path:
-    """The folder of the run that wrote a checkpoint last.
-
-    Raises:
-        ConfigError: if there is none.
-    """
+    """The folder of the run that wrote a checkpoint last, or `ConfigError` if there is none."""
     pointer = Path(plots_dir) / POINTER
     if not pointer.is_file():
         raise ConfigError(f"no run in {plots_dir} yet: python commands.py train makes one; or give a checkpoint's path")
@@ -53,25 +48,22 @@ def last_run(plots_dir: str) -> Path:
 
 
 def resolve_checkpoint(spec: str, *, plots_dir: str) -> Path:
-    """The file that `best`, `last` (of the last run) or a path means.
-
-    Raises:
-        ConfigError: if it does not exist.
-    """
+    """The file that `best`, `last` (of the last run) or a path names, or `ConfigError` if it does not exist."""
     path = _named_checkpoint(spec, plots_dir=plots_dir)
-    if not path.is_file():
-        raise ConfigError(f"checkpoint {path}: no such file; {_beside(path)}")
-    return path
+    if path.is_file():
+        return path
+    beside = " and ".join(map(str, sorted(path.parent.glob("[!.]*.ckpt"))))
+    advice = (
+        f"there is {beside}; give its path" if beside else "expected best, last or a .ckpt; python commands.py train"
+    )
+    raise ConfigError(f"checkpoint {path}: no such file; {advice}")
 
 
 def checkpoint_to_resume(config: Config) -> Path | None:
     """The checkpoint that training continues from; None if `trainer.resume` names none.
 
-    A run that was killed between its first `best.ckpt` and its first `last.ckpt`, which hold the same state, continues
-    from the one that exists.
-
-    Raises:
-        ConfigError: if it does not exist.
+    The first `best.ckpt` and `last.ckpt` hold the same state, so a run that was killed between the two continues from
+    `best.ckpt`. Raises `ConfigError` if the checkpoint does not exist.
     """
     spec = config.trainer.resume
     if not spec:
@@ -87,23 +79,15 @@ def _named_checkpoint(spec: str, *, plots_dir: str) -> Path:
     return checkpoint_dir(last_run(plots_dir)) / f"{spec}.ckpt" if spec in ("best", "last") else Path(spec)
 
 
-def _beside(path: Path) -> str:
-    """The checkpoints in the folder in which one was looked for."""
-    found = sorted(other for other in path.parent.glob("*.ckpt") if not other.name.startswith("."))
-    if found:
-        return f"there is {' and '.join(map(str, found))}; give its path"
-    return "expected best, last or a .ckpt; python commands.py train"
-
-
 def run_dir_of(checkpoint: Path) -> Path:
-    """The run that a checkpoint in a run's `checkpoints/` folder belongs to."""
+    """The folder of the run that a checkpoint belongs to."""
     return checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
 
 
 def evaluation_dir(checkpoint: Path, split: str, *, plots_dir: str) -> Path:
-    """The folder of an evaluation's files: in that of the run, such as `plots/runs/<run>/test_best`.
+    """The folder for an evaluation's files, such as `plots/runs/<run>/test_best`.
 
-    A checkpoint that is in no run's folder, or in one that cannot be written to, gets a folder in `plots_dir`.
+    If the checkpoint is in no run's folder, or that folder is not writable, the folder is made in `plots_dir`.
     """
     run_dir = run_dir_of(checkpoint)
     if checkpoint.parent.name != "checkpoints" or not os.access(run_dir, os.W_OK):
@@ -112,17 +96,17 @@ def evaluation_dir(checkpoint: Path, split: str, *, plots_dir: str) -> Path:
 
 
 def run_title(run_dir: Path) -> str:
-    """What a run is called in a plot: its folder, for a trial after its study's."""
+    """The name of a run in plots: its folder's name, preceded by the study's for a trial."""
     return f"{run_dir.parent.name}/{run_dir.name}" if run_dir.name.startswith("trial-") else run_dir.name
 
 
 def data_title(data: DataConfig) -> str:
-    """What a data set is called in texts: `hmdb51, split 1`."""
+    """The name of a data set in texts: `hmdb51, split 1`."""
     return f"{data.name}, split {data.split}" if data.splits_dir is not None else data.name
 
 
 def remember_tracking(run_dir: Path, run_id: str) -> None:
-    """Note which MLflow run records this run, so that a resumed training continues it."""
+    """Write down which MLflow run records this run, so that a resumed training continues it."""
     replace_file(run_dir / TRACKING, f"{run_id}\n".encode())
 
 

@@ -1,6 +1,7 @@
 """`ensure_data` in real git and DVC repositories."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -33,7 +34,7 @@ def run(repo: Path, *overrides: str) -> DvcState:
 
 
 def refusal(repo: Path, *overrides: str, error: type[Exception] = DataError) -> str:
-    """The one line with which the data is refused."""
+    """The one line that refuses the data."""
     with pytest.raises(error) as caught:
         run(repo, *overrides)
     assert "\n" not in str(caught.value)
@@ -43,20 +44,15 @@ def refusal(repo: Path, *overrides: str, error: type[Exception] = DataError) -> 
 def test_a_fresh_clone_in_which_download_data_made_the_same_bytes(repo: Path) -> None:
     remove(repo / ".dvc/cache")
     assert run(repo) == is_state("clean")
-    assert "data.dvc does not pin it; download it: python commands.py download-data data=hmdb51" in refusal(
-        repo, "data=hmdb51"
-    )
-    # From now on the list is known: a second data set in data/ does not make the first one look changed.
-    write(repo, {"data/hmdb51/videos/run/x.avi": "x"})
+    download = "data.dvc does not pin it; download it: python commands.py download-data data=hmdb51"
+    assert download in refusal(repo, "data=hmdb51")
+    # The list is known now: neither a second data set in data/ nor a file in .dvcignore is a change.
+    shutil.copy(ROOT / ".dvcignore", repo)
+    half = ("data/demo/videos/run/.9.partial-123.avi", "data/demo/videos.partial/x.avi")
+    write(repo, {"data/hmdb51/videos/run/x.avi": "x", **dict.fromkeys(half, "half")})
     assert run(repo) == is_state("clean")
     line = refusal(repo, "data=hmdb51", "data.splits_dir=null")
     assert line.startswith("data/hmdb51: not pinned by data.dvc; dvc add data")
-
-
-def test_files_that_dvcignore_names_are_no_change(repo: Path) -> None:
-    shutil.copy(ROOT / ".dvcignore", repo / ".dvcignore")
-    write(repo, {"data/demo/videos/run/.9.partial-123.avi": "half", "data/demo/videos.partial/x.avi": "half"})
-    assert run(repo) == is_state("clean")
 
 
 @pytest.mark.parametrize("lost", ["data", "data/demo", ONE_CLIP])
@@ -87,15 +83,13 @@ def test_missing_everywhere_names_the_commands_and_deletes_nothing(repo: Path, r
     remove(repo / ".dvc/cache")
     remove(repo / "data/demo")
     write(repo, MINE)
-    line = refusal(repo)
-    assert "download-data data=demo" in line
-    assert "dvc remote add" in line
-    assert ("DVC remote shared does not have it" if remote else "no DVC remote is set") in line
+    reason = "DVC remote shared does not have it" if remote else "no DVC remote is set"
+    assert re.search(f"{reason}; .*download-data data=demo.*dvc remote add", refusal(repo))
     assert contents(repo) == MINE
 
 
 def test_nothing_but_our_own_line_is_printed(repo: Path) -> None:
-    """In a process of its own: DVC's log handlers keep the streams that they found when it was imported."""
+    """In its own process, because DVC's log handlers keep the streams of the time when DVC was imported."""
     set_remote(repo, repo.parent / "empty")
     remove(repo / ".dvc/cache")
     remove(repo / "data")
@@ -128,39 +122,35 @@ def test_modified_names_counts_and_commands(repo: Path) -> None:
     write(repo, {ONE_CLIP: "other", "data/demo/videos/run/9.avi": "new"})
     remove(repo / "data/demo/videos/walk/0.avi")
     line = refusal(repo)
-    assert "files changed: 1, added: 1, missing: 1" in line
-    assert "dvc add data" in line
+    assert "files changed: 1, added: 1, missing: 1); dvc add data" in line
     restore = "dvc checkout --force data/demo"
     assert restore in line
+    allowed = run(repo, "tracking.dvc_allow_modified=true")
     assert dvc_command([*restore.split()[1:], "-q"]) == 0
     assert contents(repo) == FILES
     assert run(repo) == is_state("clean")
-
-
-def test_modified_can_be_allowed(repo: Path) -> None:
-    write(repo, {"data/demo/videos/run/9.avi": "new"})
-    state = run(repo, "tracking.dvc_allow_modified=true")
+    write(repo, {ONE_CLIP: "other", "data/demo/videos/run/9.avi": "new"})
+    remove(repo / "data/demo/videos/walk/0.avi")
     dvc_add(repo)
-    assert state == is_state("modified")
+    assert allowed == is_state("modified")
     assert run(repo) == is_state("clean")
 
 
 @pytest.mark.parametrize(
-    ("overrides", "error", "parts"),
+    ("override", "error", "reason"),
     [
-        (["data.videos_dir=/elsewhere"], DataError, ["data.videos_dir=/elsewhere: outside data/", "train-ml-flow"]),
-        (["data.splits_dir=/elsewhere"], DataError, ["data.splits_dir=/elsewhere: outside data/", "dvc add data"]),
-        (["tracking.dvc_remote=share"], ConfigError, ["share: expected one of shared (did you mean 'shared'"]),
+        ("data.videos_dir=/elsewhere", DataError, r"outside data/, .* train-ml-flow"),
+        ("data.splits_dir=/elsewhere", DataError, r"outside data/, .* dvc add data"),
+        ("tracking.dvc_remote=share", ConfigError, r"expected one of shared \(did you mean 'shared'"),
     ],
 )
 def test_settings_that_do_not_fit_the_repository(
-    repo: Path, overrides: list[str], error: type[Exception], parts: list[str]
+    repo: Path, override: str, error: type[Exception], reason: str
 ) -> None:
     set_remote(repo, repo.parent / "empty")
     remove(repo / ".dvc/cache")
     remove(repo / "data/demo")
-    line = refusal(repo, *overrides, error=error)
-    assert [part for part in parts if part not in line] == []
+    assert re.match(f"{override}: {reason}", refusal(repo, override, error=error))
 
 
 @pytest.mark.parametrize(("lost", "advice"), [("data.dvc", "dvc add data"), (".dvc", "dvc init"), (".git", "git init")])
@@ -170,8 +160,6 @@ def test_no_repository(repo: Path, lost: str, advice: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "outs:\n", "outs: [\n", "no: pin\n"])
-def test_a_pin_file_that_is_none(repo: Path, text: str) -> None:
-    (repo / "data.dvc").write_text(text)
-    line = refusal(repo)
-    assert "data.dvc: not a DVC file" in line
-    assert "dvc add data" in line
+def test_an_invalid_pin_file(repo: Path, text: str) -> None:
+    write(repo, {"data.dvc": text})
+    assert re.search("data.dvc: not a DVC file .*dvc add data", refusal(repo))

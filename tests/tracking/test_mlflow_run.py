@@ -7,22 +7,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import lightning as L
 import pytest
 import torch
 from helpers.dvc_repos import git, write
 from lightning.pytorch.demos.boring_classes import BoringModel
-from lightning.pytorch.loggers import MLFlowLogger
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from mlflow.server.constants import (
-    ARTIFACT_ROOT_ENV_VAR,
-    ARTIFACTS_DESTINATION_ENV_VAR,
-    BACKEND_STORE_URI_ENV_VAR,
-    SERVE_ARTIFACTS_ENV_VAR,
-)
+from mlflow.server import constants
 from werkzeug.serving import make_server
 
 from action_recognition.config import flatten, load_config, to_yaml
@@ -44,12 +37,11 @@ def project(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def quiet_run(*overrides: str, resume: str | None = None, **tags: str) -> AbstractContextManager[Tracker]:
-    """A run without system metrics."""
     return open_run(load_config([QUIET, *overrides]), tags=tags, resume_run_id=resume)
 
 
 def stored(tracker: Tracker) -> Run:
-    """The run as the store has it, read by another client."""
+    """The run in the store, read by another client."""
     return MlflowClient(tracker.tracking_uri).get_run(tracker.run_id)
 
 
@@ -73,21 +65,15 @@ def test_a_run_holds_config_tags_metrics_and_files(project: Path) -> None:
     assert (project / folder / "config.yaml").read_text() == to_yaml(config)
     command, address = tracker.url_hint.split(", then open ")
     assert command == "mlflow ui --backend-store-uri sqlite:///plots/mlflow.db --port 8080"
-    page = f"experiments/{tracker.experiment_id}/runs/{tracker.run_id}?workflowType=machine_learning"
-    assert address == f"http://127.0.0.1:8080/#/{page}"
-    assert experiment_hint(config.tracking).endswith(
-        f"#/experiments/{tracker.experiment_id}/runs?workflowType=machine_learning"
-    )
+    page = f"#/experiments/{tracker.experiment_id}/runs"
+    assert address == f"http://127.0.0.1:8080/{page}/{tracker.run_id}?workflowType=machine_learning"
+    assert experiment_hint(config.tracking).endswith(f"{page}?workflowType=machine_learning")
 
 
-def test_a_description_is_set_part_by_part_and_a_persons_words_stay(project: Path) -> None:
-    with quiet_run() as tracker:
-        tracker.describe({"Test": "50 %", "Training": "a"})
-        note = stored(tracker).data.tags["mlflow.note.content"]
-        assert note == "**Training:** a\n\n**Test:** 50 %"
-        tracker.client.set_tag(tracker.run_id, "mlflow.note.content", f"{note}\n\nmy remark: **Test:** x")
-        tracker.describe({"Test": "60 %"})
-    note = stored(tracker).data.tags["mlflow.note.content"]
+def test_a_description_is_set_part_by_part_and_keeps_what_a_person_wrote() -> None:
+    note = merge_note("", {"Test": "50 %", "Training": "a"})
+    assert note == "**Training:** a\n\n**Test:** 50 %"
+    note = merge_note(f"{note}\n\nmy remark: **Test:** x", {"Test": "60 %"})
     assert note == "**Training:** a\n\n**Test:** 60 %\n\nmy remark: **Test:** x"
     assert merge_note(note, {}) == note
 
@@ -95,10 +81,10 @@ def test_a_description_is_set_part_by_part_and_a_persons_words_stay(project: Pat
 def test_long_values_and_many_parameters_fit(project: Path) -> None:
     with quiet_run(long="x" * 9000) as tracker:
         tracker.log_params({"classes": "x" * 9000} | {f"extra.{number}": number for number in range(250)})
-    run = stored(tracker)
-    assert len(run.data.params["classes"]) == 6000
-    assert run.data.params["extra.249"] == "249"
-    assert len(run.data.tags["long"]) == 8000
+        tracker.describe({"Test": "x" * 9000})
+    data = stored(tracker).data
+    assert (len(data.params["classes"]), data.params["extra.249"]) == (6000, "249")
+    assert (len(data.tags["long"]), len(data.tags["mlflow.note.content"])) == (8000, 8000)
 
 
 @pytest.mark.parametrize(
@@ -117,30 +103,29 @@ def test_a_run_ends_as_its_block_does(project: Path, error: BaseException, statu
 
 
 class LoggedModel(BoringModel):
-    def training_step(self, batch: torch.Tensor, batch_idx: int) -> Any:
-        result = super().training_step(batch, batch_idx)
-        self.log("train_loss", result["loss"], on_step=False, on_epoch=True)
-        return result
+    interrupt = False
+
+    def on_train_epoch_end(self) -> None:
+        self.log("train_loss", 1.0)
+        if self.interrupt:
+            raise KeyboardInterrupt
 
 
-class Interrupt(L.Callback):
-    def on_train_epoch_end(self, *_: object) -> None:
-        raise KeyboardInterrupt
-
-
-def fit(logger: MLFlowLogger, *callbacks: L.Callback) -> None:
+def fit(tracker: Tracker, model: LoggedModel) -> None:
     quiet = {"enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
     limits = {"max_epochs": 3, "limit_train_batches": 2, "limit_val_batches": 0, "log_every_n_steps": 1}
-    L.Trainer(logger=logger, accelerator="cpu", callbacks=list(callbacks), **limits, **quiet).fit(LoggedModel())
+    L.Trainer(logger=tracker.lightning_logger(), accelerator="cpu", **limits, **quiet).fit(model)
 
 
 def test_lightning_logs_into_the_same_run_and_does_not_end_it(project: Path) -> None:
+    model = LoggedModel()
     with quiet_run() as tracker:
-        fit(tracker.lightning_logger())
+        fit(tracker, model)
         assert stored(tracker).info.status == "RUNNING"
     assert len(tracker.client.get_metric_history(tracker.run_id, "train_loss")) == 3
+    model.interrupt = True
     with pytest.raises(SystemExit), quiet_run(resume=tracker.run_id) as tracker:
-        fit(tracker.lightning_logger(), Interrupt())
+        fit(tracker, model)
     assert stored(tracker).info.status == "KILLED"
     assert len(tracker.client.search_runs([tracker.experiment_id])) == 1
 
@@ -165,7 +150,7 @@ def test_resuming_continues_the_same_run(project: Path) -> None:
 def test_the_first_run_of_a_project_is_quiet(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A new database and system metrics: nothing on the terminal, parent folders made, nothing written elsewhere."""
+    """It makes a database and folders, and writes nothing to the terminal or to other places."""
     monkeypatch.chdir(tmp_path)
     with open_run(load_config(["plots_dir=some/where"]), tags={}) as tracker:
         tracker.log_metrics({"a": 1})
@@ -189,7 +174,7 @@ def test_code_tags(tmp_path: Path) -> None:
 
 
 def refusal(*overrides: str) -> str:
-    """The one line with which the store is refused."""
+    """The one line that refuses the store."""
     with pytest.raises(ConfigError) as error, quiet_run(*overrides):
         pass
     assert "\n" not in str(error.value)
@@ -215,17 +200,17 @@ def test_a_store_that_cannot_be_used(project: Path, uri: str, message: str) -> N
     assert message in line
 
 
-def test_an_older_schema_names_the_upgrade(project: Path) -> None:
-    with sqlite3.connect(project / "plots/mlflow.db") as database:
-        database.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
-    assert "mlflow db upgrade sqlite:////" in refusal()
-
-
-def test_an_experiment_that_was_deleted(project: Path) -> None:
+def test_a_deleted_experiment(project: Path) -> None:
     with quiet_run() as tracker:
         pass
     tracker.client.delete_experiment(tracker.experiment_id)
     assert "mlflow experiments restore" in refusal()
+
+
+def test_an_older_schema_names_the_upgrade(project: Path) -> None:
+    with sqlite3.connect(project / "plots/mlflow.db") as database:
+        database.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
+    assert "mlflow db upgrade sqlite:////" in refusal()
 
 
 def test_a_moved_project_does_not_write_where_it_was(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,11 +230,11 @@ def test_a_moved_project_does_not_write_where_it_was(project: Path, monkeypatch:
 
 @pytest.fixture
 def server(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """MLflow's own server application on a free port, with the project's database; in a thread, as it starts sooner."""
-    monkeypatch.setenv(BACKEND_STORE_URI_ENV_VAR, f"sqlite:///{project}/plots/mlflow.db")
-    monkeypatch.setenv(SERVE_ARTIFACTS_ENV_VAR, "true")
-    monkeypatch.setenv(ARTIFACT_ROOT_ENV_VAR, "mlflow-artifacts:/")
-    monkeypatch.setenv(ARTIFACTS_DESTINATION_ENV_VAR, str(project / "server"))
+    """MLflow's own server application on a free port, with the project's database; it starts faster in a thread."""
+    monkeypatch.setenv(constants.BACKEND_STORE_URI_ENV_VAR, f"sqlite:///{project}/plots/mlflow.db")
+    monkeypatch.setenv(constants.SERVE_ARTIFACTS_ENV_VAR, "true")
+    monkeypatch.setenv(constants.ARTIFACT_ROOT_ENV_VAR, "mlflow-artifacts:/")
+    monkeypatch.setenv(constants.ARTIFACTS_DESTINATION_ENV_VAR, str(project / "server"))
     from mlflow.server import app, handlers
 
     monkeypatch.setattr(handlers, "_tracking_store", None)
