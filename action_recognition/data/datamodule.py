@@ -1,5 +1,6 @@
-"""The LightningDataModule: manifest to batches."""
+"""The LightningDataModule: from manifest to batches."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ from action_recognition.config.checking import shown
 from action_recognition.contract import ClipContract
 from action_recognition.data.dataset import ClipBatch, ClipDataset, already_collated
 from action_recognition.data.prefetch import ThreadedLoader
-from action_recognition.data.samplers import EpochSampler, rank_and_world
-from action_recognition.data.shard_batches import ShardBatches, lane_workers
+from action_recognition.data.samplers import EpochSampler, own_share, rank_and_world
+from action_recognition.data.shard_batches import ShardBatches, floor_power_of_two
 from action_recognition.datasets import dataset_of
 from action_recognition.datasets.records import ClipRecord, Manifest
 from action_recognition.errors import ConfigError, DataError, did_you_mean
@@ -27,10 +28,10 @@ MAX_WORKERS = 8
 
 
 def make_contract(config: Config, manifest: Manifest) -> ClipContract:
-    """The clip contract that a data configuration and its manifest describe.
+    """The clip contract of a configuration and its manifest.
 
     Raises:
-        ConfigError: if `augment.keep_direction` names what is no class: the one that was meant would be mirrored.
+        ConfigError: if `augment.keep_direction` names an unknown class, whose clips would then be mirrored.
     """
     unknown = [name for name in config.augment.keep_direction if name not in manifest.class_names]
     if unknown:
@@ -39,61 +40,31 @@ def make_contract(config: Config, manifest: Manifest) -> ClipContract:
             f"augment.keep_direction: {shown(unknown[0])} is no class{close}; "
             f"expected some of {shown(manifest.class_names)}"
         )
-    clip = config.clip
-    return ClipContract(
-        frames=clip.frames,
-        stride=clip.stride,
-        short_side=clip.short_side,
-        size=clip.size,
-        mean=tuple(clip.mean),
-        std=tuple(clip.std),
-        class_names=manifest.class_names,
-        short_clip=clip.short_clip,
-        data_hash=manifest.data_hash,
-        channels=len(clip.mean),
-        bits=clip.bits,
-    )
-
-
-def worker_count(requested: int) -> int:
-    """-1 means one per core that this process may use, at most `MAX_WORKERS`."""
-    if requested >= 0:
-        return requested
-    return min(available_cores(), MAX_WORKERS)
+    clip = asdict(config.clip) | {"mean": tuple(config.clip.mean), "std": tuple(config.clip.std)}
+    names, data_hash = manifest.class_names, manifest.data_hash
+    return ClipContract(**clip, channels=config.clip.channels, class_names=names, data_hash=data_hash)
 
 
 def one_thread(_worker: int = 0) -> None:
-    """Workers are the parallelism; threads inside each would fight over the same cores."""
+    """Keep a worker to one thread, because the workers share the cores."""
     torch.set_num_threads(1)
 
 
 class ClipDataModule(L.LightningDataModule):
-    """Loaders over a manifest.
+    """Loaders of a manifest's usable videos.
 
-    Training batches hold one random clip a video, `short_side` pixels square, for the model to augment; validation
-    one centre clip; test `test_clips` clips per video, next to each other in the batch. Videos that the manifest marks
-    unusable are left out. Frames come from where `open_clip_reader` finds them.
-
-    Args:
-        contract: how clips are cut; its `class_names` number the labels.
-        seed: of shuffling and clip positions.
+    Training batches have one random clip per video, `short_side` pixels square, for the model to augment; validation
+    batches one centre clip; test batches `test_clips` neighbouring clips. `contract.class_names` number the labels.
     """
 
     def __init__(self, config: Config, manifest: Manifest, contract: ClipContract, *, seed: int) -> None:
         super().__init__()
-        self.config = config
-        self.data = config.data
-        self.manifest = manifest
-        self.contract = contract
-        self.seed = seed
+        self.config, self.data = config, config.data
+        self.manifest, self.contract, self.seed = manifest, contract, seed
         self.reader = open_clip_reader(config, manifest, short_side=contract.short_side)
 
     def records(self, split: str) -> list[ClipRecord]:
-        """Usable clips of a split.
-
-        Raises:
-            DataError: if there is none.
-        """
+        """Usable clips of a split; `DataError` if there are none, or their classes are not in the contract."""
         records = self.manifest.split(split, min_frames=self.contract.min_frames)
         if not records:
             raise DataError(f"{self.data.name}: {self._why_empty(split)}")
@@ -122,54 +93,50 @@ class ClipDataModule(L.LightningDataModule):
         return self.evaluation_dataloader("test")
 
     def evaluation_dataloader(self, split: str) -> DataLoader[ClipBatch]:
-        """Several views per video, of any split; a batch holds about `batch_size` clips."""
+        """Several views per video of any split; a batch has about `batch_size` clips."""
         clips, crops = self.data.test_clips, self.data.test_crops
         videos = max(1, self.data.batch_size // (clips * crops))
         return self._loader(self._dataset(split, views=clips, crops=crops), batch_size=videos)
 
     def single_pass_loader(self, split: str, number: int) -> DataLoader[ClipBatch]:
-        """Every clip of a split once: a random clip of each training video, another one for each `number`."""
-        if split != "train":
-            return self._loader(self._dataset(split, views=1), batch_size=self.data.batch_size)
-        dataset = self._dataset(split, views=0)
-        sampler = EpochSampler(dataset.label_N, seed=self.seed)
-        sampler.set_epoch(number)
-        return self._loader(dataset, batch_size=self.data.batch_size, order={"sampler": sampler})
+        """Every video of a split once; of training videos a random clip, another one for each `number`."""
+        sampler = None
+        dataset = self._dataset(split, views=0 if split == "train" else 1)
+        if split == "train":
+            sampler = EpochSampler(dataset.label_N, seed=self.seed)
+            sampler.set_epoch(number)
+        return self._loader(dataset, batch_size=self.data.batch_size, sampler=sampler)
 
     def labels(self, split: str) -> NDArray[np.int64]:
-        """`[N]`: the class of each clip of a split."""
+        """`[N]` int64: the class of each clip of a split."""
         number = {name: number for number, name in enumerate(self.contract.class_names)}
         return np.array([number[record.label] for record in self.records(split)], dtype=np.int64)
 
     def _dataset(self, split: str, *, views: int, crops: int = 1) -> ClipDataset:
-        jitter = self.config.augment.temporal_jitter
-        videos_dir = Path(self.manifest.videos_dir)
         return ClipDataset(
             self.records(split),
-            videos_dir,
+            Path(self.manifest.videos_dir),
             self.contract,
             views=views,
             crops=crops,
-            temporal_jitter=jitter,
+            temporal_jitter=self.config.augment.temporal_jitter,
             reader=self.reader,
         )
 
     def _loader(
-        self,
-        dataset: ClipDataset,
-        *,
-        batch_size: int,
-        shuffle: bool = False,
-        order: dict[str, Any] | None = None,
+        self, dataset: ClipDataset, *, batch_size: int, shuffle: bool = False, sampler: EpochSampler | None = None
     ) -> DataLoader[ClipBatch]:
-        workers = min(worker_count(self.data.num_workers), len(dataset))
+        requested = self.data.num_workers
+        workers = min(requested if requested >= 0 else min(available_cores(), MAX_WORKERS), len(dataset))
         if (places := self.reader.places(dataset.records)) is not None:
-            workers = lane_workers(workers)
+            workers = floor_power_of_two(workers)  # so that each lane has one worker
             order = self._shard_order(places, batch_size, shuffle, workers)
+        elif shuffle:
+            order = self._training_order(dataset, batch_size)
         else:
-            order = {"batch_size": batch_size, **order} if order else self._order(dataset, batch_size, shuffle)
+            order = {"batch_size": batch_size, "sampler": sampler or own_share(len(dataset))}
         kind: type[DataLoader[ClipBatch]] = DataLoader
-        if self.data.num_workers < 0 and self.reader.only_copies(dataset.records):
+        if requested < 0 and self.reader.only_copies(dataset.records):
             kind, workers = ThreadedLoader, 0
         return kind(
             dataset,
@@ -178,18 +145,15 @@ class ClipDataModule(L.LightningDataModule):
             worker_init_fn=one_thread,
             persistent_workers=workers > 0,
             pin_memory=torch.cuda.is_available(),
-            # Or starting workers would draw from the generator that dropout draws from.
+            # Otherwise starting workers would draw from the generator that dropout draws from.
             generator=torch.Generator().manual_seed(self.seed),
             **order,
         )
 
-    def _order(self, dataset: ClipDataset, batch_size: int, shuffle: bool) -> dict[str, Any]:
-        """What makes the batches of clips that can be read in any order."""
+    def _training_order(self, dataset: ClipDataset, batch_size: int) -> dict[str, Any]:
+        """Arguments for a loader of clips that can be read in any order."""
         rank, world = rank_and_world()
-        if not shuffle:
-            # Every process judges clips of its own; the metrics put them together.
-            return {"batch_size": batch_size, "sampler": range(rank, len(dataset), world)}
-        sampler = EpochSampler(
+        return EpochSampler(
             dataset.label_N,
             seed=self.seed,
             balanced=self.data.sampling == "class_balanced",
@@ -197,17 +161,12 @@ class ClipDataModule(L.LightningDataModule):
             batch_size=batch_size,
             rank=rank,
             world=world,
-        )
-        # A last batch of one clip has no variance for batch norm to work with.
-        drop_last = len(sampler) > batch_size and len(sampler) % batch_size == 1
-        return {"batch_size": batch_size, "sampler": sampler, "drop_last": drop_last}
+        ).loader_arguments()
 
     def _shard_order(self, places: list[Place], batch_size: int, shuffle: bool, workers: int) -> dict[str, Any]:
-        """The same for clips that should be read together with those next to them."""
+        """Arguments for a loader of clips that should be read together with their neighbours."""
         if self.data.sampling != "shuffle" or self.data.clips_per_video > 1:
-            raise ConfigError(
-                "data=shards: clips come in the order of the shards; leave data.sampling, clips_per_video"
-            )
+            raise ConfigError("data=shards: shards determine the order; leave out data.sampling, data.clips_per_video")
         rank, world = rank_and_world()
         batches = ShardBatches(
             places,

@@ -1,10 +1,10 @@
-"""Clips as training examples: decoded, or copied from the clip store, in the workers; handed on as uint8 or uint16."""
+"""Clips as training examples, decoded or copied from a reader in the workers."""
 
 from collections.abc import Sequence
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -21,28 +21,27 @@ from action_recognition.video.clip_files import open_clip
 from action_recognition.video.clip_sampling import Indices, random_clip, uniform_clips
 from action_recognition.video.frames import FrameFormat
 
-# Where the squares of three-crop testing lie along the frame's longer side (SlowFast, Feichtenhofer et al. 2019).
+# Positions of the squares of three-crop testing along the frame's longer side (SlowFast, Feichtenhofer et al. 2019).
 CROPS = {1: (0.5,), 3: (0.0, 0.5, 1.0)}
 Batch = TypeVar("Batch")
 
 
 class Draw(NamedTuple):
-    """One example to make: which clip, and the seed of everything random about it."""
+    """One example: the number of its clip, and the seed of everything random about it."""
 
-    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
+    index: int  # type: ignore[assignment]  # hides tuple.index
     seed: int
 
 
 class ClipBatch(NamedTuple):
-    """A batch as it leaves the workers.
+    """A batch from the workers.
 
     Attributes:
-        clip_BCTHW: of the contract's dtype: uint8, RGB; or depth, uint8 or uint16. Views of one video follow each
-            other; B is videos times views. In memory channels come last, as frames are decoded: the model's device
-            turns them round faster.
+        clip_BCTHW: of the contract's dtype: uint8, RGB; or depth, uint8 or uint16. Views of one video are neighbours;
+            B is videos times views. Channels come last in memory, because the model's device reorders them faster.
         label_B: int64, one per view.
-        index_B: int64, the video's place in its split.
-        errors: what was skipped: one line per video that could not be decoded.
+        index_B: int64, the video's position in its split.
+        errors: one line per video that could not be decoded and was skipped.
     """
 
     clip_BCTHW: Tensor
@@ -52,7 +51,7 @@ class ClipBatch(NamedTuple):
 
 
 class KeyedGenerator:
-    """One random generator for many seeds: setting Philox's key takes a tenth of the time of a new generator."""
+    """One random generator for many seeds. Setting Philox's key takes a tenth of the time of a new generator."""
 
     def __init__(self) -> None:
         self._philox = np.random.Philox(key=0)
@@ -60,26 +59,24 @@ class KeyedGenerator:
         self._generator = np.random.Generator(self._philox)
 
     def at(self, seed: int) -> np.random.Generator:
-        """What `Generator(Philox(key=seed))` is, until the next call."""
+        """The same as `Generator(Philox(key=seed))`, until the next call."""
         self._start["state"]["key"][0] = seed
         self._philox.state = self._start
         return self._generator
 
 
 class ClipDataset(Dataset[ClipBatch]):
-    """Clips of one split, decoded unless a reader holds them.
+    """Clips of one split, decoded unless a reader has them.
 
     With `views=0` a draw gives one random clip of the whole resized centre square, `short_side` pixels wide, for
-    augmentation to crop from. With `views=N` it gives `N` evenly spaced clips exactly as the contract says, and each of
-    them `crops` times, at other places of the frame. Draws of one clip that follow each other decode it once.
+    augmentation to crop. With `views=N` it gives the `N` evenly spaced clips of the contract, each `crops` times at
+    different places of the frame. Consecutive draws of one clip decode it once.
 
     Args:
-        records: the clips of a split.
-        videos_dir: what their paths are relative to.
-        views: 0 for training, else clips per video.
+        views: 0 for training, otherwise clips per video.
         crops: 1, or 3 along the frame's longer side; not in training.
         temporal_jitter: see `clip_sampling.random_clip`.
-        reader: holds clips decoded before, at the contract's short side.
+        reader: its frames have the contract's short side.
     """
 
     def __init__(
@@ -93,12 +90,8 @@ class ClipDataset(Dataset[ClipBatch]):
         temporal_jitter: bool = False,
         reader: ClipReader | None = None,
     ) -> None:
-        self.records = list(records)
-        self.videos_dir = videos_dir
-        self.contract = contract
-        self.views = views
-        self.positions = CROPS[crops]
-        self.temporal_jitter = temporal_jitter
+        self.records, self.videos_dir, self.contract = list(records), videos_dir, contract
+        self.views, self.positions, self.temporal_jitter = views, CROPS[crops], temporal_jitter
         self.reader = reader or DecodingReader()
         self._buffers = BatchBuffers()
         self._random = KeyedGenerator()
@@ -109,12 +102,12 @@ class ClipDataset(Dataset[ClipBatch]):
         return len(self.records)
 
     def __getitems__(self, draws: Sequence[Draw | int]) -> ClipBatch:
-        """A whole batch, each frame copied once, to its place in it; `DataLoader` calls this."""
+        """A whole batch, into which each frame is copied once; `DataLoader` calls this."""
         views, frames = max(1, self.views) * len(self.positions), self.contract.frames
         side = self.contract.size if self.views else self.contract.short_side
         shape = (len(draws) * views, frames, side, side, self.contract.channels)
         clip_BTHWC = self._buffers.take(*shape, dtype=getattr(torch, self.contract.dtype))
-        # Views of a video follow each other: L is views times frames.
+        # Views of a video are neighbours: L is views times frames.
         out_BLHWC = clip_BTHWC.numpy().reshape(len(draws), views * frames, side, side, self.contract.channels)
         planned, errors = self._plan(draws)
         made: list[int] = []
@@ -132,7 +125,7 @@ class ClipDataset(Dataset[ClipBatch]):
         return ClipBatch(clip_BCTHW, label_B, torch.from_numpy(index_B), tuple(errors))
 
     def _plan(self, draws: Sequence[Draw | int]) -> tuple[list[tuple[int, Indices]], list[str]]:
-        """Which frames of which clips; a loop of its own, because between the copies it would find cold caches."""
+        """The frames of each clip, planned before any copy: the copies would evict this loop from the caches."""
         planned: list[tuple[int, Indices]] = []
         errors: list[str] = []
         for draw in draws:
@@ -152,10 +145,9 @@ class ClipDataset(Dataset[ClipBatch]):
                 entry = DecodedFrames(clip.frames_at(indices_L))
             indices_L = np.arange(len(indices_L))
         if len(self.positions) == 1:
-            # A view of the batch: L frames of each draw lie next to each other.
             entry.read_square(indices_L, out_RLHWC.reshape(-1, *out_RLHWC.shape[2:]))
             return
-        # Crops of a clip follow each other: [R, views, crops, T].
+        # Crops of a clip are neighbours: [R, views, crops, T].
         frames = self.contract.frames
         out = out_RLHWC.reshape(-1, len(self.positions), frames, *out_RLHWC.shape[2:])
         square = np.empty((len(indices_L), *out_RLHWC.shape[2:]), dtype=out.dtype)
@@ -166,24 +158,12 @@ class ClipDataset(Dataset[ClipBatch]):
     def indices(self, num_frames: int, seed: int) -> Indices:
         """`[views, T]` frame numbers of one draw (`[1, T]` in training)."""
         contract = self.contract
+        cut: dict[str, Any] = {"frames": contract.frames, "stride": contract.stride, "policy": contract.short_clip}
         if self.views:
-            return uniform_clips(
-                num_frames,
-                frames=contract.frames,
-                stride=contract.stride,
-                policy=contract.short_clip,
-                clips=self.views,
-            )
-        return random_clip(
-            num_frames,
-            frames=contract.frames,
-            stride=contract.stride,
-            policy=contract.short_clip,
-            generator=self._random.at(seed),
-            jitter=self.temporal_jitter,
-        )[None]
+            return uniform_clips(num_frames, clips=self.views, **cut)
+        return random_clip(num_frames, generator=self._random.at(seed), jitter=self.temporal_jitter, **cut)[None]
 
 
 def already_collated(batch: Batch) -> Batch:
-    """The `collate_fn` of datasets whose `__getitems__` makes the whole batch."""
+    """The `collate_fn` for datasets whose `__getitems__` makes the whole batch."""
     return batch

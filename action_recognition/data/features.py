@@ -1,4 +1,4 @@
-"""What a frozen backbone makes of clips, kept and read back in place of clips."""
+"""Features that a frozen backbone computed from clips, read in place of the clips."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from action_recognition.data.dataset import already_collated
-from action_recognition.data.samplers import EpochSampler, rank_and_world
+from action_recognition.data.samplers import EpochSampler, own_share, rank_and_world
 
 Floats = NDArray[np.floating]
 Ints = NDArray[np.int64]
@@ -22,8 +22,8 @@ class FeatureBatch(NamedTuple):
     Attributes:
         feature_B: float `[B, ...]`, as the network's `features` gives them.
         label_B: int64.
-        index_B: int64, the clip's place in its split.
-        errors: empty; there to be read as a `ClipBatch` is.
+        index_B: int64, the clip's position in its split.
+        errors: empty; a `ClipBatch` has them.
     """
 
     feature_B: Tensor
@@ -36,22 +36,20 @@ class FeatureSet(Dataset[FeatureBatch]):
     """Features of the clips of a split.
 
     Args:
-        feature_VN: `[views, clips, ...]`, often memory-mapped.
+        feature_VN: `[views, clips, ...]`, may be memory-mapped.
         label_N: int64, the class of each clip.
     """
 
     def __init__(self, feature_VN: Floats, label_N: Ints) -> None:
         self.feature_VN = feature_VN
-        views, clips = feature_VN.shape[:2]
-        # An example is a view of a clip.
-        self.label_E = np.tile(label_N, views)
-        self.clips = clips
+        views, self.clips = feature_VN.shape[:2]
+        self.label_E = np.tile(label_N, views)  # an example is a view of a clip
 
     def __len__(self) -> int:
         return len(self.label_E)
 
     def __getitems__(self, places: list[int]) -> FeatureBatch:
-        """A whole batch; places number the examples, or are the draws of an `EpochSampler`."""
+        """A whole batch; `places` are numbers of examples, or draws of an `EpochSampler`."""
         example_B = np.array([place if isinstance(place, int) else place[0] for place in places])
         feature_B = self.feature_VN[example_B // self.clips, example_B % self.clips]
         return FeatureBatch(
@@ -62,12 +60,11 @@ class FeatureSet(Dataset[FeatureBatch]):
 
 
 class FeatureDataModule(L.LightningDataModule):
-    """Loaders over features; an epoch goes through every view of every training clip.
+    """Loaders of features; an epoch goes through every view of every training clip.
 
     Args:
         batch_size: of one process.
         balanced: draw each class equally often.
-        seed: of the order.
     """
 
     def __init__(
@@ -79,22 +76,12 @@ class FeatureDataModule(L.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[FeatureBatch]:
         rank, world = rank_and_world()
-        sampler = EpochSampler(
-            self.train.label_E,
-            seed=self.seed,
-            balanced=self.balanced,
-            batch_size=self.batch_size,
-            rank=rank,
-            world=world,
-        )
-        drop_last = len(sampler) > self.batch_size and len(sampler) % self.batch_size == 1
-        return DataLoader(
-            self.train, batch_size=self.batch_size, sampler=sampler, drop_last=drop_last, collate_fn=already_collated
-        )
+        options = {"seed": self.seed, "balanced": self.balanced, "batch_size": self.batch_size}
+        sampler = EpochSampler(self.train.label_E, **options, rank=rank, world=world)
+        return DataLoader(self.train, **sampler.loader_arguments(), collate_fn=already_collated)
 
     def val_dataloader(self) -> DataLoader[FeatureBatch] | list[FeatureBatch]:
         if self.val is None:
             return []
-        rank, world = rank_and_world()
-        places = range(rank, len(self.val), world)
-        return DataLoader(self.val, batch_size=self.batch_size, sampler=places, collate_fn=already_collated)
+        order = own_share(len(self.val))
+        return DataLoader(self.val, batch_size=self.batch_size, sampler=order, collate_fn=already_collated)

@@ -1,4 +1,4 @@
-"""Building the manifest in front of the user: progress, what was found, what cannot be used."""
+"""Loading the manifest for a command, with a progress bar and lines about what was found and what was skipped."""
 
 from rich.console import Console
 
@@ -13,27 +13,26 @@ from action_recognition.utils.text import printable
 
 
 def load_manifest(config: Config, console: Console) -> Manifest:
-    """The manifest of a data set, shards included; behind a progress bar, with a line that says what was found."""
+    """The manifest of a data set or of shards; prints a progress bar and a line about what was found."""
     dataset = check_dataset(config)
     if dataset.reads_shards:
         manifest: Manifest = read_shard_manifest(config.data)
     else:
-        what = "videos" if dataset.is_video else "images"
-        with progress_bar(f"reading {what}", console=console) as progress:
+        with progress_bar(f"reading {'videos' if dataset.is_video else 'images'}", console=console) as progress:
             manifest = build_manifest(config, progress=progress)
     counts = manifest.counts()
     found = ", ".join(f"{counts[name]} {name}" for name in SPLITS if counts[name])
-    console.print(
-        f"{config.data.name}: {found}; {len(manifest.class_names)} classes, data hash {manifest.data_hash}",
-        highlight=False,
-    )
+    classes = f"{len(manifest.class_names)} classes, data hash {manifest.data_hash}"
+    console.print(f"{config.data.name}: {found}; {classes}", highlight=False)
     for line in dataset.split_remarks(manifest, config.data):
-        console.print(line, style="yellow", highlight=False, markup=False, soft_wrap=True)
+        _warn(console, line)
     return manifest
 
 
 def report_unusable(manifest: Manifest, contract: ClipContract, console: Console) -> None:
     for record in manifest.unusable(min_frames=contract.min_frames):
-        console.print(
-            f"skipped: {printable(record.error)}", style="yellow", highlight=False, markup=False, soft_wrap=True
-        )
+        _warn(console, f"skipped: {printable(record.error)}")
+
+
+def _warn(console: Console, line: str) -> None:
+    console.print(line, style="yellow", highlight=False, markup=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""What is asked before anything slow is imported: whether the data is there, and whether a batch fits into memory."""
+"""Checks before anything slow is imported: the data exists, and a batch fits into memory."""
 
 from pathlib import Path
 
@@ -13,17 +13,13 @@ CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 def check_data_there(data: DataConfig) -> None:
-    """Refuse a configuration whose folders are missing; shards are looked for where they are read.
-
-    Raises:
-        DataError: naming the key, its value, and what brings the data.
-    """
+    """Raise `DataError` if a folder or file of the data set is missing. Shards are checked when they are opened."""
     dataset = dataset_of(data)
     if dataset.reads_shards:
         return
-    how = f"python commands.py download-data data={data.name} brings it"
+    how = f"python commands.py download-data data={data.name} downloads it"
     if not dataset.is_downloadable:
-        how = "give a folder that holds one folder of videos per class"
+        how = "expected a folder that holds one folder of videos per class"
     for key, folder in (("videos_dir", data.videos_dir), ("splits_dir", data.splits_dir)):
         if folder is not None and not Path(folder).is_dir():
             problem = "not a directory" if Path(folder).exists() else "no such directory"
@@ -33,7 +29,7 @@ def check_data_there(data: DataConfig) -> None:
 
 
 def machine_bytes() -> int:
-    """Memory that this process may use: the machine's, or less in a container."""
+    """Memory that this process may use: the machine's, or the limit of its container."""
     total = psutil.virtual_memory().total
     try:
         return min(total, int(CGROUP_LIMIT.read_text()))
@@ -42,22 +38,18 @@ def machine_bytes() -> int:
 
 
 def batch_bytes(clip: ClipConfig, *, clips: int) -> int:
-    """What `clips` clips take at least: as they are read, and as the numbers that a network is given."""
+    """The least memory that `clips` clips take, as the bytes that are read and as the network's input."""
     values = clips * len(clip.mean) * clip.frames
     return values * (clip.short_side**2 * clip.bits // 8 + clip.size**2 * FLOAT_BYTES)
 
 
 def check_batches_fit(config: Config, *, views: int = 1) -> None:
-    """Refuse settings whose batches, or `views` views of one video, are larger than this machine's memory.
-
-    Raises:
-        ConfigError: with both sizes.
-    """
+    """Raise `ConfigError` if a batch, or `views` views of one video, are larger than this machine's memory."""
     clip, data = config.clip, config.data
-    needed, there = batch_bytes(clip, clips=max(data.batch_size, views)), machine_bytes()
-    if needed > there:
+    needed, available = batch_bytes(clip, clips=max(data.batch_size, views)), machine_bytes()
+    if needed > available:
         settings = f"data.batch_size={data.batch_size}, clip.frames={clip.frames}, clip.size={clip.size}"
         raise ConfigError(
             f"{settings}, clip.short_side={clip.short_side}: one batch takes {needed / 1e9:,.0f} GB, "
-            f"this machine has {there / 1e9:,.0f} GB; expected smaller ones"
+            f"this machine has {available / 1e9:,.0f} GB; expected smaller values"
         )

@@ -1,6 +1,8 @@
-"""Which clips an epoch draws, in which order, and which of them each process of a distributed training gets."""
+"""The clips that an epoch draws, their order, and the share of each process in distributed training."""
 
 from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any
 
 import numpy as np
 import torch.distributed as dist
@@ -13,53 +15,49 @@ Ints = NDArray[np.int64]
 
 
 def rank_and_world() -> tuple[int, int]:
-    """This process's number and how many train together; (0, 1) where nothing is distributed."""
+    """The number of this process and of all processes; (0, 1) if training is not distributed."""
     ready = dist.is_available() and dist.is_initialized()
     return (dist.get_rank(), dist.get_world_size()) if ready else (0, 1)
 
 
+def own_share(count: int) -> range:
+    """The clips of `count` that this process evaluates; the metrics combine the results of all processes."""
+    rank, world = rank_and_world()
+    return range(rank, count, world)
+
+
+@dataclass(eq=False, repr=False)
 class EpochSampler(Sampler[Draw]):
     """A new order, and a new seed for each clip, every epoch.
 
-    Both follow from (seed, epoch) alone: neither the number of workers or processes nor where a run was resumed changes
-    what is drawn. Lightning calls `set_epoch`.
+    Both follow from (seed, epoch) alone, whatever the number of workers or processes and wherever a run was resumed.
+    Lightning calls `set_epoch`.
 
     Args:
         label_N: int64, the class of each clip.
-        seed: of everything drawn.
         balanced: draw each class equally often, `N` clips in all, instead of each clip once.
-        repeats: draws of a clip that follow each other, each with a seed of its own (repeated augmentation, Hoffer et
-            al. 2020, arXiv:1901.09335).
-        batch_size: of one process; needed where there are several.
-        rank, world: this process and how many there are. Batch k of all processes together is what batch k of a single
-            process with `world * batch_size` clips would be.
+        repeats: consecutive draws of a clip, each with its own seed (repeated augmentation, Hoffer et al. 2020,
+            arXiv:1901.09335).
+        batch_size: of one process.
+        rank, world: this process and the number of processes. Batch k of all processes together is what batch k of a
+            single process with `world * batch_size` clips would be.
     """
 
-    def __init__(
-        self,
-        label_N: Ints,
-        *,
-        seed: int,
-        balanced: bool = False,
-        repeats: int = 1,
-        batch_size: int = 1,
-        rank: int = 0,
-        world: int = 1,
-    ) -> None:
-        self.label_N = np.asarray(label_N)
-        self.seed = seed
-        self.balanced = balanced
-        self.repeats = repeats
-        self.batch_size = batch_size
-        self.rank = rank
-        self.world = world
-        self.epoch = 0
+    label_N: Ints
+    _: KW_ONLY
+    seed: int
+    balanced: bool = False
+    repeats: int = 1
+    batch_size: int = 1
+    rank: int = 0
+    world: int = 1
+    epoch: int = field(default=0, init=False)
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
 
     def __len__(self) -> int:
-        # Every process has the same number of clips: those left over at the end sit out an epoch.
+        # Every process has the same number of clips; the rest are left out of the epoch.
         return len(self.label_N) * self.repeats // self.world
 
     def __iter__(self) -> Iterator[Draw]:
@@ -71,12 +69,14 @@ class EpochSampler(Sampler[Draw]):
         own = share(len(order), batch_size=self.batch_size, rank=self.rank, world=self.world)
         return map(Draw, order[own].tolist(), seeds[own].tolist())
 
+    def loader_arguments(self) -> dict[str, Any]:
+        """What a `DataLoader` needs. A last batch of one clip is dropped: batch norm would have no variance."""
+        drop_last = len(self) > self.batch_size and len(self) % self.batch_size == 1
+        return {"batch_size": self.batch_size, "sampler": self, "drop_last": drop_last}
+
 
 def balanced_order(label_N: Ints, generator: np.random.Generator) -> Ints:
-    """`[N]` clips in which the classes that occur are equally frequent, to within one.
-
-    Within a class every clip comes once before one comes again.
-    """
+    """`[N]` clips with equally many of each class, to within one; no clip is repeated before all of its class came."""
     classes = generator.permutation(np.unique(label_N))
     quota = np.full(len(classes), len(label_N) // len(classes))
     quota[: len(label_N) % len(classes)] += 1
@@ -89,7 +89,7 @@ def balanced_order(label_N: Ints, generator: np.random.Generator) -> Ints:
 
 
 def share(count: int, *, batch_size: int, rank: int, world: int) -> Ints:
-    """Places of `count` that process `rank` gets: its part of every batch of `world * batch_size`."""
+    """The positions of `count` that process `rank` gets: its part of every batch of `world * batch_size`."""
     whole = count // (world * batch_size) * (world * batch_size)
     batches = np.arange(whole).reshape(-1, world, batch_size)[:, rank].ravel()
     rest = (count - whole) // world

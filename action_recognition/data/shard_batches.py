@@ -1,13 +1,14 @@
-"""Which clips a rank reads in an epoch, and in which order: index arithmetic only, no reading.
+"""The clips that a rank reads in an epoch, and their order. Nothing is read here.
 
-Order is settled in three steps. Chunks of neighbouring clips are shuffled over the whole split; the chain that they
-make is cut into one equal part a rank; a rank's part is cut into lanes, and clips are shuffled within a window that
-moves along each lane. Batch `k` comes from lane `k mod lanes`, and the loader gives it to worker `k mod workers`: so a
-worker walks along few lanes, and reads each chunk once. The order follows from (seed, epoch) and the number of ranks;
-workers change nothing.
+The order is made in three steps. Chunks of neighbouring clips are shuffled over the whole split. This chain is cut into
+one equal part per rank. A rank's part is cut into lanes, and clips are shuffled within a window that moves along each
+lane. Batch `k` comes from lane `k mod lanes`, and the loader gives it to worker `k mod workers`, so a worker follows
+few lanes and reads each chunk once. The order follows from (seed, epoch) and the number of ranks alone.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from itertools import chain, zip_longest
 from math import ceil
 
 import numpy as np
@@ -22,54 +23,49 @@ MIN_LANE = 128  # clips; shorter lanes would mix too few
 Numbers = NDArray[np.int64]
 
 
+@dataclass(eq=False, repr=False)
 class ShardBatches(Sampler[list[Draw]]):
-    """A batch sampler for clips that lie in shards.
+    """A batch sampler for clips in shards.
 
-    Shuffling, every rank gets the same number of clips: with `world` ranks up to `world - 1` clips sit out, others in
-    each epoch. Not shuffling, every clip comes exactly once; ranks with fewer batches end with an empty one, because
-    all ranks have to take part in the same number of steps.
+    With `shuffle`, for training, every rank gets the same number of clips: up to `world - 1` clips are left out, other
+    ones in each epoch. Without it every clip comes exactly once. Ranks with fewer batches then end with an empty one,
+    because all ranks have to take the same number of steps.
 
     Args:
-        places: of the clips of a split; draws hold positions in this list.
-        shuffle: for training.
-        buffer: clips that are mixed at a time, over all lanes.
-        rank, world: this process and how many there are.
+        places: of the clips of a split; draws are positions in this list.
+        buffer: number of clips that are mixed at a time, over all lanes.
+        rank, world: this process and the number of processes.
     """
 
-    def __init__(
-        self,
-        places: Sequence[Place],
-        *,
-        batch_size: int,
-        shuffle: bool,
-        buffer: int,
-        seed: int,
-        rank: int = 0,
-        world: int = 1,
-    ) -> None:
-        self.places = places
-        self.batch_size = batch_size
-        self.shuffle = shuffle
-        self.seed = seed
-        self.rank = rank
-        self.world = world
-        self.epoch = 0
-        self.lanes = _lanes(len(self._part(np.arange(len(places)))))
-        self.window = max(1, buffer // self.lanes) if shuffle else CHUNK
+    places: Sequence[Place]
+    _: KW_ONLY
+    batch_size: int
+    shuffle: bool
+    buffer: int
+    seed: int
+    rank: int = 0
+    world: int = 1
+    epoch: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        own = len(self._part(np.arange(len(self.places))))
+        # A power of two, so that it is a multiple of most numbers of workers.
+        self.lanes = min(MAX_LANES, floor_power_of_two(max(1, own // MIN_LANE)))
+        self.window = max(1, self.buffer // self.lanes) if self.shuffle else CHUNK
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
 
     @property
     def sampler(self) -> "ShardBatches":
-        """Lightning looks here for something with `set_epoch`."""
+        """Lightning calls `set_epoch` of this attribute."""
         return self
 
     def __len__(self) -> int:
         if not self.shuffle:
             return ceil(ceil(len(self.places) / self.world) / self.batch_size)
         share = len(self.places) // self.world
-        # A last batch of one clip has no variance for batch norm to work with.
+        # A last batch of one clip is dropped: batch norm would have no variance.
         return ceil(share / self.batch_size) - (share > self.batch_size and share % self.batch_size == 1)
 
     def __iter__(self) -> Iterator[list[Draw]]:
@@ -82,7 +78,7 @@ class ShardBatches(Sampler[list[Draw]]):
             yield [Draw(int(index), int(seeds[index])) for index in batch]
 
     def clips_ahead(self, workers: int) -> int:
-        """How many clips a worker has to hold so that it reads none twice."""
+        """The number of clips that a worker has to hold in order to read none twice."""
         return self.lanes // min(max(workers, 1), self.lanes) * (self.window + 2 * CHUNK)
 
     def _chain(self, generator: np.random.Generator) -> Numbers:
@@ -104,19 +100,15 @@ class ShardBatches(Sampler[list[Draw]]):
         return chain[first:end]
 
     def _mixed(self, part: Numbers, generator: np.random.Generator) -> Numbers:
-        """A rank's clips in the order of its batches: batches taken from the lanes in turn."""
-        count = ceil(len(part) / self.batch_size)
-        sizes = [min(self.batch_size, len(part) - k * self.batch_size) for k in range(count)]
-        batches: list[Numbers] = [part[:0]] * count
-        start = 0
-        for lane in range(min(self.lanes, count)):
-            numbers = range(lane, count, self.lanes)
-            end = start + sum(sizes[k] for k in numbers)
-            clips = self._shuffled(part[start:end], generator)
-            for k in numbers:
-                batches[k], clips = clips[: sizes[k]], clips[sizes[k] :]
-            start = end
-        return np.concatenate([part[:0], *batches])
+        """A rank's clips in the order of its batches, which are taken from the lanes in turn."""
+        sizes = np.diff([*range(0, len(part), self.batch_size), len(part)])
+        sizes_of_lanes = [sizes[lane :: self.lanes] for lane in range(self.lanes)]
+        lanes = np.split(part, np.cumsum([own.sum() for own in sizes_of_lanes])[:-1])
+        batches_of_lanes = [
+            np.split(self._shuffled(clips, generator), np.cumsum(own)[:-1])
+            for clips, own in zip(lanes, sizes_of_lanes, strict=True)
+        ]
+        return np.concatenate([*chain(*zip_longest(*batches_of_lanes, fillvalue=part[:0]))])
 
     def _shuffled(self, clips: Numbers, generator: np.random.Generator) -> Numbers:
         if not self.shuffle:
@@ -125,14 +117,6 @@ class ShardBatches(Sampler[list[Draw]]):
         return np.concatenate([generator.permutation(window) for window in windows])
 
 
-def lane_workers(workers: int) -> int:
-    """The next smaller power of two: each lane then has one worker."""
-    return 1 << (workers.bit_length() - 1) if workers else 0
-
-
-def _lanes(clips: int) -> int:
-    """A power of two, so that it is a multiple of most numbers of workers."""
-    lanes = 1
-    while lanes < MAX_LANES and clips >= 2 * lanes * MIN_LANE:
-        lanes *= 2
-    return lanes
+def floor_power_of_two(number: int) -> int:
+    """The largest power of two that is not larger; 0 for 0."""
+    return 1 << (number.bit_length() - 1) if number else 0

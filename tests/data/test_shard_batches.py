@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from action_recognition.data.shard_batches import ShardBatches, lane_workers
+from action_recognition.data.shard_batches import ShardBatches, floor_power_of_two
 from action_recognition.readers.base import CHUNK, Place
 
 
@@ -122,4 +122,4 @@ def test_a_worker_that_keeps_what_it_is_told_to_fetches_each_chunk_about_once(wo
 
 
 def test_numbers_of_workers_are_powers_of_two():
-    assert [lane_workers(n) for n in (0, 1, 2, 3, 4, 6, 8, 15)] == [0, 1, 2, 2, 4, 4, 8, 8]
+    assert [floor_power_of_two(n) for n in (0, 1, 2, 3, 4, 6, 8, 15)] == [0, 1, 2, 2, 4, 4, 8, 8]
