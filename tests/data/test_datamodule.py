@@ -9,10 +9,8 @@ from helpers.clips import read_all
 from action_recognition.config import load_config
 from action_recognition.data.datamodule import ClipDataModule, make_contract
 from action_recognition.data.dataset import ClipDataset
-from action_recognition.data.samplers import EpochSampler
 from action_recognition.datasets.manifest import build_manifest
 from action_recognition.errors import ConfigError, DataError
-from action_recognition.video.frames import center_crop
 
 
 def test_batches_are_uint8_clips_of_the_contract(tiny_config):
@@ -23,6 +21,7 @@ def test_batches_are_uint8_clips_of_the_contract(tiny_config):
     # Training clips keep the margin that random crops are cut from.
     assert train[0].clip_BCTHW.shape == (4, 3, 4, 36, 36)
     assert batches_of(datamodule.val_dataloader())[0].clip_BCTHW.shape[1:] == (3, 4, 32, 32)
+    assert batches_of(datamodule.test_dataloader())[0].index_B.tolist() == [0, 0, 1, 1], "two views per video"
 
 
 def test_what_is_drawn_depends_on_the_epoch_not_on_the_workers(tiny_config):
@@ -36,30 +35,21 @@ def test_what_is_drawn_depends_on_the_epoch_not_on_the_workers(tiny_config):
     assert not torch.equal(torch.cat([b.index_B for b in first]), torch.cat([b.index_B for b in other]))
 
 
-def test_every_clip_comes_once_an_epoch():
-    sampler = EpochSampler(np.zeros(50, int), seed=3)
-    for epoch in range(3):
-        sampler.set_epoch(epoch)
-        assert sorted(draw.index for draw in sampler) == list(range(50))
-
-
-def test_views_are_the_frames_that_decoding_everything_gives(tiny_config):
+@pytest.mark.parametrize("crops", [1, 3])
+def test_views_and_crops_are_cut_from_the_decoded_frames(tiny_config, crops):
     datamodule = make_datamodule(tiny_config)
-    record = datamodule.records("test")[0]
-    dataset = ClipDataset([record], datamodule.manifest.videos_dir, datamodule.contract, views=2)
-    views = dataset.__getitems__([0]).clip_BCTHW
-    contract = datamodule.contract
-    path = datamodule.manifest.videos_dir / record.path
-    frames = read_all(path, short_side=contract.short_side)
-    expected = center_crop(frames, contract.size).transpose(3, 0, 1, 2)
-    assert np.array_equal(views[0].numpy(), expected[:, [0, 2, 4, 6]])
-    last = record.frames - contract.span
-    assert np.array_equal(views[1].numpy(), expected[:, [last, last + 2, last + 4, last + 6]])
-
-
-def test_views_of_a_video_stay_together(tiny_config):
-    batch = batches_of(make_datamodule(tiny_config).test_dataloader())[0]
-    assert batch.index_B.tolist() == [0, 0, 1, 1]
+    record, contract = datamodule.records("test")[0], datamodule.contract
+    videos_dir, size, span = datamodule.manifest.videos_dir, contract.size, contract.span
+    whole = read_all(videos_dir / record.path, short_side=contract.short_side)
+    top, room = (whole.shape[1] - size) // 2, whole.shape[2] - size
+    lefts = (room // 2,) if crops == 1 else (0, room // 2, room)
+    expected = [
+        whole[start : start + span : 2, top : top + size, left : left + size].transpose(3, 0, 1, 2)
+        for start in (0, record.frames - span)
+        for left in lefts
+    ]
+    views = ClipDataset([record], videos_dir, contract, views=2, crops=crops).__getitems__([0]).clip_BCTHW
+    assert np.array_equal(views.numpy(), np.stack(expected))
 
 
 def test_a_clip_that_breaks_later_is_skipped_and_named(tiny_config, tiny_set, tmp_path):
@@ -69,9 +59,8 @@ def test_a_clip_that_breaks_later_is_skipped_and_named(tiny_config, tiny_set, tm
     victim = tmp_path / "own/videos" / datamodule.records("train")[0].path
     victim.write_bytes(b"gone")
     train = batches_of(datamodule.train_dataloader())
-    errors = [line for batch in train for line in batch.errors]
-    assert len(errors) == 1
-    assert victim.name in errors[0]
+    (error,) = [line for batch in train for line in batch.errors]
+    assert victim.name in error
     assert sum(len(batch.label_B) for batch in train) == 11
 
 
@@ -95,43 +84,18 @@ def test_an_empty_split_is_an_error_that_names_it(tiny_config, tiny_set, tmp_pat
 def test_real_clips_become_batches(shared_dir, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     sample = shared_dir / "hmdb51_sample"
-    config = load_config(
-        [
-            "data=hmdb51",
-            f"data.videos_dir={sample}/videos",
-            f"data.splits_dir={sample}/splits",
-            "data.split=2",
-            "data.num_workers=0",
-        ]
-    )
+    places = [f"data.videos_dir={sample}/videos", f"data.splits_dir={sample}/splits"]
+    config = load_config(["data=hmdb51", *places, "data.split=2", "data.num_workers=0"])
     batch = next(iter(make_datamodule(config).train_dataloader()))
     assert batch.clip_BCTHW.shape == (16, 3, 16, 128, 128)
     assert batch.errors == ()
     assert batch.clip_BCTHW.float().std() > 20
 
 
-def test_three_crops_lie_along_the_longer_side_of_each_clip(tiny_config, tmp_path):
-    datamodule = make_datamodule(tiny_config)
-    record = datamodule.records("test")[0]
-    contract = datamodule.contract
-    videos_dir = datamodule.manifest.videos_dir
-    whole = read_all(videos_dir / record.path, short_side=contract.short_side)
-    out = ClipDataset([record], videos_dir, contract, views=2, crops=3).__getitems__([0]).clip_BCTHW
-    assert len(out) == 6
-    top, room = (whole.shape[1] - contract.size) // 2, whole.shape[2] - contract.size
-    last = record.frames - contract.span
-    for clip, start in enumerate((0, last)):
-        for crop, left in enumerate((0, room // 2, room)):
-            expected = whole[start : start + contract.span : 2, top : top + contract.size, left : left + contract.size]
-            assert np.array_equal(out[3 * clip + crop].numpy(), expected.transpose(3, 0, 1, 2))
-
-
-def test_crops_are_the_same_out_of_the_store(tiny_config, tmp_path):
+def test_crops_from_the_store_are_the_same(tiny_config, tmp_path):
     from action_recognition.cli.cache_data import cache_data
 
-    decoded = make_datamodule(tiny_config)
-    tiny_config.data.test_crops = 3
-    without = batches_of(decoded.evaluation_dataloader("test"))
+    without = batches_of(make_datamodule(tiny_config, test_crops=3).evaluation_dataloader("test"))
     for codec in ("raw", "jpeg"):
         tiny_config.data.cache.dir = str(tmp_path / codec)
         tiny_config.data.cache.codec = codec
@@ -146,8 +110,7 @@ def test_crops_are_the_same_out_of_the_store(tiny_config, tmp_path):
 def test_repeated_draws_decode_a_clip_once(tiny_config, monkeypatch):
     from action_recognition.data import dataset
 
-    tiny_config.data.clips_per_video = 2
-    datamodule = make_datamodule(tiny_config)
+    datamodule = make_datamodule(tiny_config, clips_per_video=2)
     calls = []
     read = dataset.open_clip
 
@@ -159,12 +122,11 @@ def test_repeated_draws_decode_a_clip_once(tiny_config, monkeypatch):
     made = batches_of(datamodule.train_dataloader())
     assert len(calls) == len(datamodule.records("train"))
     assert sum(len(batch.index_B) for batch in made) == 2 * len(calls)
-    first = made[0]
-    assert first.index_B[0] == first.index_B[1]
-    assert not torch.equal(first.clip_BCTHW[0], first.clip_BCTHW[1]), "another moment of the same video"
+    assert made[0].index_B[0] == made[0].index_B[1]
+    assert not torch.equal(made[0].clip_BCTHW[0], made[0].clip_BCTHW[1]), "another moment of the same video"
 
 
-def test_a_direction_to_keep_of_what_is_no_class_is_refused(tiny_config):
+def test_an_unknown_class_in_keep_direction_is_refused(tiny_config):
     tiny_config.augment.keep_direction = ["walk", "runs"]
     with pytest.raises(ConfigError, match=r"keep_direction: runs is no class \(did you mean 'run'\?\)"):
         make_contract(tiny_config, build_manifest(tiny_config))

@@ -22,15 +22,14 @@ def make_datamodule(config: Config, **changes: object) -> ClipDataModule:
 
 
 def batches_of(loader: Iterable[ClipBatch], epoch: int = 0) -> list[ClipBatch]:
-    """Copies: a loader writes to the memory of batches that nobody holds."""
     for sampler in (loader.sampler, loader.batch_sampler):  # type: ignore[attr-defined]
         if hasattr(sampler, "set_epoch"):
             sampler.set_epoch(epoch)
-    return [batch._replace(clip_BCTHW=batch.clip_BCTHW.clone()) for batch in loader]
+    return list(loader)
 
 
 def same(first: Sequence[ClipBatch], second: Sequence[ClipBatch]) -> bool:
-    """Whether all clips, labels and errors are."""
+    """Whether all clips, labels and errors are equal."""
     return len(first) == len(second) and all(
         all(map(torch.equal, a[:3], b[:3])) and a.errors == b.errors for a, b in zip(first, second, strict=True)
     )
