@@ -27,7 +27,7 @@ from action_recognition.data.datamodule import make_contract
 from action_recognition.data.load import load_manifest
 from action_recognition.datasets import dataset_of
 from action_recognition.datasets.official_lists import AnnotatedDataset
-from action_recognition.readers.store.open import open_store
+from action_recognition.readers.store.reader import open_store
 from action_recognition.utils.progress import progress_bar
 
 

@@ -1,6 +1,7 @@
 """`export-shards`: from videos or the clip store to a folder of shards."""
 
 import shlex
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,9 +39,9 @@ def export_shards(config: "Config", *, console: "Console") -> None:
     from action_recognition.readers.base import DecodingReader
     from action_recognition.readers.open import report_reader
     from action_recognition.readers.shards.index import SHARD_SPLITS
-    from action_recognition.readers.shards.jpeg_frames import JpegFrames
+    from action_recognition.readers.shards.jpeg_frames import read_jpegs
     from action_recognition.readers.shards.write import write_shards
-    from action_recognition.readers.store.open import open_store
+    from action_recognition.readers.store.reader import open_store
     from action_recognition.utils.progress import progress_bar
 
     data = config.data
@@ -61,7 +62,9 @@ def export_shards(config: "Config", *, console: "Console") -> None:
             name=data.name,
             jpeg_quality=quality,
             max_bytes=int(data.shards.max_megabytes * 1e6),
-            read_jpegs=JpegFrames(store, Path(manifest.videos_dir), short_side=short_side, quality=quality),
+            read_jpegs=partial(
+                read_jpegs, store=store, videos_dir=Path(manifest.videos_dir), short_side=short_side, quality=quality
+            ),
             progress=progress,
         )
     counts = ", ".join(f"{sum(s.clips for s in index.shards if s.split == split)} {split}" for split in SHARD_SPLITS)

@@ -76,8 +76,14 @@ class FeatureDataModule(L.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[FeatureBatch]:
         rank, world = rank_and_world()
-        options = {"seed": self.seed, "balanced": self.balanced, "batch_size": self.batch_size}
-        sampler = EpochSampler(self.train.label_E, **options, rank=rank, world=world)
+        sampler = EpochSampler(
+            self.train.label_E,
+            seed=self.seed,
+            balanced=self.balanced,
+            batch_size=self.batch_size,
+            rank=rank,
+            world=world,
+        )
         return DataLoader(self.train, **sampler.loader_arguments(), collate_fn=already_collated)
 
     def val_dataloader(self) -> DataLoader[FeatureBatch] | list[FeatureBatch]:

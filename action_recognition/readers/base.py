@@ -1,6 +1,6 @@
-"""What a reader is: a place that training frames come from, clip by clip."""
+"""The protocol of readers, which provide the frames of training clips."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -9,12 +9,11 @@ from action_recognition.datasets.records import ClipRecord
 from action_recognition.video.clip_sampling import Indices
 from action_recognition.video.frames import Frame, center_crop
 
-# Clips that are fetched in one go. Neighbours in a shard have nothing to do with each other, see `in_shard_order`.
-CHUNK = 16
+CHUNK = 16  # clips that are fetched together; neighbours in a shard are unrelated, see `in_shard_order`
 
 
 class Place(NamedTuple):
-    """Where a clip lies: `clip` counts within the shard."""
+    """The position of a clip; `clip` counts within the shard."""
 
     shard: int
     clip: int
@@ -25,37 +24,31 @@ class Place(NamedTuple):
 
 
 class ClipFrames(Protocol):
-    """A clip whose frames can be read by number, whole or cut to squares."""
+    """A clip whose frames are read by number."""
 
     def read(self, indices: Indices) -> Frame:
         """The frames numbered `indices`, `[len(indices), H, W, C]`."""
         ...
 
     def read_square(self, indices: Indices, out_TSSC: Frame, position: float = 0.5) -> None:
-        """Write squares of the frames numbered `indices` to `out_TSSC`, as large as it has them.
-
-        Args:
-            position: of the squares along the frame's longer side, 0 to 1; 0.5 is the centre.
-        """
+        """Write squares of these frames to `out_TSSC`; `position` is along the longer side, 0 to 1."""
         ...
 
 
 class ClipReader(Protocol):
-    """Where frames of training clips are read from; the methods' defaults are right where every clip is decoded.
-
-    Attributes:
-        name: for the records of a run.
-    """
+    """A place that frames of clips are read from. The defaults of the methods are those of decoding every clip."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The name in the records of a run."""
+        ...
 
     def entry(self, md5: str, *, frames: int | None = None) -> ClipFrames | None:
         """The clip whose video has this MD5 (and this many frames); None if it is not there and has to be decoded."""
         ...
 
     def describe(self, records: Sequence[ClipRecord]) -> str:  # noqa: ARG002
-        """One line on where these clips are read from; empty where they are simply decoded."""
+        """One line about where these clips are read from; empty if they are decoded."""
         return ""
 
     def only_copies(self, records: Sequence[ClipRecord]) -> bool:  # noqa: ARG002
@@ -63,16 +56,24 @@ class ClipReader(Protocol):
         return False
 
     def places(self, records: Sequence[ClipRecord]) -> list[Place] | None:  # noqa: ARG002
-        """Where the clips lie, if clips next to each other should be read together; None if any order is as good."""
+        """The clips' positions, if neighbours should be read together; None if any order is as good."""
         return None
 
     def keep(self, clips: int) -> None:  # noqa: ARG002
-        """Hold at least so many clips that were fetched together with others."""
+        """Hold at least this number of clips that were fetched together with others."""
         return
 
 
+def read_each_once(indices: Indices, read: Callable[[int], Frame], out_TSSC: Frame) -> None:
+    """Write the frames numbered `indices`; an index that occurs again is copied instead of read again."""
+    places: dict[int, int] = {}
+    for place, index in enumerate(indices.tolist()):
+        out_TSSC[place] = out_TSSC[places[index]] if index in places else read(index)
+        places[index] = place
+
+
 class DecodingReader(ClipReader):
-    """Holds nothing: every clip is decoded from its video each time."""
+    """Decodes every clip from its video each time."""
 
     name = "decoding"
 
@@ -81,7 +82,7 @@ class DecodingReader(ClipReader):
 
 
 class DecodedFrames:
-    """Frames that are decoded; their numbers are their places here."""
+    """Decoded frames; an index is a position in `frames_LHWC`."""
 
     def __init__(self, frames_LHWC: Frame) -> None:
         self.frames_LHWC = frames_LHWC

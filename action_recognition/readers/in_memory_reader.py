@@ -1,4 +1,4 @@
-"""Clips kept in memory once they have been decoded."""
+"""Clips that stay in memory once they are decoded."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,13 +13,9 @@ from action_recognition.video.frames import FrameFormat
 
 
 class InMemoryReader(ClipReader):
-    """Decodes a clip whole when it is first asked for, resized, and keeps it: for data sets smaller than memory.
+    """Reads or decodes a whole clip at its first use, and keeps it: for data sets smaller than memory.
 
-    A worker process keeps clips of its own.
-
-    Args:
-        inner: where frames are read from first.
-        frame_format: of the frames that are decoded.
+    Each worker process keeps its own clips. Clips that `inner` lacks are decoded to `frame_format`.
     """
 
     name = "memory"
@@ -32,30 +28,24 @@ class InMemoryReader(ClipReader):
         self._kept: dict[str, DecodedFrames] = {}
 
     def entry(self, md5: str, *, frames: int | None = None) -> DecodedFrames | None:
-        """The clip with this checksum; None for one that is not in the manifest.
-
-        Raises:
-            VideoError: if it cannot be decoded, now that it is asked for.
-        """
+        """The clip with this checksum, or None if it is not in the manifest; `VideoError` if it cannot be decoded."""
         if md5 not in self._kept:
             record = self._records.get(md5)
             if record is None:
                 return None
-            self._kept[md5] = DecodedFrames(self._read(record, frames))
+            if (held := self.inner.entry(md5, frames=frames)) is not None:
+                frames_NHWC = held.read(np.arange(record.frames))
+            else:
+                with open_clip(self.videos_dir / record.path, self._format) as clip:
+                    frames_NHWC = np.stack(list(clip))
+            self._kept[md5] = DecodedFrames(frames_NHWC)
         return self._kept[md5]
-
-    def _read(self, record: ClipRecord, frames: int | None) -> Any:
-        held = self.inner.entry(record.md5, frames=frames)
-        if held is not None:
-            return held.read(np.arange(record.frames))
-        with open_clip(self.videos_dir / record.path, self._format) as clip:
-            return np.stack(list(clip))
 
     def describe(self, records: Sequence[ClipRecord]) -> str:
         return self.inner.describe(records)
 
     def only_copies(self, records: Sequence[ClipRecord]) -> bool:  # noqa: ARG002
-        """Clips in memory are shared by what trains and what validates, as long as no worker has its own."""
+        """True, because only threads share the clips in memory between training and validation."""
         return True
 
     def places(self, records: Sequence[ClipRecord]) -> list[Place] | None:

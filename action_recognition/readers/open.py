@@ -1,4 +1,4 @@
-"""Where the frames of a data set come from, so nothing else has to know: files, the clip store, shards, or memory."""
+"""The reader of a data set's frames: files, the clip store, shards, or memory."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from action_recognition.readers.base import ClipReader, DecodingReader
 from action_recognition.readers.in_memory_reader import InMemoryReader
 from action_recognition.readers.shards.reader import ShardReader
 from action_recognition.readers.shards.shard_set import ShardManifest
-from action_recognition.readers.store.open import open_store
+from action_recognition.readers.store.reader import open_store
 from action_recognition.video.frames import FrameFormat
 
 

@@ -1,4 +1,4 @@
-"""What `data=shards` takes over from the shards that it reads."""
+"""The settings that `data=shards` takes from its shards."""
 
 import json
 
@@ -6,15 +6,15 @@ from action_recognition.config import Config, key_of, load_config
 from action_recognition.readers.shards.files import ShardFiles
 from action_recognition.readers.shards.shard_set import read_index
 
-# How clips are cut: what the contract says, and the configuration says too.
+# Settings of the group `clip` that the contract has too.
 CUT = ("frames", "stride", "short_side", "size", "short_clip", "mean", "std")
 
 
 def as_exported(config: Config) -> Config:
-    """The configuration with the name and the cut of the shards that it reads, under the overrides given.
+    """The configuration with the name and the clip settings of its shards, unless overrides give them.
 
     Raises:
-        ConfigError, DataError: if there are none, or they cannot be reached.
+        ConfigError, DataError: if the shards cannot be read.
     """
     index = read_index(ShardFiles.named_by(config.data))
     contract = index.contract.to_dict()

@@ -1,4 +1,4 @@
-"""Byte ranges of files below a URL: a local folder, HTTP, or whatever else fsspec has a driver for (S3, GCS, SSH)."""
+"""Byte ranges of files below a URL: a local folder, HTTP, or anything that fsspec has a driver for (S3, GCS, SSH)."""
 
 import hashlib
 import os
@@ -23,10 +23,7 @@ HOW_TO = "data.shards.url names the folder that export-shards wrote"
 
 
 class ShardFiles:
-    """Reads files below `url`.
-
-    Can be pickled and used after a fork: each process opens connections of its own.
-    """
+    """Reads files below `url`. Each process opens its own connections, also after a fork."""
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
@@ -34,11 +31,7 @@ class ShardFiles:
 
     @classmethod
     def named_by(cls, data: DataConfig) -> Self:
-        """Those of `data.shards.url`.
-
-        Raises:
-            ConfigError: if it is not set.
-        """
+        """The files of `data.shards.url`; `ConfigError` if it is not set."""
         if not data.shards.url:
             example = "data.shards.url=shards/hmdb51, https://host/shards or s3://bucket/shards"
             raise ConfigError(f"data.shards.url is not set; it names what export-shards wrote: {example}")
@@ -48,19 +41,11 @@ class ShardFiles:
         return {"url": self.url, "_opened": None}
 
     def read(self, name: str) -> bytes:
-        """A whole file.
-
-        Raises:
-            DataError: if it is not there, or cannot be read after some attempts.
-        """
+        """A whole file; `DataError` if it does not exist, or cannot be read after some attempts."""
         return self._fetched(name, None, None)
 
     def read_range(self, shard: Shard, start: int, end: int) -> bytes:
-        """Bytes `start` to `end` of a shard.
-
-        Raises:
-            DataError: as `read`, or if the file is shorter than the index says.
-        """
+        """Bytes `start` to `end` of a shard; `DataError` as in `read`, or if the file is shorter than in the index."""
         kept = KEPT / f"{shard.sha256}.tar"
         if kept.exists():
             with kept.open("rb") as file:
@@ -71,12 +56,12 @@ class ShardFiles:
             return data
         if len(data) == shard.bytes and self.url.startswith(HTTP):  # a server that ignores Range sends all of it
             if hashlib.sha256(data).hexdigest() != shard.sha256:
-                raise self._damaged(shard, "its checksum is another")
+                raise self.damaged(shard, "its checksum differs")
             replace_file(kept, data)
             return data[start:end]
-        raise self._damaged(shard, f"{len(data)} of {end - start} bytes at byte {start}")
+        raise self.damaged(shard, f"{len(data)} of {end - start} bytes at byte {start}")
 
-    def _damaged(self, shard: Shard, what: str) -> DataError:
+    def damaged(self, shard: Shard, what: str) -> DataError:
         return DataError(f"{self.url}/{shard.file}: not the file of index.json ({what}); copy it there again")
 
     def _fetched(self, name: str, start: int | None, end: int | None) -> bytes:
@@ -86,8 +71,8 @@ class ShardFiles:
                 return bytes(filesystem.cat_file(f"{root}/{name}", start=start, end=end))
             except FileNotFoundError:
                 raise DataError(f"{self.url}/{name}: no such file; {HOW_TO}") from None
-            except Exception as error:  # the drivers' own libraries raise what they like
-                if getattr(error, "status", None) == 416:  # asked for bytes after the end
+            except Exception as error:  # each driver raises the errors of its own library
+                if getattr(error, "status", None) == 416:  # these bytes are after the end
                     return b""
                 if attempt == ATTEMPTS - 1 or _is_final(error):
                     raise DataError(f"{self.url}/{name}: cannot be read ({first_line(error)}); {HOW_TO}") from None
@@ -96,8 +81,12 @@ class ShardFiles:
 
     def _connection(self) -> tuple[Any, str]:
         if self._opened is None or self._opened[0] != os.getpid():
+            options = {}
+            if self.url.startswith(HTTP):  # by default, dead servers have five minutes
+                timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=SILENCE_SECONDS)
+                options = {"client_kwargs": {"timeout": timeout}}
             try:
-                filesystem, root = url_to_fs(self.url, **_patience(self.url))
+                filesystem, root = url_to_fs(self.url, **options)
             except ImportError as error:
                 raise MissingLibraryError(
                     f"data.shards.url={self.url}: {error}; pip install s3fs (gcsfs, adlfs ...), or give an https:// URL"
@@ -110,15 +99,8 @@ class ShardFiles:
         return self._opened[1:]
 
 
-def _patience(url: str) -> dict[str, Any]:
-    """How long to wait for HTTP; the default is five minutes, for large files and for dead servers alike."""
-    if not url.startswith(HTTP):
-        return {}
-    return {"client_kwargs": {"timeout": aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=SILENCE_SECONDS)}}
-
-
 def _is_final(error: Exception) -> bool:
-    """Whether asking again is of no use: permissions, and HTTP's 4xx but for 408 and 429."""
+    """Whether another attempt is useless: permissions, and HTTP's 4xx except 408 and 429."""
     status = getattr(error, "status", None)
     refused = isinstance(status, int) and 400 <= status < 500 and status not in (408, 429)
     return refused or isinstance(error, PermissionError | IsADirectoryError | NotADirectoryError)

@@ -1,4 +1,4 @@
-"""`index.json`: what a folder of shards holds, where each clip lies in it, and how to tell that bytes are whole."""
+"""`index.json`: the contents of a folder of shards, the position of each clip, and checksums."""
 
 import json
 from dataclasses import asdict, dataclass, fields
@@ -21,8 +21,8 @@ class Shard:
     """One tar.
 
     Attributes:
-        offsets: bytes; clip `i` lies from `offsets[i]` to `offsets[i + 1]`, so there is one more than there are clips.
-        crc32: of those bytes, one per clip.
+        offsets: of the clips, in bytes, followed by the end of the last one.
+        crc32: of each clip.
         bytes, sha256: of the whole file, for other tools; reading a part of it cannot check them.
     """
 
@@ -41,9 +41,8 @@ class ShardIndex:
 
     Attributes:
         name: of the data set that was exported.
-        contract: the clip contract at the time; its short side is that of the frames, the rest is a default.
-        jpeg_quality: of the frames.
-        max_bytes: that a tar was meant to have at most.
+        contract: at the time of the export; its short side is that of the frames, the rest is a default.
+        max_bytes: the limit for one tar.
         manifest_sha256: of `manifest.csv`, whose first rows are the clips of the shards in their order.
     """
 
@@ -71,14 +70,7 @@ class ShardIndex:
 
     @classmethod
     def from_json(cls, text: bytes, *, origin: str) -> Self:
-        """Read an index back.
-
-        Args:
-            origin: where it came from, for the error message.
-
-        Raises:
-            DataError: if it is not an index of this version, or contradicts itself.
-        """
+        """Read an index back; `DataError`, naming its `origin`, if it has another version or contradicts itself."""
         again = "write the shards again: python commands.py export-shards"
         try:
             values = json.loads(text)
@@ -104,11 +96,7 @@ class ShardIndex:
 
 
 def _shard(values: Any, origin: str) -> Shard:
-    """A shard whose numbers agree with one another.
-
-    Raises:
-        ContractError: if a key or value is not allowed, or they contradict each other.
-    """
+    """A shard; `ContractError` if a key or value is not allowed, or they contradict each other."""
     check_keys([field.name for field in fields(Shard)], values, origin=origin)
     check_values(Shard, values, origin=origin)
     shard = Shard(**values | {name: tuple(values[name]) for name in ("offsets", "crc32")})

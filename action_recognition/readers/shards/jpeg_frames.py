@@ -1,4 +1,4 @@
-"""The frames of a clip as JPEG files, for shards to hold."""
+"""The frames of a clip as JPEG files, for shards."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,35 +6,24 @@ from pathlib import Path
 import numpy as np
 
 from action_recognition.datasets.records import ClipRecord
-from action_recognition.readers.shards.tar_clip import encode_jpeg
+from action_recognition.readers.store.entry import encode_jpeg
 from action_recognition.readers.store.reader import ClipStore, JpegEntry
 from action_recognition.video.clip_files import open_clip
 from action_recognition.video.frames import FrameFormat
 
 
-class JpegFrames:
-    """Frames come from the clip store where it holds them: as they are, if they are JPEG of the same quality.
+def read_jpegs(
+    record: ClipRecord, *, store: ClipStore | None, videos_dir: Path, short_side: int, quality: int
+) -> Sequence[bytes]:
+    """All frames of a clip, from the store if it has them; JPEG files of the same `quality` are not encoded again.
 
-    Args:
-        store: None where there is none, and every clip is decoded.
-        short_side: of the frames in pixels.
-        quality: of the JPEG files, 1 to 100.
+    Raises:
+        VideoError: if the clip cannot be decoded.
     """
-
-    def __init__(self, store: ClipStore | None, videos_dir: Path, *, short_side: int, quality: int) -> None:
-        self.store, self.videos_dir = store, videos_dir
-        self.short_side, self.quality = short_side, quality
-
-    def __call__(self, record: ClipRecord) -> Sequence[bytes]:
-        """All frames of a clip.
-
-        Raises:
-            VideoError: if it cannot be decoded.
-        """
-        entry = self.store.entry(record.md5, frames=record.frames) if self.store else None
-        if entry is None:
-            with open_clip(self.videos_dir / record.path, FrameFormat(short_side=self.short_side)) as clip:
-                return [encode_jpeg(frame_HWC, self.quality) for frame_HWC in clip]
-        if isinstance(entry, JpegEntry) and entry.quality == self.quality:
-            return entry.jpegs()
-        return [encode_jpeg(frame_HWC, self.quality) for frame_HWC in entry.read(np.arange(record.frames))]
+    entry = store.entry(record.md5, frames=record.frames) if store else None
+    if entry is None:
+        with open_clip(videos_dir / record.path, FrameFormat(short_side=short_side)) as clip:
+            return [encode_jpeg(frame_HWC, quality) for frame_HWC in clip]
+    if isinstance(entry, JpegEntry) and entry.quality == quality:
+        return entry.jpegs()
+    return [encode_jpeg(frame_HWC, quality) for frame_HWC in entry.read(np.arange(record.frames))]

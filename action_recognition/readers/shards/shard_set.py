@@ -18,8 +18,8 @@ class ShardSet:
     """An open folder of shards.
 
     Attributes:
-        records: all rows of the exported manifest, those of the shards first and in their order.
-        places: from the MD5 of a video to where its clip lies; of two with the same bytes, the last.
+        records: all rows of the exported manifest; those in the shards come first, in the order of the shards.
+        places: from the MD5 of a video to the position of its clip; of two equal videos, the last.
     """
 
     files: ShardFiles
@@ -29,20 +29,12 @@ class ShardSet:
 
 
 def read_index(files: ShardFiles) -> ShardIndex:
-    """What `index.json` says.
-
-    Raises:
-        DataError: if there is none, or none of this version.
-    """
+    """The index in `index.json`; `DataError` if it does not exist or has another version."""
     return ShardIndex.from_json(files.read(INDEX_FILE), origin=f"{files.url}/{INDEX_FILE}")
 
 
 def open_shards(files: ShardFiles) -> ShardSet:
-    """Read `index.json` and `manifest.csv`.
-
-    Raises:
-        DataError: if they are missing, cannot be read, or do not belong together.
-    """
+    """Read `index.json` and `manifest.csv`; `DataError` if they cannot be read or do not belong together."""
     index = read_index(files)
     text = files.read(MANIFEST_FILE)
     origin = f"{files.url}/{MANIFEST_FILE}"
@@ -52,13 +44,8 @@ def open_shards(files: ShardFiles) -> ShardSet:
     places = [Place(number, clip) for number, shard in enumerate(index.shards) for clip in range(shard.clips)]
     if len(places) != sum(map(is_exported, records)):
         raise DataError(f"{origin}: {len(records)} rows do not fit the {len(places)} clips of {INDEX_FILE}")
-    exported = records[: len(places)]
-    return ShardSet(
-        files=files,
-        index=index,
-        records=records,
-        places={record.md5: place for record, place in zip(exported, places, strict=True)},
-    )
+    by_md5 = {record.md5: place for record, place in zip(records[: len(places)], places, strict=True)}
+    return ShardSet(files=files, index=index, records=records, places=by_md5)
 
 
 @dataclass(frozen=True)
@@ -69,26 +56,20 @@ class ShardManifest(Manifest):
 
 
 def read_shard_manifest(data: DataConfig) -> ShardManifest:
-    """The manifest of `data=shards`.
-
-    Raises:
-        ConfigError: if `data.shards.url` is not set, or names a place whose driver is not installed.
-        DataError: as `open_shards`.
-    """
+    """The manifest of `data=shards`; `ConfigError` or `DataError` if it cannot be read."""
     shards = open_shards(ShardFiles.named_by(data))
     return ShardManifest(Path(data.videos_dir), shards.records, shards)
 
 
 def is_exported(record: ClipRecord) -> bool:
-    """Whether a clip goes into a shard: of a split that is used, and decodable."""
+    """Whether a clip belongs in a shard: its split is used, and it can be decoded."""
     return record.split in SHARD_SPLITS and not record.error and record.frames > 0
 
 
 def in_shard_order(records: Sequence[ClipRecord]) -> list[ClipRecord]:
-    """The rows of a manifest in the order that they are exported in: split after split, mixed within each.
+    """The rows of a manifest in the order of the shards, sorted by split and checksum.
 
-    Checksums are as good as random, and the same everywhere: classes and sources end up mixed, so that the clips of
-    a chunk tell nothing about each other.
+    Checksums mix classes and source videos, in the same way on every machine, so that neighbours are unrelated.
     """
     exported = sorted(
         (record for record in records if is_exported(record)),

@@ -1,7 +1,7 @@
-"""One clip in a tar: `<key>.json` with what is known about it, then its frames, `<key>.0000.jpg`, `<key>.0001.jpg` ...
+"""One clip in a tar: `<key>.json` describes it, then follow its frames, `<key>.0000.jpg`, `<key>.0001.jpg` ...
 
-Every frame is a JPEG file of its own, so that `webdataset` decodes a shard with `.decode("rgb8")`, and any tar
-program unpacks it to pictures; this costs 512 bytes per frame, and only the frames that are drawn need decoding.
+Every frame is a JPEG file, so that `webdataset` decodes a shard with `.decode("rgb8")`, any tar program unpacks it to
+pictures, and only the frames that are drawn need decoding. This costs 512 bytes per frame.
 """
 
 import json
@@ -14,6 +14,7 @@ import numpy as np
 
 from action_recognition.datasets.records import ClipRecord
 from action_recognition.errors import DataError
+from action_recognition.readers.base import read_each_once
 from action_recognition.video.clip_sampling import Indices
 from action_recognition.video.frames import Frame, center_crop
 
@@ -21,56 +22,29 @@ END_OF_TAR = bytes(2 * tarfile.BLOCKSIZE)
 
 
 def sample_bytes(key: str, record: ClipRecord, *, label_number: int, jpegs: Sequence[bytes]) -> bytes:
-    """A clip as members of a tar. The same clip gives the same bytes, whenever and by whom it is written.
-
-    Args:
-        jpegs: all of its frames.
-    """
+    """A clip as members of a tar; the same clip always gives the same bytes."""
     about = {name: value for name, value in asdict(record).items() if name not in ("error", "size_bytes")}
-    about |= {"class": label_number}
+    about["class"] = label_number
     members = {f"{key}.json": json.dumps(about, ensure_ascii=False, sort_keys=True).encode(errors="backslashreplace")}
     members |= {f"{key}.{number:04d}.jpg": jpeg for number, jpeg in enumerate(jpegs)}
     return b"".join(_member(name, content) for name, content in members.items())
 
 
-def encode_jpeg(frame_HWC: Frame, quality: int) -> bytes:
-    frame_BGR = cv2.cvtColor(frame_HWC, cv2.COLOR_RGB2BGR)
-    return cv2.imencode(".jpg", frame_BGR, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
-
-
 class TarClip:
-    """A clip as it lies in a tar; frames are decoded when they are asked for.
-
-    Args:
-        origin: where it came from, for error messages.
-    """
+    """A clip in a tar; `origin` names it in error messages."""
 
     def __init__(self, content: bytes, *, origin: str) -> None:
-        self.origin = origin
-        self._members = _members(content)
+        self.origin, self._members = origin, _members(content)
 
     def read(self, indices: Indices) -> Frame:
-        """The frames numbered `indices`, whole; see `read_square`."""
         return np.stack([self._frame(int(index)) for index in indices])
 
     def read_square(self, indices: Indices, out_TSSC: Frame, position: float = 0.5) -> None:
-        """The squares of the frames numbered `indices`, RGB uint8, as large as `out_TSSC` has them.
-
-        Args:
-            position: along the longer side, 0 to 1; 0.5 is the centre.
-
-        Raises:
-            DataError: if one is missing or no picture.
-        """
-        places: dict[int, int] = {}
-        for place, index in enumerate(indices.tolist()):
-            if index in places:
-                out_TSSC[place] = out_TSSC[places[index]]
-            else:
-                out_TSSC[place] = center_crop(self._frame(index), out_TSSC.shape[1], position)
-                places[index] = place
+        size = out_TSSC.shape[1]
+        read_each_once(indices, lambda index: center_crop(self._frame(index), size, position), out_TSSC)
 
     def _frame(self, index: int) -> Frame:
+        """One whole frame, RGB uint8; `DataError` if it is missing or damaged."""
         jpeg = self._members.get(f"{index:04d}.jpg")
         frame_HWC = None if jpeg is None else cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
         if frame_HWC is None:
@@ -86,7 +60,7 @@ def _member(name: str, content: bytes) -> bytes:
 
 
 def _members(sample: bytes) -> dict[str, memoryview]:
-    """Contents by extension. Reads just what `_member` writes, which takes a tenth of tarfile's time."""
+    """Contents by extension. Reads only what `_member` writes, in a tenth of the time that tarfile takes."""
     view, members, place = memoryview(sample), {}, 0
     while place < len(sample):
         name = bytes(view[place : place + 100]).rstrip(b"\0").decode()

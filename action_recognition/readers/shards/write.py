@@ -34,17 +34,16 @@ def write_shards(
     read_jpegs: ReadJpegs,
     progress: Progress | None = None,
 ) -> ShardIndex:
-    """Write the clips of a manifest to `directory`, which appears when all of it is there.
+    """Write the clips of a manifest to `directory`, which appears when all of it is written.
 
-    The same clips give the same bytes. Other shards that lie there are replaced at the end; these are left as they are.
+    The same clips give the same bytes. Equal shards in `directory` are left alone; others are replaced at the end.
 
     Args:
-        name: of the data set.
-        max_bytes: of one tar; one that holds a single clip may be larger.
-        read_jpegs: from a record to all of its frames, resized and compressed.
+        max_bytes: the limit for one tar; one with a single clip may be larger.
+        read_jpegs: gives all frames of a clip, resized and compressed.
 
     Raises:
-        DataError: if `directory` holds something else than shards, or is being written by another process.
+        DataError: if `directory` holds something other than shards, or another process is writing it.
         VideoError: if a clip cannot be decoded.
     """
     ordered = Manifest(manifest.videos_dir, tuple(in_shard_order(manifest.records)))
@@ -70,7 +69,7 @@ def write_shards(
 
 
 def whole_index(directory: Path) -> ShardIndex | None:
-    """The index of a folder whose files are all there, by their sizes; otherwise None."""
+    """The index of a folder whose files have the right sizes; otherwise None."""
     try:
         index = ShardIndex.from_json((directory / INDEX_FILE).read_bytes(), origin=str(directory))
         sizes = [(directory / shard.file).stat().st_size for shard in index.shards]
@@ -88,7 +87,7 @@ def is_shard_file(path: Path) -> bool:
 
 
 class TarFile:
-    """One tar in the making."""
+    """A tar that is being written."""
 
     def __init__(self, folder: Path, split: str, number: int) -> None:
         self.name, self.split = f"{split}-{number:06d}.tar", split
@@ -150,9 +149,9 @@ def _write_split(folder: Path, split: str, samples: Iterator[bytes], max_bytes: 
 
 
 def _in_parallel(records: Sequence[ClipRecord], make: Callable[[str, ClipRecord], bytes]) -> Iterator[bytes]:
-    """Samples in order; few are held at a time, however slowly they are taken."""
+    """Samples in order; at most `HELD_CLIPS` are in memory, even if the consumer is slow."""
     keys = [f"{number:06d}" for number in range(len(records))]
-    # Threads: decoding and compressing leave the interpreter lock.
+    # Threads suffice, because decoding and compressing release the interpreter lock.
     with ThreadPoolExecutor() as pool:
         for first in range(0, len(records), HELD_CLIPS):
             part = slice(first, first + HELD_CLIPS)

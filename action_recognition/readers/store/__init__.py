@@ -1,1 +1,1 @@
-"""Clips decoded once: a folder of files named by what is in them, one per clip, that batches are copied from."""
+"""Decoded clips: a folder with one file per clip, named by its content, that batches are copied from."""

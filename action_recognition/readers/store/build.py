@@ -1,5 +1,6 @@
-"""Filling the store: which codec, what is missing or damaged, decoding that in parallel, and what nothing needs."""
+"""Filling the store: the choice of a codec, missing and damaged entries, decoding, and unused files."""
 
+import math
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
     from action_recognition.datasets.records import ClipRecord
 
 LOCK_NAME = ".lock.tmp"
-# What a JPEG of quality 95 takes of a frame's bytes; measured on HMDB51. For an estimate only.
-JPEG_SHARE = 0.16
+JPEG_SHARE = 0.16  # size of a JPEG of quality 95 relative to the raw frame, measured on HMDB51; for an estimate
 Progress = Callable[[int, int], None]
 
 
@@ -37,9 +37,9 @@ class BuildReport:
 
     Attributes:
         failed: a line for every clip that could not be decoded.
-        damaged: a line for every entry that was there, but not as it was written.
-        unchecked: entries from before there were checksums. They are built again, because adding a checksum now would
-            vouch for bytes that nobody has checked.
+        damaged: a line for every damaged entry.
+        unchecked: number of old entries without checksums. They are built again, because nobody has checked the bytes
+            that a checksum added now would confirm.
     """
 
     reused: int
@@ -52,21 +52,18 @@ class BuildReport:
 
 def raw_bytes(records: Iterable["ClipRecord"], short_side: int) -> int:
     """Bytes of all frames of these clips, resized but not compressed."""
-
-    def frame_bytes(record: "ClipRecord") -> int:
-        width, height = resized_size(record.width, record.height, short_side)
-        return 3 * width * height
-
-    return sum(record.frames * frame_bytes(record) for record in records)
+    return sum(
+        record.frames * 3 * math.prod(resized_size(record.width, record.height, short_side)) for record in records
+    )
 
 
 def distinct(records: Iterable["ClipRecord"]) -> list["ClipRecord"]:
-    """One record for each different video that can be decoded."""
+    """One record for each distinct video that can be decoded."""
     return list({record.md5: record for record in records if not record.error}.values())
 
 
 def missing(records: Iterable["ClipRecord"], root: Path, entry_format: StoreFormat) -> list["ClipRecord"]:
-    """Clips that the store does not hold whole and with checksums, as far as headers tell."""
+    """Clips that are not in the store complete and with checksums, according to the headers."""
 
     def is_held(record: "ClipRecord") -> bool:
         try:
@@ -97,7 +94,7 @@ def _survey(
             return False, False, str(error)
         return held, header is not None and header.crc32 is None, ""
 
-    # Threads: reading and checksums both leave the interpreter lock.
+    # Threads suffice, because reading and checksums release the interpreter lock.
     with ThreadPoolExecutor(available_cores()) as pool:
         states = list(pool.map(state, records))
     todo = [record for record, (held, _, _) in zip(records, states, strict=True) if not held]
@@ -107,14 +104,13 @@ def _survey(
 def choose_format(
     records: Sequence["ClipRecord"], root: Path, *, codec: str, short_side: int, quality: int, max_bytes: float
 ) -> tuple[StoreFormat, str]:
-    """The format to build, and a sentence that says why.
+    """The format to build, and the reason for it.
 
     Args:
-        codec: `raw`, `jpeg`, or `auto`: raw where all clips are at most `max_bytes` so, and the disk has room for
-            what is not there yet.
+        codec: `raw`, `jpeg`, or `auto`, which is raw if that takes at most `max_bytes` and fits on the disk.
 
     Raises:
-        DataError: if the disk has no room for what is missing.
+        DataError: if the disk has no room for the missing clips.
     """
     raw, jpeg = (StoreFormat(codec=name, short_side=short_side, quality=quality) for name in ("raw", "jpeg"))
     total = raw_bytes(records, short_side)
@@ -138,7 +134,7 @@ def choose_format(
 
 
 def _absent(records: Iterable["ClipRecord"], root: Path, entry_format: StoreFormat) -> list["ClipRecord"]:
-    """Clips to build that need room of their own: the others take the place of a file."""
+    """Clips to build that need room; the others replace a file."""
     todo = missing(records, root, entry_format)
     return [record for record in todo if not entry_format.path(root, record.md5).exists()]
 
@@ -152,10 +148,10 @@ def build_store(
     progress: Progress | None = None,
     on_wait: Callable[[], None] = lambda: None,
 ) -> BuildReport:
-    """Decode what the store does not hold, or no longer as it was written, one thread per core.
+    """Decode missing and damaged entries, one thread per core.
 
-    Each file appears whole or not at all, and its bytes follow from the video alone: wherever this is interrupted,
-    doing it again ends with the same store. A second process waits for the first, then finds its work done.
+    Each file appears whole or not at all, and its bytes follow from the video alone, so repeating an interrupted build
+    ends with the same store. A second process waits for the first.
 
     Args:
         records: distinct clips.
@@ -173,23 +169,19 @@ def build_store(
             results = list(_build_all(todo, videos_dir, root, entry_format, progress))
     except OSError as error:
         raise DataError(
-            f"data.cache.dir={root}: {error.strerror or error}; what is finished is kept: make room or name another "
+            f"data.cache.dir={root}: {error.strerror or error}; finished clips are kept: make room or name another "
             "place, then: python commands.py cache-data"
         ) from None
     sizes = [result for result in results if isinstance(result, int)]
     failed = [result for result in results if isinstance(result, str)]
+    reused, size_bytes = len(records) - len(todo), sum(sizes)
     return BuildReport(
-        reused=len(records) - len(todo),
-        built=len(sizes),
-        size_bytes=sum(sizes),
-        failed=failed,
-        damaged=damaged,
-        unchecked=unchecked,
+        reused=reused, built=len(sizes), size_bytes=size_bytes, failed=failed, damaged=damaged, unchecked=unchecked
     )
 
 
 def unused_files(records: Iterable["ClipRecord"], root: Path, entry_format: StoreFormat) -> list[Path]:
-    """Entries that these clips in this format do not need: of other videos, sizes or codecs."""
+    """Entries of other videos, sizes or codecs than these."""
     needed = {entry_format.path(root, record.md5) for record in records}
     return sorted(path for path in root.glob(f"??/[!.]*{SUFFIX}") if path not in needed)
 
@@ -201,7 +193,7 @@ def _build_all(
     entry_format: StoreFormat,
     progress: Progress | None,
 ) -> Iterator[int | str]:
-    """Bytes written, or what is wrong with the video, for each clip as it is done."""
+    """For each finished clip its size in bytes, or the error of its video."""
 
     def build(record: "ClipRecord") -> int | str:
         video, path = videos_dir / record.path, entry_format.path(root, record.md5)
@@ -211,7 +203,7 @@ def _build_all(
         except VideoError as error:
             return str(error)
 
-    # Threads: decoding, scaling and writing all leave the interpreter lock, and a kill ends all of them at once.
+    # Threads suffice, because decoding, scaling and writing release the interpreter lock; a kill ends all of them.
     pool = ThreadPoolExecutor(available_cores())
     futures = [pool.submit(build, record) for record in records]
     try:

@@ -1,11 +1,11 @@
-"""The file of one clip: its name, its header, and the two ways in which its frames are written.
+"""The file of one clip: its name, its header, and its frames in one of two codecs.
 
     header                  magic, codec, frames, height, width, bytes of the whole file; CRC-32 of both parts and of it
-    raw                     at 2048: the centre squares [N, S, S, 3], then what is beside them [N, H, W - S, 3]
+    raw                     at 2048: the centre squares [N, S, S, 3], then the rest of them [N, H, W - S, 3]
     jpeg                    at 2048: N + 1 offsets (uint64), then N JPEG files of whole frames
 
-Training and evaluation read centre squares only. Kept together, a frame's square is one piece of memory: copying it
-is as fast as memory goes, and a page of the file is read only for what is wanted.
+Training and evaluation read centre squares only. A frame's square is one piece of memory, which is copied at the speed
+of memory without reading other pages of the file.
 """
 
 import hashlib
@@ -32,29 +32,29 @@ CODECS = ("raw", "jpeg")
 SUFFIX = ".clip"
 MAGIC = b"clips\0\0" + bytes([STORE_VERSION])
 HEADER = struct.Struct("<8s8sIIIIQ")
-# Follow the header: a mark, CRC-32 of the two parts of the body, and of all of the header before it with the entry's
-# key, so that an entry under the name of another is noticed. CRC-32 finds every damage up to 32 bits long, and runs at
-# 4 GB/s; of what the standard library has nothing is faster.
+# After the header: a mark, CRC-32 of the two parts of the body, and CRC-32 of the preceding header with the entry's
+# key, which detects an entry under the name of another. CRC-32 finds every damage up to 32 bits long and is the fastest
+# checksum in the standard library, at 4 GB/s.
 CHECKSUMS = struct.Struct("<4sIII")
 CHECKSUM_MARK = b"crc\0"
-# Entries written before there were checksums have this instead.
-NO_CHECKSUMS = bytes(CHECKSUMS.size)
-# Half a page: where a frame lies at nearly the same place of its page as the memory that it is copied to, the copy
-# instruction that the C library picks is five times slower on many AMD processors. Batches begin a page.
+NO_CHECKSUMS = bytes(CHECKSUMS.size)  # in entries written before there were checksums
+# Half a page, because batches begin at a page. If a frame has nearly the same offset in its page as the memory that it
+# is copied to, the C library's copy instruction is five times slower on many AMD processors.
 DATA_OFFSET = 2048
 CHUNK_BYTES = 1 << 20
+WRONG_CHECKSUM = "its checksum differs"
 
 
 @dataclass(frozen=True, kw_only=True)
 class StoreFormat:
-    """How frames are kept. `quality` is JPEG's, 1-100; raw frames have none."""
+    """How frames are stored; `quality` is that of JPEG, 1-100."""
 
     codec: str
     short_side: int
     quality: int = 0
 
     def key(self, md5: str) -> str:
-        """32 hex digits that name a clip's file: they change with the video's bytes and with how frames are kept."""
+        """32 hex digits that name a clip's file; they depend on the video's bytes and on this format."""
         text = f"{STORE_VERSION} {md5} {self.short_side} {self.codec} {self.quality if self.codec == 'jpeg' else 0}"
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
@@ -67,7 +67,7 @@ class StoreFormat:
 
 
 class DamagedEntryError(DataError):
-    """A file of the store that is not what was written; the video has to be decoded anew."""
+    """A file of the store that differs from what was written; the video has to be decoded again."""
 
     def __init__(self, path: Path, what: str) -> None:
         super().__init__(f"{path}: damaged ({what})")
@@ -76,7 +76,7 @@ class DamagedEntryError(DataError):
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """`size_bytes` is the length that the whole file has to have; `crc32` is of both parts of the body, if known."""
+    """`size_bytes` is the length of the whole file; `crc32` is of both parts of the body, if known."""
 
     codec: str
     frames: int
@@ -91,7 +91,7 @@ class Header:
 
     @property
     def second_part(self) -> int:
-        """Where the second part of the body begins: raw margins, or JPEG files."""
+        """The offset of the second part of the body: raw margins, or JPEG files."""
         first = self.frames * self.side**2 * 3 if self.codec == "raw" else 8 * (self.frames + 1)
         return DATA_OFFSET + first
 
@@ -106,10 +106,10 @@ class Header:
 
 
 def read_header(path: Path) -> Header | None:
-    """The header of an entry; None where there is none. An entry without checksums has a header without `crc32`.
+    """The header of an entry, or None if there is no file. Old entries have no checksums, and then no `crc32`.
 
     Raises:
-        DamagedEntryError: if it is not all of an entry, or contradicts itself or its checksum.
+        DamagedEntryError: if the entry is incomplete, or the header contradicts itself or its checksum.
     """
     try:
         with path.open("rb") as file:
@@ -126,7 +126,7 @@ def read_header(path: Path) -> Header | None:
     mark, first, second, of_header = CHECKSUMS.unpack_from(packed, HEADER.size)
     checked = packed[HEADER.size :] != NO_CHECKSUMS
     if checked and (mark != CHECKSUM_MARK or zlib.crc32(packed[:-4] + path.stem.encode()) != of_header):
-        raise DamagedEntryError(path, "the checksum of its header is another")
+        raise DamagedEntryError(path, "the checksum of its header differs")
     if magic != MAGIC or promised != size_bytes:
         raise DamagedEntryError(path, f"{size_bytes} bytes long, its header says {promised}")
     name = codec.rstrip(b"\0").decode("ascii", "replace")
@@ -138,34 +138,23 @@ def read_header(path: Path) -> Header | None:
 
 
 def _fits(header: Header) -> bool:
-    """Whether the file's length goes with the header; without checksums nothing else tells."""
+    """Whether the file's length matches the header, which is the only check of entries without checksums."""
     if header.codec == "raw":
         return header.size_bytes == DATA_OFFSET + 3 * header.frames * header.height * header.width
     return header.size_bytes > header.second_part
 
 
 def check_body(body: NDArray[np.uint8], header: Header, path: Path) -> None:
-    """Compare the bytes of an entry with its header's checksums, if it has any.
-
-    Args:
-        body: uint8, the file from its first byte to its last.
-
-    Raises:
-        DamagedEntryError: if they differ, or JPEG files do not follow one another.
-    """
+    """Raise `DamagedEntryError` if the file's bytes, uint8, do not match its header's checksums or JPEG offsets."""
     first, second = body[DATA_OFFSET : header.second_part], body[header.second_part :]
     if header.codec == "jpeg":
         _check_offsets(first.view("<u8"), header, path)
-    if header.crc32 is not None:
-        _check_crc32((zlib.crc32(first.data), zlib.crc32(second.data)), header, path)
+    if header.crc32 not in (None, (zlib.crc32(first.data), zlib.crc32(second.data))):
+        raise DamagedEntryError(path, WRONG_CHECKSUM)
 
 
 def check_file(path: Path) -> None:
-    """`check_body` of a file, if it is there, a megabyte at a time.
-
-    Raises:
-        DamagedEntryError: as `read_header` and `check_body`.
-    """
+    """`read_header` and `check_body` of a file, if it exists, a megabyte at a time."""
     header = read_header(path)
     if header is None:
         return
@@ -180,8 +169,8 @@ def check_file(path: Path) -> None:
             second = _read_crc32(file, header.size_bytes - header.second_part)
     except OSError as error:
         raise DamagedEntryError(path, f"cannot be read: {error.strerror or error}") from None
-    if header.crc32 is not None:
-        _check_crc32((first, second), header, path)
+    if header.crc32 not in (None, (first, second)):
+        raise DamagedEntryError(path, WRONG_CHECKSUM)
 
 
 def _read_crc32(file: BinaryIO, size_bytes: int) -> int:
@@ -192,11 +181,6 @@ def _read_crc32(file: BinaryIO, size_bytes: int) -> int:
     return crc32
 
 
-def _check_crc32(found: tuple[int, int], header: Header, path: Path) -> None:
-    if found != header.crc32:
-        raise DamagedEntryError(path, "its checksum is another")
-
-
 def _check_offsets(offsets: NDArray[np.uint64], header: Header, path: Path) -> None:
     ends = offsets[0] == header.second_part and offsets[-1] == header.size_bytes
     if not ends or (offsets[1:] <= offsets[:-1]).any():
@@ -204,7 +188,7 @@ def _check_offsets(offsets: NDArray[np.uint64], header: Header, path: Path) -> N
 
 
 def split_square(frame_HWC: Frame) -> tuple[Frame, Frame]:
-    """A frame's centre square, and what is left of it (or above) and right of it (or below), joined."""
+    """A frame's centre square, and the joined margins on its left and right (or above and below)."""
     height, width = frame_HWC.shape[:2]
     side, axis = min(height, width), int(width > height)
     start = (max(height, width) - side) // 2  # as `center_crop` has it
@@ -213,7 +197,7 @@ def split_square(frame_HWC: Frame) -> tuple[Frame, Frame]:
 
 
 def join_square(square_NSSC: Frame, margin_NHWC: Frame) -> Frame:
-    """The reverse of `split_square`, for many frames."""
+    """The inverse of `split_square`, for many frames."""
     side = square_NSSC.shape[1]
     axis = 2 if margin_NHWC.shape[1] == side else 1
     before, after = np.split(margin_NHWC, (margin_NHWC.shape[axis] // 2,), axis=axis)
@@ -221,19 +205,15 @@ def join_square(square_NSSC: Frame, margin_NHWC: Frame) -> Frame:
 
 
 def write_entry(path: Path, frames: Iterator[Frame], *, count: int, entry_format: StoreFormat, origin: Path) -> int:
-    """Write the frames of one clip, holding one of them at a time; the file appears whole or not at all.
+    """Write the frames of one clip, one at a time, and return the size of the file, which appears whole or not at all.
 
     Args:
-        frames: RGB uint8 `[H, W, 3]`, resized already.
-        count: how many they are to be.
+        frames: `count` resized frames, RGB uint8 `[H, W, 3]`.
         origin: the video, for the error message.
 
-    Returns:
-        Bytes of the file.
-
     Raises:
-        VideoError: if they are fewer or more.
-        OSError: if the disk does not take it.
+        VideoError: if there are fewer or more frames.
+        OSError: if the file cannot be written.
     """
     counted = _counted(frames, count, origin)
     first = next(counted)
@@ -245,13 +225,12 @@ def write_entry(path: Path, frames: Iterator[Frame], *, count: int, entry_format
         file.seek(0)
         file.write(header.pack(path.stem))
         file.flush()
-        # Or after a power failure the name could be there before the bytes are.
-        os.fsync(file.fileno())
+        os.fsync(file.fileno())  # otherwise the name could survive a power failure without the bytes
     return size_bytes
 
 
-# Bytes of the whole file, and CRC-32 of its two parts. They are of the frames as they are in memory: reading them back
-# would vouch for whatever the disk made of them.
+# Bytes of the whole file, and CRC-32 of its two parts. The checksums are of the frames in memory, because those of the
+# file would confirm any damage by the disk.
 Written = tuple[int, tuple[int, int]]
 
 
@@ -275,20 +254,24 @@ def _write_jpeg(file: BinaryIO, frames: Iterator[Frame], _shape: tuple[int, ...]
     file.seek(int(offsets[0]))
     of_files = 0
     for number, frame in enumerate(frames):
-        # OpenCV's own default, 4:2:0, is what nearly every video has anyway.
-        _, encoded = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
-        file.write(encoded.data)
-        of_files = zlib.crc32(encoded.data, of_files)
-        offsets[number + 1] = offsets[number] + encoded.size
+        encoded = encode_jpeg(frame, quality)
+        file.write(encoded)
+        of_files = zlib.crc32(encoded, of_files)
+        offsets[number + 1] = offsets[number] + len(encoded)
     file.seek(DATA_OFFSET)
     file.write(offsets.data)
     return int(offsets[-1]), (zlib.crc32(offsets.data), of_files)
 
 
+def encode_jpeg(frame_HWC: Frame, quality: int) -> bytes:
+    """An RGB frame as a JPEG file with OpenCV's default 4:2:0, the subsampling of nearly every video."""
+    frame_BGR = cv2.cvtColor(frame_HWC, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".jpg", frame_BGR, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+
+
 def _counted(frames: Iterator[Frame], count: int, origin: Path) -> Iterator[Frame]:
     given, shape = 0, None
-    for frame in frames:
-        given += 1
+    for given, frame in enumerate(frames, start=1):
         shape = shape or frame.shape
         if given > count:
             raise VideoError(f"{origin}: more than the {count} frames that the manifest counts")

@@ -12,10 +12,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from action_recognition.config import DataConfig
+from action_recognition.datasets import dataset_of
 from action_recognition.datasets.records import ClipRecord
 from action_recognition.errors import VideoError, first_line
-from action_recognition.readers.base import ClipReader, DecodingReader
+from action_recognition.readers.base import ClipReader, DecodingReader, read_each_once
 from action_recognition.readers.store.entry import (
+    CODECS,
     DATA_OFFSET,
     DamagedEntryError,
     Header,
@@ -28,10 +31,8 @@ from action_recognition.readers.store.entry import (
 from action_recognition.video.clip_sampling import Indices
 from action_recognition.video.frames import Frame, center_crop, square_start
 
-# Linux allows a process 65,530 maps.
-MAX_MAPS = 32_768
-# Damaged entries that one process names; a broken disk may have thousands.
-NAMED = 5
+MAX_MAPS = 32_768  # Linux allows a process 65,530
+NAMED = 5  # damaged entries that one process names; a broken disk may have thousands
 
 
 class RawEntry:
@@ -41,7 +42,7 @@ class RawEntry:
         square_NSSC, margin_NHWC: the mapped file; pages are read as they are touched.
     """
 
-    def __init__(self, path: Path, header: Header, *, check: bool = True) -> None:
+    def __init__(self, path: Path, header: Header, *, check: bool) -> None:
         self.frames, self.height, self.width, side = header.frames, header.height, header.width, header.side
         mapped = map_file(path, header.size_bytes)
         if check:
@@ -61,10 +62,10 @@ class RawEntry:
             np.copyto(out_TSSC, center_crop(self.read(indices), size, position))
             return
         if size == side:
-            # One call for any indices; every other mode than "clip" goes through a copy of `out`.
+            # Modes other than "clip" would make a copy of `out`.
             self.square_NSSC.take(indices, axis=0, out=out_TSSC, mode="clip")
             return
-        # Not the square's own middle: halves of odd differences would be rounded twice.
+        # Not the middle of the square, because halves of odd differences would be rounded twice.
         outer, inner = (square_start(self.height, self.width, length) for length in (side, size))
         top, left = inner[0] - outer[0], inner[1] - outer[1]
         for place, index in enumerate(indices.tolist()):
@@ -72,9 +73,9 @@ class RawEntry:
 
 
 class JpegEntry:
-    """A clip of which only the frames asked for are decoded; `quality` is of its JPEG files."""
+    """A clip of JPEG files of a `quality`; only the requested frames are decoded."""
 
-    def __init__(self, path: Path, header: Header, *, check: bool = True, quality: int = 0) -> None:
+    def __init__(self, path: Path, header: Header, *, check: bool, quality: int) -> None:
         self.path, self.quality = path, quality
         self.frames, self.height, self.width = header.frames, header.height, header.width
         self.memory = map_file(path, header.size_bytes)
@@ -98,40 +99,31 @@ class JpegEntry:
         return [bytes(self.memory[start:end]) for start, end in pairwise(self.offsets)]
 
     def _decode(self, indices: Indices, out: Frame, rows: slice, columns: slice) -> None:
-        decoded: dict[int, int] = {}
-        for place, index in enumerate(indices.tolist()):
-            if index in decoded:
-                out[place] = out[decoded[index]]
-                continue
+        def decode(index: int) -> Frame:
             encoded = self.memory[self.offsets[index] : self.offsets[index + 1]]
             frame_HWC = cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB)
             if frame_HWC is None or frame_HWC.shape[:2] != (self.height, self.width):
                 raise VideoError(
                     f"{self.path}: damaged at frame {index}; delete it, then: python commands.py cache-data"
                 )
-            out[place] = frame_HWC[rows, columns]
-            decoded[index] = place
+            return frame_HWC[rows, columns]
+
+        read_each_once(indices, decode, out)
 
 
 Entry = RawEntry | JpegEntry
 
 
 class ClipStore(ClipReader):
-    """The decoded clips below `root`.
+    """The decoded clips below `root`, in one of `formats`; the first format is preferred.
 
-    Only whole files count, whose checksums are right: they are compared when a process opens an entry first, which
-    costs what reading the whole file costs. A damaged entry is as good as none, and named on stderr, also by a
-    loader's workers. Nothing here is ever changed in place, so reading needs no lock while others write.
-
-    Args:
-        formats: in which a clip may be there, the first choice first.
-        check: whether to compare checksums; to measure what they cost.
+    Checksums are compared when a process opens an entry first, which takes as long as reading the whole file. A damaged
+    entry counts as missing and is named on stderr, also by a loader's workers. Files are never changed in place, so
+    reading needs no lock while others write.
     """
 
-    def __init__(self, root: Path, formats: Sequence[StoreFormat], *, check: bool = True) -> None:
-        self.root = root
-        self.formats = tuple(formats)
-        self.check = check
+    def __init__(self, root: Path, formats: Sequence[StoreFormat]) -> None:
+        self.root, self.formats = root, tuple(formats)
         self._open: OrderedDict[str, Entry] = OrderedDict()
         self._checked: set[Path] = set()
         self._damaged: set[Path] = set()
@@ -139,7 +131,7 @@ class ClipStore(ClipReader):
 
     @property
     def name(self) -> str:
-        """`clip store, raw`: with the codecs of the entries found so far; `decoding` while there is none."""
+        """`clip store, raw`: with the codecs of the entries found so far; `decoding` if there are none."""
         return ", ".join(("clip store", *sorted(self._codecs))) if self._codecs else DecodingReader.name
 
     def find(self, md5: str, *, frames: int | None = None) -> tuple[Path, Header] | None:
@@ -159,10 +151,7 @@ class ClipStore(ClipReader):
         return None
 
     def entry(self, md5: str, *, frames: int | None = None) -> Entry | None:
-        """The clip, mapped; None if it is damaged, not there, or not with `frames` frames.
-
-        Its indices are the caller's care.
-        """
+        """The mapped clip, which does not check indices; None if it is damaged, missing, or has not `frames` frames."""
         entry = self._open.get(md5)
         if entry is not None and frames in (None, entry.frames):
             return entry
@@ -179,28 +168,28 @@ class ClipStore(ClipReader):
         return None
 
     def _opened(self, path: Path, header: Header) -> Entry:
-        check = self.check and path not in self._checked
+        check = path not in self._checked
         try:
             if header.codec == "raw":
                 entry: Entry = RawEntry(path, header, check=check)
             else:
                 entry = JpegEntry(path, header, check=check, quality=self.formats[0].quality)
-        except (OSError, RuntimeError) as error:  # torch's, where a file cannot be mapped
+        except (OSError, RuntimeError) as error:  # torch raises the latter if it cannot map a file
             raise DamagedEntryError(path, f"cannot be read: {first_line(error)}") from None
         self._checked.add(path)
         return entry
 
     def _leave_out(self, error: DamagedEntryError) -> None:
-        """Do without an entry from now on, and say so. At once: batches have no way to tell it from a worker."""
+        """Ignore an entry from now on. It is reported here because batches from a worker cannot carry the message."""
         self._damaged.add(error.path)
         if len(self._damaged) <= NAMED:
-            line = f"clip store: {error}; its video is decoded instead; mend it: python commands.py cache-data"
+            line = f"clip store: {error}; its video is decoded instead; repair it: python commands.py cache-data"
             print(line, file=sys.stderr, flush=True)
         elif len(self._damaged) == NAMED + 1:
             print(f"clip store {self.root}: more entries are damaged; their videos are decoded", file=sys.stderr)
 
     def describe(self, records: Sequence[ClipRecord]) -> str:
-        """How many of these clips are read from the store, and as what."""
+        """One line with the number of these clips in the store, and their codecs."""
         found = [self.find(record.md5, frames=record.frames) for record in records]
         held = Counter(entry[1].codec for entry in found if entry)
         is_all = held.total() == len(records)
@@ -209,31 +198,41 @@ class ClipStore(ClipReader):
         return f"clip store {self.root}: holds {held.total()} of {len(records)} clips ({codecs}); {rest}"
 
     def only_copies(self, records: Sequence[ClipRecord]) -> bool:
-        """Whether all of these clips are there raw."""
+        """Whether all of these clips are in the store, raw."""
         found = (self.find(record.md5, frames=record.frames) for record in records)
         return all(entry is not None and entry[1].codec == "raw" for entry in found)
 
     def damage(self, md5: str) -> list[str]:
-        """What is wrong with the entries of one video, in whichever format; each is read whole."""
+        """One line for each damaged entry of a video, in any format; each is read whole."""
         lines = []
-        for path in (entry_format.path(self.root, md5) for entry_format in self.formats):
+        for entry_format in self.formats:
             try:
-                check_file(path)
+                check_file(entry_format.path(self.root, md5))
             except DamagedEntryError as error:
                 lines.append(str(error))
         return lines
 
     def __getstate__(self) -> dict[str, Any]:
-        # Maps do not travel to a worker that is not a fork; it makes its own.
+        # Maps cannot be sent to a worker that is not a fork; it makes its own.
         return self.__dict__ | {"_open": OrderedDict()}
 
 
 def map_file(path: Path, size_bytes: int) -> NDArray[np.uint8]:
-    """The file as memory, private and shared with the page cache until written to.
+    """The file as memory, private, and shared with the page cache until written to.
 
-    Not `np.memmap`: that keeps a file descriptor for every map, and a process often may have no more than 1,024.
+    `np.memmap` would keep a file descriptor for every map, and processes are often limited to 1,024.
     """
     storage = torch.UntypedStorage.from_file(str(path), shared=False, nbytes=size_bytes)
     mapped = torch.empty(0, dtype=torch.uint8).set_(storage)  # type: ignore[arg-type]
     array: NDArray[np.uint8] = mapped.numpy()
     return array
+
+
+def open_store(data: DataConfig, *, short_side: int) -> ClipStore | None:
+    """The store named by `data.cache`, or None if there is none. With the codec `auto`, raw is preferred."""
+    settings = data.cache
+    if not dataset_of(data).is_video or settings.dir is None or not Path(settings.dir).is_dir():
+        return None
+    codecs = CODECS if settings.codec == "auto" else (settings.codec,)
+    formats = [StoreFormat(codec=codec, short_side=short_side, quality=settings.quality) for codec in codecs]
+    return ClipStore(Path(settings.dir), formats)
