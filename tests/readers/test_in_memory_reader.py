@@ -1,4 +1,4 @@
-"""`data.in_memory`: the same batches from memory, whatever frames are read from."""
+"""`data.in_memory`: the same batches from memory, with any reader."""
 
 import shutil
 
@@ -20,14 +20,12 @@ def words(tiny_set, tiny_overrides, tmp_path, monkeypatch):
     return [*tiny_overrides, "data.videos_dir=own/videos", "data.splits_dir=own/splits", "data.shards.dir=shards"]
 
 
-@pytest.mark.parametrize(
-    ("kept_in", "name"), [("videos", "decoding"), ("store", "clip store, raw"), ("shards", "shards")]
-)
-def test_batches_from_memory_are_the_same(words, kept_in, name):
+@pytest.mark.parametrize("name", ["decoding", "clip store, raw", "shards"])
+def test_batches_from_memory_are_the_same(words, name):
     config = load_config(words)
-    if kept_in == "store":
+    if name == "clip store, raw":
         cache_data(config, console=QUIET)
-    if kept_in == "shards":
+    if name == "shards":
         export_shards(config, console=QUIET)
         config = as_exported(load_config(["data=shards", "data.shards.url=shards", *words[3:]]))
     plain = make_datamodule(config)
@@ -37,25 +35,22 @@ def test_batches_from_memory_are_the_same(words, kept_in, name):
     assert kept.reader.describe(records) == plain.reader.describe(records)
     assert (kept.reader.name, plain.reader.name) == ("memory", name)
     for epoch in range(2):
-        for name in ("train_dataloader", "test_dataloader"):
-            expected, found = (batches_of(getattr(module, name)(), epoch) for module in (plain, kept))
+        for loader in ("train_dataloader", "test_dataloader"):
+            expected, found = (batches_of(getattr(module, loader)(), epoch) for module in (plain, kept))
             assert same(found, expected)
             assert not any(batch.errors for batch in found)
 
 
 def test_every_clip_is_read_once_and_then_from_memory(words, tmp_path):
-    datamodule = make_datamodule(load_config([*words, "data.in_memory=true"]))
-    first = batches_of(datamodule.train_dataloader(), 0)
+    datamodule = make_datamodule(load_config(words), in_memory=True)
+    first = batches_of(datamodule.train_dataloader())
     shutil.rmtree(tmp_path / "own/videos")
-    again = batches_of(datamodule.train_dataloader(), 0)
-    assert same(first, again)
-    errors = [line for batch in batches_of(datamodule.test_dataloader(), 0) for line in batch.errors]
-    assert len(errors) == 8  # those were not asked for before
+    assert same(first, batches_of(datamodule.train_dataloader()))
+    errors = [line for batch in batches_of(datamodule.test_dataloader()) for line in batch.errors]
+    assert len(errors) == 8  # test clips were not read before
 
 
-def test_without_a_number_of_workers_there_are_none(words):
-    datamodule = make_datamodule(load_config([*words, "data.in_memory=true", "data.num_workers=-1"]))
-    loader = datamodule.train_dataloader()
-    assert isinstance(loader, ThreadedLoader)
-    assert loader.num_workers == 0
+def test_threads_share_the_clips_if_no_number_of_workers_is_given(words):
+    loader = make_datamodule(load_config(words), in_memory=True, num_workers=-1).train_dataloader()
+    assert (type(loader), loader.num_workers) == (ThreadedLoader, 0)
     assert sum(len(batch.label_B) for batch in loader) == 12

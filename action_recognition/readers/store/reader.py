@@ -106,7 +106,7 @@ class JpegEntry:
                 raise VideoError(
                     f"{self.path}: damaged at frame {index}; delete it, then: python commands.py cache-data"
                 )
-            return frame_HWC[rows, columns]
+            return np.asarray(frame_HWC[rows, columns], dtype=np.uint8)
 
         read_each_once(indices, decode, out)
 
