@@ -19,7 +19,7 @@ def check_data_there(data: DataConfig) -> None:
         return
     how = f"python commands.py download-data data={data.name} downloads it"
     if not dataset.is_downloadable:
-        how = "expected a folder that holds one folder of videos per class"
+        how = "give a folder that holds one folder of videos per class"
     for key, folder in (("videos_dir", data.videos_dir), ("splits_dir", data.splits_dir)):
         if folder is not None and not Path(folder).is_dir():
             problem = "not a directory" if Path(folder).exists() else "no such directory"
