@@ -1,9 +1,10 @@
 """Data sets by `data.kind`. A new one is a subclass of `Dataset`, a line in `DATASETS` and a file in `conf/data/`."""
 
+from pkgutil import resolve_name
+
 from action_recognition.config import Config, DataConfig
 from action_recognition.datasets.base import Dataset
 from action_recognition.errors import check_choice
-from action_recognition.utils.imports import load_object
 
 # A class, or its module and name: imported when it is asked for, because OpenCV alone takes half a second.
 DATASETS: dict[str, type[Dataset] | str] = {
@@ -25,7 +26,7 @@ def dataset_of(data: DataConfig) -> Dataset:
     """
     check_choice("data.kind", data.kind, DATASETS)
     named = DATASETS[data.kind]
-    made: Dataset = (load_object(named) if isinstance(named, str) else named)()
+    made: Dataset = (resolve_name(named) if isinstance(named, str) else named)()
     return made
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from rich.filesize import decimal
+
 from action_recognition.download import seven_zip
 from action_recognition.download.seven_zip import (
     UNPACK_YOURSELF,
@@ -18,7 +20,7 @@ from action_recognition.download.seven_zip import (
     refused,
 )
 from action_recognition.errors import DataError
-from action_recognition.utils.files import blocks_of, check_room, read_json, shown_bytes, write_json
+from action_recognition.utils.files import blocks_of, check_room, read_json, write_json
 from action_recognition.utils.folders import move_folder
 from action_recognition.utils.names import UnsafeNameError, inside_path
 from action_recognition.utils.progress import Advance, silent
@@ -241,7 +243,7 @@ class _Unpacking:
         """Raise where `more_bytes` on top of what is written would be too many."""
         would_be = self.written_bytes + more_bytes
         if would_be > self.limits.total_bytes:
-            self._refuse(f"unpacks to more than {shown_bytes(self.limits.total_bytes)}")
+            self._refuse(f"unpacks to more than {decimal(self.limits.total_bytes)}")
         if would_be > max(RATIO_FREE_BYTES, self.limits.ratio * self.archive_bytes):
             self._refuse(f"unpacks to more than {self.limits.ratio:g} times its size")
 

@@ -1,11 +1,12 @@
-"""Synthetic depth sequences: a hand before nothing, 16-bit PNG, in six gestures that only motion tells apart.
+"""Synthetic depth sequences as 16-bit PNG: a hand without background, in six gestures that differ only in motion.
 
-Values are what a depth camera gives: the further, the larger, and 0 where nothing is in reach. Subjects differ in the
-size of the hand, in how they spread their fingers, and in where and how fast they move.
+As from a depth camera, larger values are further away, and 0 is out of range. Subjects differ in the size of their
+hand, the spread of their fingers, and in where and how fast they move.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from math import cos, pi, sin
 from pathlib import Path
 
@@ -15,20 +16,21 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from action_recognition.errors import check_at_least
+from action_recognition.synthetic.figures import FIXED_POINT_BITS, fixed_point
 from action_recognition.synthetic.stills import write_image
 from action_recognition.utils.folders import new_folder
+from action_recognition.utils.progress import silent
 
 SIDE = 64  # pixels
 FRAMES_NAME = "frames"
 NEAR, FAR = 22_000, 44_000  # of the hand over a push
-NOISE = 12  # of a value, in steps of 16, plus or minus: what a sensor cannot tell apart
-FIXED_POINT_BITS = 4
+NOISE = 12  # the largest sensor noise, in steps of 16
 Depth = NDArray[np.uint16]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """Pixels, radians, and a share of the depth range; `fingers` are how many are stretched."""
+    """Lengths in pixels, angles in radians, depth as a share of its range; `fingers` counts stretched ones."""
 
     palm: float
     reach: float
@@ -38,7 +40,7 @@ class Subject:
     depth: float
 
 
-# From a phase 0-1 to where the palm is: right and up in reaches of the subject, and how near (-1) or far (1).
+# From a phase in 0-1 to the palm's place: right and up, in reaches of the subject, and depth from near (-1) to far (1).
 GESTURES: dict[str, Callable[[float], tuple[float, float, float]]] = {
     "circle": lambda phase: (0.8 * sin(2 * pi * phase), 0.8 * cos(2 * pi * phase), 0.0),
     "pull": lambda phase: (0.0, 0.0, 2 * phase - 1),
@@ -56,37 +58,31 @@ def render_depth_set(
     subjects: int = 4,
     sequences: int = 3,
     frames: int = 12,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] = silent,
 ) -> None:
     """Write `directory/frames/<gesture>/S<subject>-<sequence>/<frame>.png`; the same seed gives the same values.
 
     Args:
-        directory: must not exist, or be empty.
-        seed: 0 or more.
-        sequences: of a subject and gesture.
-        frames: of a sequence.
+        sequences: per subject and gesture.
+        frames: per sequence.
         progress: called with (done, total) after each sequence.
 
     Raises:
-        ConfigError: on a number that is too small.
-        DataError: if `directory` holds something.
+        ConfigError: `seed` is less than 0, or another number less than 1.
+        DataError: `directory` is not empty.
     """
     check_at_least("seed", seed, 0)
     for name, value in (("subjects", subjects), ("sequences", sequences), ("frames", frames)):
         check_at_least(name, value, 1)
-    done, total = 0, len(GESTURES) * subjects * sequences
+    planned = list(product(range(subjects), enumerate(GESTURES), range(sequences)))
     with new_folder(directory) as folder:
-        for subject in range(subjects):
+        for done, (subject, (place, gesture), sequence) in enumerate(planned, start=1):
             hand = make_subject(np.random.default_rng([seed, 0, subject]))
-            for place, gesture in enumerate(GESTURES):
-                for sequence in range(sequences):
-                    rng = np.random.default_rng([seed, 1, subject, place, sequence])
-                    target = folder / FRAMES_NAME / gesture / f"S{subject + 1}-{sequence + 1:02d}"
-                    for number, depth_HW in enumerate(draw_sequence(hand, gesture, rng, frames=frames), start=1):
-                        write_image(target / f"{number}.png", depth_HW)
-                    done += 1
-                    if progress:
-                        progress(done, total)
+            rng = np.random.default_rng([seed, 1, subject, place, sequence])
+            target = folder / FRAMES_NAME / gesture / f"S{subject + 1}-{sequence + 1:02d}"
+            for number, depth_HW in enumerate(draw_sequence(hand, gesture, rng, frames=frames), start=1):
+                write_image(target / f"{number}.png", depth_HW)
+            progress(done, len(planned))
 
 
 def make_subject(rng: Generator) -> Subject:
@@ -101,7 +97,7 @@ def make_subject(rng: Generator) -> Subject:
 
 
 def draw_sequence(subject: Subject, gesture: str, rng: Generator, *, frames: int) -> list[Depth]:
-    """The frames of one gesture, uint16 `[64, 64]` each."""
+    """The frames of one gesture, each uint16 `[64, 64]`."""
     hold, ease = rng.uniform(0, 0.12, size=2), rng.uniform(-0.5, 0.5)
     x, y, near = rng.uniform(-4, 4), rng.uniform(-4, 4), rng.uniform(-0.1, 0.1) + subject.depth
     drawn = []
@@ -114,7 +110,7 @@ def draw_sequence(subject: Subject, gesture: str, rng: Generator, *, frames: int
 
 
 def _draw_hand(subject: Subject, place: tuple[float, float], depth: float, rng: Generator) -> Depth:
-    """Palm, fingers and forearm; near ones larger, the forearm further back the further down it is."""
+    """Draw palm, fingers and forearm: larger when near; the forearm recedes towards the lower edge."""
     x, y = place
     palm = subject.palm * (NEAR + FAR) / 2 / depth
     mask_HW = np.zeros((SIDE, SIDE), dtype=np.uint8)
@@ -131,7 +127,5 @@ def _draw_hand(subject: Subject, place: tuple[float, float], depth: float, rng: 
 
 
 def _line(mask_HW: NDArray[np.uint8], start: tuple[float, float], end: tuple[float, float], width: float) -> None:
-    one = 1 << FIXED_POINT_BITS
-    (x, y), (to_x, to_y) = start, end
-    points = (round(x * one), round(y * one)), (round(to_x * one), round(to_y * one))
+    points = fixed_point(*start), fixed_point(*end)
     cv2.line(mask_HW, *points, 255, max(1, round(width)), cv2.LINE_8, FIXED_POINT_BITS)

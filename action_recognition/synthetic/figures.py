@@ -1,7 +1,7 @@
-"""Stick-figure people: poses as functions of a phase, and anti-aliased drawing of them.
+"""Stick-figure people: poses as functions of a phase, and how to draw them.
 
 Lengths are in body heights, angles in radians. Points are complex numbers `x + iy` with x pointing where the person
-faces and y up, so one pose serves both facing directions. A limb's angle is 0 hanging down, positive to the front.
+faces and y up, so one pose serves both facing directions. A limb that hangs down has angle 0; to the front is positive.
 """
 
 from cmath import exp
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
 Color = tuple[int, int, int]
-# OpenCV takes points in 1/16 pixel: motion is smoother than whole pixels, and the last bits of a float, which differ
-# between processors, do not reach the picture.
+# OpenCV takes points in 1/16 pixel. Motion is smoother than in whole pixels, and the last bits of a float, which differ
+# between processors, do not change the picture.
 FIXED_POINT_BITS = 4
 
 
@@ -42,8 +42,8 @@ class Person:
 class Pose:
     """Joint angles of one moment. Pairs are (near, far) limb; a limb is (upper part, bend of the lower part).
 
-    `anchor` says what stands at the point `at`: `foot` (the near one), `ground` (hip in x, lower foot in y), or
-    `centre` (between hip and shoulders). `turn` rotates the whole body, positive head over to the front.
+    `anchor` is the part of the body at the point `at`: `foot` (the near one), `ground` (hip in x, lower foot in y), or
+    `centre` (between hip and shoulders). `turn` rotates the whole body; positive turns the head to the front.
     """
 
     lean: float
@@ -69,13 +69,11 @@ class Joints:
 
 def _mix(phase: float, *values: float) -> float:
     """Piecewise linear through `values`, evenly spaced over phase 0-1."""
-    place = min(max(phase, 0.0), 1.0) * (len(values) - 1)
-    index = min(int(place), len(values) - 2)
-    return values[index] + (values[index + 1] - values[index]) * (place - index)
+    return float(np.interp(phase, np.linspace(0, 1, len(values)), values))
 
 
 def seat_pose(phase: float) -> Pose:
-    """From standing (0) to sitting on a low seat behind (1)."""
+    """From standing (0) to sitting on a low seat (1)."""
     effort = sin(pi * phase)
     thigh, bend = radians(4 + 96 * phase), radians(6 + 122 * phase + 8 * effort)
     arm = radians(5 + 50 * phase + 20 * effort)
@@ -88,7 +86,7 @@ def seat_pose(phase: float) -> Pose:
 
 
 def throw_pose(phase: float) -> Pose:
-    """From an arm cocked behind the head (0) over the release (0.5) to the follow-through (1)."""
+    """From an arm cocked behind the head (0) through the release (0.5) to the follow-through (1)."""
     shoulder, elbow = radians(_mix(phase, 225, 120, 45)), radians(_mix(phase, 75, 8, 25))
     free = radians(_mix(phase, 85, 20, -30))
     return Pose(
@@ -115,12 +113,10 @@ def roll_pose(phase: float) -> Pose:
 
 
 def gait_pose(phase: float) -> Pose:
-    """Two steps for each whole number of `phase`."""
+    """Walking, two steps per phase of 1."""
 
     def leg(cycle: float) -> tuple[float, float]:
-        swing = sin(2 * pi * cycle)
-        lifted = max(0.0, cos(2 * pi * cycle))
-        return radians(6 + 34 * swing), radians(12 + 55 * lifted)
+        return radians(6 + 34 * sin(2 * pi * cycle)), radians(12 + 55 * max(0.0, cos(2 * pi * cycle)))
 
     def arm(cycle: float) -> tuple[float, float]:
         return radians(2 + 38 * sin(2 * pi * cycle)), radians(50)
@@ -145,10 +141,7 @@ def idle_pose(phase: float) -> Pose:
 
 
 POSES: dict[str, Callable[[float], Pose]] = {
-    "seat": seat_pose,
-    "throw": throw_pose,
-    "roll": roll_pose,
-    "gait": gait_pose,
+    pose.__name__.removesuffix("_pose"): pose for pose in (seat_pose, throw_pose, roll_pose, gait_pose)
 }
 
 
@@ -157,7 +150,7 @@ def _limb(angle: float) -> complex:
 
 
 def joints_of(person: Person, pose: Pose) -> Joints:
-    """Put a pose on a person's proportions."""
+    """The points of a person in a pose."""
     up = 1j * exp(-1j * pose.lean)
     shoulder = up * person.torso
     head = shoulder + up * (person.head_radius * 1.35)
@@ -194,7 +187,7 @@ def joints_of(person: Person, pose: Pose) -> Joints:
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """Where body coordinates lie in the picture: the point 0 at pixel (`x`, `y`), `height` pixels a body height.
+    """Where a body is in the picture: its point 0 at pixel (`x`, `y`), `height` pixels tall.
 
     `facing` is 1 to the right and -1 to the left.
     """
@@ -205,10 +198,7 @@ class View:
     facing: int
 
     def point(self, point: complex) -> tuple[int, int]:
-        """Picture coordinates in 1/16 pixel."""
-        one = 1 << FIXED_POINT_BITS
-        x = self.x + self.facing * self.height * point.real
-        return round(x * one), round((self.y - self.height * point.imag) * one)
+        return fixed_point(self.x + self.facing * self.height * point.real, self.y - self.height * point.imag)
 
     def line(self, image: Image, start: complex, end: complex, color: Color, width: float) -> None:
         thickness = max(1, round(width * self.height))
@@ -219,6 +209,12 @@ class View:
         cv2.circle(image, self.point(center), fixed_radius, color, cv2.FILLED, cv2.LINE_AA, FIXED_POINT_BITS)
 
 
+def fixed_point(x: float, y: float) -> tuple[int, int]:
+    """Picture coordinates in 1/16 pixel."""
+    one = 1 << FIXED_POINT_BITS
+    return round(x * one), round(y * one)
+
+
 def shaded(color: Color, percent: int) -> Color:
     """A colour at `percent` of its brightness."""
     blue, green, red = (min(255, channel * percent // 100) for channel in color)
@@ -226,7 +222,7 @@ def shaded(color: Color, percent: int) -> Color:
 
 
 def draw_person(image: Image, person: Person, joints: Joints, view: View) -> None:
-    """Draw on `image` uint8 `[H, W, 3]`, BGR: far limbs first and darker, so that near and far can be told apart."""
+    """Draw on `image`, BGR uint8 `[H, W, 3]`: far limbs first and darker, to distinguish them from near ones."""
 
     def arm(index: int, percent: int) -> None:
         elbow, hand = joints.arms[index]

@@ -1,8 +1,8 @@
 """One synthetic clip: a scene shared by the clips of a source video, the motion of an action, and its frames.
 
-The classes come in pairs of the same poses, so that a single frame tells the pair and never the class. Three pairs
-are one motion forwards and backwards; walking and running are one gait at two cadences. Everything else (place, size,
-speed of travel, camera, distractors) is drawn without regard to the class.
+The classes come in pairs of the same poses, so that a single frame shows the pair but not the class. Three pairs are
+one motion forwards and backwards; walking and running are one gait at two cadences. Everything else (place, size, speed
+of travel, camera, distractors) is random and independent of the class.
 """
 
 from collections.abc import Iterator
@@ -31,13 +31,13 @@ from action_recognition.synthetic.figures import (
 
 WIDTH, HEIGHT, FPS = 128, 96, 30.0
 MARGIN = 12  # pixels of background around the picture, for a camera that moves
-NOISE = {"goo": 2, "med": 5, "bad": 10}  # sensor noise, plus or minus, on the 0-255 scale
-RUN_CADENCE = 2.6  # steps of a run for one of a walk
+NOISE = {"goo": 2, "med": 5, "bad": 10}  # the largest sensor noise, on the 0-255 scale
+RUN_CADENCE = 2.6  # steps of a run per step of a walk
 
 
 @dataclass(frozen=True)
 class Action:
-    """`pair` names the poses; of a pair, one action is `changed`: played backwards, or at the running cadence."""
+    """`pair` names the poses; one action of each pair is `changed`: played backwards, or at the running cadence."""
 
     label: str
     pair: str
@@ -56,7 +56,7 @@ ACTIONS = (
 )
 PAIRS = ("seat", "throw", "roll", "gait")
 
-# Bright: figures stand before backgrounds of dusk, and a motion always moves light over dark.
+# Bright, on the dark backgrounds of `make_scene`, so that a motion always moves light over dark.
 _SHIRTS: tuple[Color, ...] = (
     (70, 70, 240), (240, 150, 70), (90, 210, 110), (40, 200, 240), (220, 110, 220), (240, 240, 240), (50, 140, 250),
     (225, 215, 80), (190, 150, 255), (150, 240, 200),
@@ -69,7 +69,7 @@ _SKINS: tuple[Color, ...] = ((180, 205, 240), (140, 175, 225), (95, 140, 200), (
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """What the clips of one source video share. `background` is uint8 `[H + 2 MARGIN, W + 2 MARGIN, 3]`, BGR."""
+    """What the clips of one source video share. `background` is BGR uint8 `[H + 2 MARGIN, W + 2 MARGIN, 3]`."""
 
     person: Person
     bystander: Person
@@ -84,7 +84,7 @@ class Scene:
 
 @dataclass(frozen=True, kw_only=True)
 class Blob:
-    """A bright spot that drifts: pixels, and pixels a frame."""
+    """A bright spot that drifts; pixels, and pixels per frame."""
 
     x: float
     y: float
@@ -96,7 +96,7 @@ class Blob:
 
 @dataclass(frozen=True, kw_only=True)
 class Clip:
-    """What is particular to one clip. Arrays run over its frames; `shake_T2` is the camera's offset in pixels."""
+    """What one clip has of its own. `shake_T2` is the camera's offset in pixels."""
 
     pair: str
     phase_T: NDArray[np.float64]
@@ -124,11 +124,10 @@ class Clip:
 
 
 def motion_phase(action: Action, rng: Generator, *, frames: int) -> NDArray[np.float64]:
-    """The course of the pose phase, `[frames]`.
+    """The pose phase of every frame, `[frames]`.
 
-    It goes from 0 to 1 with a short hold at either end, or from 1 to 0 for the changed action of a pair; for the gait
-    it counts cycles. The same draws are made for both actions of a pair, so from the same `rng` state the one
-    is the reverse of the other.
+    It goes from 0 to 1 with a short hold at both ends, or from 1 to 0 for the changed action of a pair; for the gait it
+    counts cycles. Both actions of a pair make the same draws: from one `rng` state, one is the reverse of the other.
     """
     hold_first, hold_last = (int(n) for n in rng.integers(0, 6, size=2))
     ease = rng.uniform(-0.6, 0.6)
@@ -158,8 +157,8 @@ def make_scene(rng: Generator) -> Scene:
 
 
 def make_clip(action: Action, rng: Generator) -> Clip:
-    """Draw one clip. Nothing but `phase_T` depends on which action of the pair it is."""
-    # Odd, so that the middle frame is the same one forwards and backwards.
+    """Draw one clip; only `phase_T` depends on which action of the pair it is."""
+    # Odd, so that the middle frame is the same forwards and backwards.
     frames = 37 + 2 * int(rng.integers(0, 6))
     facing = 1 if rng.random() < 0.5 else -1
     jitter = rng.uniform(-1, 1)
@@ -183,7 +182,7 @@ def make_clip(action: Action, rng: Generator) -> Clip:
 
 
 def render_frames(scene: Scene, clip: Clip) -> Iterator[Image]:
-    """The frames of a clip in order, uint8 `[HEIGHT, WIDTH, 3]`, BGR."""
+    """The frames of a clip in order, BGR uint8 `[HEIGHT, WIDTH, 3]`."""
     amplitude = NOISE[scene.quality]
     noise_rng = np.random.Generator(np.random.PCG64(clip.noise_seed))
     noise_THW = noise_rng.integers(0, 2 * amplitude + 1, size=(clip.frames, HEIGHT, WIDTH), dtype=np.uint8)
@@ -194,7 +193,7 @@ def render_frames(scene: Scene, clip: Clip) -> Iterator[Image]:
 
 
 def draw_frame(scene: Scene, clip: Clip, index: int) -> Image:
-    """Frame `index` as it is before light and noise."""
+    """Frame `index` before light and noise."""
     shake_x, shake_y = clip.shake_T2[index].tolist()
     frame = _shifted_background(scene.background, shake_x, shake_y)
     phase = float(clip.phase_T[index])
@@ -216,16 +215,15 @@ def draw_frame(scene: Scene, clip: Clip, index: int) -> Image:
 
 
 def _ball_place(person: Person, clip: Clip, phase: float, hand: complex) -> complex:
-    """In the near hand until the release at 0.5, then away to the front."""
+    """In the near hand until the release at 0.5, then flying to the front."""
     if phase <= 0.5:
         return hand
-    flown = 2 * (phase - 0.5)
     release = joints_of(person, throw_pose(0.5)).arms[0][1]
-    return release + clip.ball_reach * flown * complex(0.8, 0.3 + clip.ball_rise)
+    return release + clip.ball_reach * (2 * (phase - 0.5)) * complex(0.8, 0.3 + clip.ball_rise)
 
 
 def _draw_seat(frame: Image, scene: Scene, view: View) -> None:
-    """A low seat where the hip comes down."""
+    """Draw a low seat where the hip comes down."""
     seated = joints_of(scene.person, seat_pose(1.0))
     hip, top = seated.hip.real, seated.hip.imag - scene.person.torso_width / 2
     view.line(frame, complex(hip - 0.12, top - 0.03), complex(hip + 0.13, top - 0.03), scene.seat_color, 0.06)
@@ -236,7 +234,7 @@ def _draw_seat(frame: Image, scene: Scene, view: View) -> None:
 
 
 def _shifted_background(background: Image, shift_x: float, shift_y: float) -> Image:
-    """The picture's part of the background, moved by 1/16 pixels: bilinear, in whole numbers."""
+    """The part of the background in the picture: bilinear in steps of 1/16 pixel, with integer arithmetic."""
     one = 1 << FIXED_POINT_BITS
     left, part_x = divmod(round((MARGIN + shift_x) * one), one)
     top, part_y = divmod(round((MARGIN + shift_y) * one), one)
@@ -313,19 +311,15 @@ def _blob(rng: Generator) -> Blob:
 
 
 def _color(rng: Generator, low: int, high: int) -> Color:
-    blue, green, red = (int(channel) for channel in rng.integers(low, high, size=3))
-    return blue, green, red
+    return tuple(rng.integers(low, high, size=3).tolist())
 
 
 def _near(rng: Generator, color: Color, distance: int) -> Color:
-    blue, green, red = (
-        int(np.clip(c + d, 0, 255)) for c, d in zip(color, rng.integers(-distance, distance, size=3), strict=True)
-    )
-    return blue, green, red
+    return tuple(np.clip(color + rng.integers(-distance, distance, size=3), 0, 255).tolist())
 
 
 def _contrasting(rng: Generator, palette: tuple[Color, ...], background: Color) -> Color:
-    """A colour of the palette that can be seen before `background`, varied a little."""
-    far = [c for c in palette if sum(abs(a - b) for a, b in zip(c, background, strict=True)) > 160]
-    chosen = far or [max(palette, key=lambda c: sum(abs(a - b) for a, b in zip(c, background, strict=True)))]
-    return _near(rng, chosen[int(rng.integers(len(chosen)))], 15)
+    """A colour of the palette that is visible on `background`, varied a little."""
+    distances = np.abs(np.subtract(palette, background)).sum(axis=1)
+    visible = np.flatnonzero(distances > 160) if distances.max() > 160 else [distances.argmax()]
+    return _near(rng, palette[visible[int(rng.integers(len(visible)))]], 15)

@@ -1,6 +1,6 @@
-"""Synthetic stills in the layout of Kaggle's Human Action Recognition: stick figures in six poses, one an image.
+"""Synthetic stills in the layout of Kaggle's Human Action Recognition: one stick figure per image, in six poses.
 
-The same seed gives the same pictures; scenes, people, sizes and places are drawn without regard to the class.
+The same seed gives the same pictures. Scenes, people, sizes and places are independent of the class.
 """
 
 from collections.abc import Callable
@@ -13,20 +13,11 @@ import numpy as np
 from numpy.random import Generator
 
 from action_recognition.errors import check_at_least
-from action_recognition.synthetic.figures import (
-    Image,
-    Pose,
-    View,
-    draw_person,
-    gait_pose,
-    idle_pose,
-    joints_of,
-    roll_pose,
-    seat_pose,
-    throw_pose,
-)
+from action_recognition.synthetic import figures
+from action_recognition.synthetic.figures import Image, Pose, View, draw_person, idle_pose, joints_of
 from action_recognition.synthetic.scene import MARGIN, NOISE, WIDTH, make_scene
 from action_recognition.utils.folders import new_folder
+from action_recognition.utils.progress import silent
 
 SIDE = 96  # pixels; as high as the demo's scenes
 JPEG_QUALITY = 90
@@ -39,19 +30,19 @@ def _cheering(phase: float) -> Pose:
     return replace(idle_pose(phase), arms=((arm, radians(12)), (-arm, radians(-12))))
 
 
-# From a number 0-1, which varies the pose within its class.
+# From a number in 0-1 that varies the pose within its class.
 POSES: dict[str, Callable[[float], Pose]] = {
     "cheering": _cheering,
-    "running": lambda phase: replace(gait_pose(0.2 + 0.1 * phase), lean=radians(18)),
-    "sitting": lambda phase: seat_pose(0.85 + 0.15 * phase),
-    "somersault": lambda phase: roll_pose(0.4 + 0.3 * phase),
+    "running": lambda phase: replace(figures.gait_pose(0.2 + 0.1 * phase), lean=radians(18)),
+    "sitting": lambda phase: figures.seat_pose(0.85 + 0.15 * phase),
+    "somersault": lambda phase: figures.roll_pose(0.4 + 0.3 * phase),
     "standing": idle_pose,
-    "throwing": lambda phase: throw_pose(0.35 * phase),
+    "throwing": lambda phase: figures.throw_pose(0.35 * phase),
 }
 
 
 def write_image(path: Path, image: np.ndarray, *settings: int) -> None:
-    """Encode by the suffix of `path` and write, with the error of a full disk where there is one."""
+    """Encode by the suffix of `path` and write; unlike `cv2.imwrite`, this raises an error if the disk is full."""
     path.parent.mkdir(parents=True, exist_ok=True)
     _, encoded = cv2.imencode(path.suffix, image, settings)
     path.write_bytes(encoded.tobytes())
@@ -62,18 +53,16 @@ def render_stills_set(
     *,
     seed: int = 2024,
     images_per_class: int = 24,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] = silent,
 ) -> None:
-    """Write `directory/train/Image_<n>.jpg`, in an order without meaning, and `directory/Training_set.csv`.
+    """Write `directory/train/Image_<n>.jpg`, in random order, and `directory/Training_set.csv`.
 
     Args:
-        directory: must not exist, or be empty.
-        seed: 0 or more.
         progress: called with (done, total) after each image.
 
     Raises:
-        ConfigError: on a seed or a number of images that is too small.
-        DataError: if `directory` holds something.
+        ConfigError: `seed` is less than 0, or `images_per_class` less than 1.
+        DataError: `directory` is not empty.
     """
     check_at_least("seed", seed, 0)
     check_at_least("images_per_class", images_per_class, 1)
@@ -86,13 +75,12 @@ def render_stills_set(
             image = draw_still(labels[place], np.random.default_rng([seed, 1, place]))
             write_image(folder / IMAGES_NAME / name, image, cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY)
             rows.append(f"{name},{labels[place]}")
-            if progress:
-                progress(number, len(labels))
+            progress(number, len(labels))
         (folder / LABELS_NAME).write_text("\n".join(rows) + "\n", encoding="ascii", newline="\n")
 
 
 def draw_still(label: str, rng: Generator) -> Image:
-    """One picture of a class of `POSES`, uint8 `[96, 96, 3]`, BGR."""
+    """One picture of a class of `POSES`, BGR uint8 `[96, 96, 3]`."""
     scene = make_scene(rng)
     left = MARGIN + (WIDTH - SIDE) // 2
     image = np.ascontiguousarray(scene.background[MARGIN : MARGIN + SIDE, left : left + SIDE])

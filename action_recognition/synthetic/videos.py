@@ -1,7 +1,7 @@
 """The demo data set: synthetic clips in HMDB51's layout and naming, with split files like the official ones.
 
-The same seed gives the same bytes: OpenCV's own Motion-JPEG writer is used, which involves no FFmpeg and no threads
-whose number could matter, and every clip is drawn from a generator of its own.
+The same seed gives the same bytes: OpenCV's own Motion-JPEG writer uses neither FFmpeg nor threads, and every clip has
+a random generator of its own.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,24 +28,25 @@ from action_recognition.synthetic.scene import (
     render_frames,
 )
 from action_recognition.utils.folders import new_folder
+from action_recognition.utils.progress import silent
 
-JPEG_QUALITY = 8  # by this writer's own scale: 8 gives the tables that others call 50, about 75 KB a clip
-CLIPS_PER_SOURCE = 6  # of one class, on average
+JPEG_QUALITY = 8  # on this writer's own scale; the usual quality 50, about 75 KB per clip
+CLIPS_PER_SOURCE = 6  # per class, on average
 TRAIN_SHARE, TEST_SHARE = 0.66, 0.26  # of a class's clips; the rest is unused, as in HMDB51
 SPLITS = (1, 2, 3)
 
-# HMDB51's names hold such characters too; whatever reads the set must cope with them.
+# HMDB51's names hold such characters too, so readers of the set must handle them.
 _PLACES = (
     "Demo_Park", "Demo_Gym", "Demo_#Street", "Demo_Yard_&_Garden", "Demo_Hall_(Part_1)", "Demo_Beach!",
     "Demo_Roof+Sky", "Demo_Sam's_Room", "Demo_Stage", "Demo_School", "Demo_Station", "Demo_Kitchen",
 )  # fmt: skip
-# A round is two sources, each with the clips of two pairs of classes, so that a round holds clips of every class.
+# A round is two sources with two pairs of classes each, so that it holds clips of every class.
 _ROUNDS = ((PAIRS[:2], PAIRS[2:]), (PAIRS[::2], PAIRS[1::2]), ((PAIRS[0], PAIRS[3]), PAIRS[1:3]))
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourceVideo:
-    """One source video: its clips belong to the classes of `pairs`, `clips_per_class` each."""
+    """One source video, with `clips_per_class` clips of each class in `pairs`."""
 
     name: str
     number: int
@@ -56,7 +57,7 @@ class SourceVideo:
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedClip:
-    """One clip to be rendered, and its label (0 unused, 1 train, 2 test) in each split."""
+    """One clip to render, and its label (0 unused, 1 train, 2 test) in each split."""
 
     action: Action
     source: SourceVideo
@@ -76,21 +77,17 @@ def render_demo_set(
     *,
     seed: int = 2024,
     clips_per_class: int = 70,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] = silent,
 ) -> None:
     """Write `directory/videos/<class>/*.avi` and `directory/splits/<class>_test_split{1,2,3}.txt`.
 
-    Everything is written to `<directory>.partial` first, which is renamed at the end and removed on failure.
-
     Args:
-        directory: must not exist, or be empty.
-        seed: 0 or more; the same seed gives the same bytes.
-        clips_per_class: at least 3, one for each split's test list.
+        clips_per_class: at least 3, one per test list.
         progress: called with (done, total) after each clip.
 
     Raises:
-        ConfigError: on a seed or a number of clips that is too small.
-        DataError: if `directory` holds something, or a video cannot be written.
+        ConfigError: `seed` is less than 0, or `clips_per_class` less than 3.
+        DataError: `directory` is not empty, or a video cannot be written.
     """
     check_at_least("seed", seed, 0)
     check_at_least("clips_per_class", clips_per_class, len(SPLITS))
@@ -99,13 +96,12 @@ def render_demo_set(
         with _one_opencv_thread():
             for done, clip in enumerate(planned, start=1):
                 _write_video(clip, partial / "videos")
-                if progress:
-                    progress(done, len(planned))
+                progress(done, len(planned))
         _write_splits(planned, partial / "splits")
 
 
 def plan_clips(*, seed: int, clips_per_class: int) -> Iterator[PlannedClip]:
-    """Decide on every clip of the set, in a fixed order, without rendering."""
+    """Every clip of the set, in a fixed order, without rendering."""
     sources = make_sources(clips_per_class)
     labels = _split_labels(sources, seed=seed, clips_per_class=clips_per_class)
     for source in sources:
@@ -125,27 +121,23 @@ def plan_clips(*, seed: int, clips_per_class: int) -> Iterator[PlannedClip]:
 
 
 def make_sources(clips_per_class: int) -> list[SourceVideo]:
-    """Sources whose clips add up to `clips_per_class` for every class."""
+    """Sources with `clips_per_class` clips of every class in total."""
     rounds = max(len(_ROUNDS), round(clips_per_class / CLIPS_PER_SOURCE))
     sizes = [clips_per_class // rounds + (number < clips_per_class % rounds) for number in range(rounds)]
     for number in range(0, rounds - 1, 3):
         if sizes[number + 1] > 1:
             sizes[number] += 1
             sizes[number + 1] -= 1
-    sources = []
-    for number in range(2 * rounds):
-        round_number, side = divmod(number, 2)
-        take, place = divmod(number, len(_PLACES))
-        sources.append(
-            SourceVideo(
-                name=f"{_PLACES[place]}_{take + 1:02d}",
-                number=number,
-                round=round_number,
-                pairs=_ROUNDS[round_number % len(_ROUNDS)][side],
-                clips_per_class=sizes[round_number],
-            )
+    return [
+        SourceVideo(
+            name=f"{_PLACES[number % len(_PLACES)]}_{number // len(_PLACES) + 1:02d}",
+            number=number,
+            round=number // 2,
+            pairs=_ROUNDS[number // 2 % len(_ROUNDS)][number % 2],
+            clips_per_class=sizes[number // 2],
         )
-    return sources
+        for number in range(2 * rounds)
+    ]
 
 
 def _split_labels(
@@ -153,11 +145,11 @@ def _split_labels(
 ) -> dict[tuple[int, int], tuple[int, ...]]:
     """The labels in the splits, by (round, number of the clip).
 
-    Whole rounds are test or not, so no source stands on both sides and all classes have the same numbers. What a test
-    round has beyond the wanted number is left unused, never moved to train.
+    A whole round is test or not, so no source is on both sides and all classes have the same numbers. Surplus clips of
+    a test round are unused, never moved to train.
     """
     sizes = [source.clips_per_class for source in sources[::2]]
-    order = [int(number) for number in _generator(seed, 3).permutation(len(sizes))]
+    order = _generator(seed, 3).permutation(len(sizes)).tolist()
     keys = [(number, clip) for number, size in enumerate(sizes) for clip in range(size)]
     by_split = []
     for split in range(len(SPLITS)):
@@ -175,7 +167,7 @@ def _split_labels(
 
 @contextmanager
 def _one_opencv_thread() -> Iterator[None]:
-    """For pictures this small OpenCV's own threads cost more than they bring."""
+    """For pictures this small, OpenCV's own threads cost more time than they save."""
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:

@@ -1,6 +1,6 @@
-"""Whether a model file holds the bytes that were written: checked before anything is made of them.
+"""Whether a model file holds the bytes that were written, checked before anything is built from them.
 
-A flipped bit in a weight is no error to torch or ONNX Runtime. The model runs and is wrong.
+Torch and ONNX Runtime do not notice a flipped bit in a weight: the model runs and is wrong.
 """
 
 import sys
@@ -9,8 +9,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from action_recognition.errors import ContractError, first_line
+from action_recognition.utils.files import blocks_of
 
-CHUNK_BYTES = 1 << 20
 SEAL_KEY = b"sha256"
 DIGEST_LENGTH = 64
 # The protobuf encoding of a last `metadata_props` (field 14 of ModelProto) with this key, up to its value.
@@ -28,86 +28,76 @@ EXPORT_AGAIN = "export it again: python commands.py export-onnx"
 def check_checkpoint(path: Path) -> None:
     """Compare everything in a checkpoint with its checksums: weights, settings, state of the optimizer.
 
-    `torch.save` writes a zip file, so each record has a CRC-32, in files of older versions too; `torch.load` does not
-    look at them. A file that is no zip file at all never was a checkpoint of this project.
+    `torch.save` writes a zip file, so each record has a CRC-32, in files of older versions too. `torch.load` ignores
+    them.
 
     Raises:
-        ContractError: if one differs, or it is no zip file.
+        ContractError: if a checksum differs, or the file is not a zip file.
     """
     try:
         if not zipfile.is_zipfile(path):
-            raise ContractError(f"{path}: not a checkpoint of VideoActionModel (no zip file, as torch.save writes)")
+            raise ContractError(f"{path}: not a checkpoint of VideoActionModel (torch.save writes zip files)")
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
-        reason = f"the checksum of {damaged} is another" if damaged else ""
+        reason = f"the checksum of {damaged} differs" if damaged else ""
     except ContractError:
         raise
-    except Exception as error:  # a damaged directory ends in many kinds
+    except Exception as error:  # a damaged directory raises many types
         reason = first_line(error)
     if reason:
-        raise ContractError(f"{path}: damaged ({reason}); take another copy, or: python commands.py train")
+        raise ContractError(f"{path}: damaged ({reason}); use another copy, or: python commands.py train")
 
 
 def sealed_onnx(content: bytes) -> bytes:
     """An ONNX file with the SHA-256 of all bytes before it as its last metadata entry, `sha256`.
 
-    Protobuf messages may be put behind one another, so this is still one model to every program.
+    Protobuf messages may be concatenated, so every program still reads this as one model.
     """
     return content + SEAL_START + sha256(content).hexdigest().encode()
 
 
 def check_onnx(path: Path) -> bool:
-    """Compare an ONNX file with the checksum at its end. False where there is none, as in files of older versions.
+    """Compare an ONNX file with the checksum at its end. False if it has none, as in files of older versions.
 
     Raises:
-        ContractError: if it is another, or the file cannot be read.
+        ContractError: if the checksum differs, or the file cannot be read.
     """
     try:
-        size_bytes = max(0, path.stat().st_size - SEAL_BYTES)
-        with path.open("rb") as file:
-            file.seek(size_bytes)
-            seal = file.read()
-        digest = _digest(path, size_bytes)
+        digest, seal = _split(path, SEAL_BYTES)
     except OSError as error:
         raise ContractError(f"{path}: cannot be read ({error.strerror or error})") from None
     if not seal.startswith(SEAL_START):
         return False
     if seal != SEAL_START + digest:
         raise ContractError(
-            f"{path}: damaged, or changed after its export (its checksum is another); {EXPORT_AGAIN}; whoever changed "
-            "it on purpose deletes 'sha256' from its metadata"
+            f"{path}: damaged, or changed after its export (its checksum differs); {EXPORT_AGAIN}; if the change is "
+            "intended, delete 'sha256' from its metadata"
         )
     return True
 
 
 def say_unchecked(path: Path) -> None:
     """Say that a file that can be used has no checksum."""
-    print(f"{path}: carries no checksum, so damage cannot be noticed; {EXPORT_AGAIN}", file=sys.stderr)
+    print(f"{path}: has no checksum, so damage cannot be detected; {EXPORT_AGAIN}", file=sys.stderr)
 
 
 def seal_file(path: Path) -> None:
-    """Add the SHA-256 of a file to its end, for formats whose readers do not look behind their own."""
-    digest = _digest(path, path.stat().st_size)
+    """Append the SHA-256 of a file to it, for formats whose readers ignore what follows their own content."""
+    digest, _ = _split(path, 0)
     with path.open("ab") as file:
         file.write(FILE_SEAL + digest)
 
 
 def is_sealed(path: Path) -> bool:
     """Whether a file ends in the SHA-256 of the bytes before it."""
-    seal_bytes = len(FILE_SEAL) + DIGEST_LENGTH
-    size_bytes = path.stat().st_size - seal_bytes
-    if size_bytes < 0:
-        return False
-    with path.open("rb") as file:
-        file.seek(size_bytes)
-        seal = file.read()
-    return seal == FILE_SEAL + _digest(path, size_bytes)
+    digest, seal = _split(path, len(FILE_SEAL) + DIGEST_LENGTH)
+    return seal == FILE_SEAL + digest
 
 
-def _digest(path: Path, size_bytes: int) -> bytes:
+def _split(path: Path, seal_bytes: int) -> tuple[bytes, bytes]:
+    """The SHA-256 (hexadecimal) of a file without its last `seal_bytes`, and those last bytes."""
     digest = sha256()
     with path.open("rb") as file:
-        while size_bytes > 0 and (chunk := file.read(min(size_bytes, CHUNK_BYTES))):
-            digest.update(chunk)
-            size_bytes -= len(chunk)
-    return digest.hexdigest().encode()
+        for block in blocks_of(file, max(0, path.stat().st_size - seal_bytes)):
+            digest.update(block)
+        return digest.hexdigest().encode(), file.read()

@@ -1,4 +1,4 @@
-"""The processor: its name, its instruction sets, and how many cores this process may use."""
+"""The processor: its name, its instruction sets, and the cores that this process may use."""
 
 import os
 import platform
@@ -13,16 +13,16 @@ def available_cores() -> int:
 
 
 def cpu_name() -> str:
-    """Such as `AMD EPYC 7B13`; the architecture where the system does not say more."""
+    """Such as `AMD EPYC 7B13`; the architecture if the system reports nothing more."""
     return _field("model name") or platform.processor() or platform.machine()
 
 
 def cpu_flags() -> frozenset[str]:
-    """Instruction sets by Linux's names, such as `avx2` and `amx_bf16`; empty where the system does not list them."""
+    """Instruction sets by their Linux names, such as `avx2` and `amx_bf16`; empty on other systems."""
     return frozenset(_field("flags").split())
 
 
 def _field(name: str) -> str:
-    """The first value of a field of `/proc/cpuinfo`: cores of one machine say the same."""
+    """The first value of a field of `/proc/cpuinfo`; all cores have the same."""
     lines = CPUINFO.read_text().splitlines() if CPUINFO.exists() else []
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(name)), "")

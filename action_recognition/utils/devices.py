@@ -1,4 +1,4 @@
-"""Which device computes, and what it is called."""
+"""The device that computes, and its name."""
 
 import torch
 
@@ -10,7 +10,7 @@ def training_device(accelerator: str) -> torch.device:
     """The device that Lightning will train on under `trainer.accelerator`.
 
     Raises:
-        ConfigError: if a GPU is asked for and there is none.
+        ConfigError: if it asks for a GPU and there is none.
     """
     if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
         return torch.device("cuda", 0)
@@ -22,22 +22,18 @@ def training_device(accelerator: str) -> torch.device:
 
 
 def check_devices(accelerator: str, devices: int | str) -> None:
-    """Refuse more processes (`trainer.devices`) than there are GPUs, or usable cores where the CPU computes.
-
-    Raises:
-        ConfigError: with the number there is.
-    """
+    """Raise `ConfigError` if `trainer.devices` exceeds the number of GPUs or, on the CPU, of usable cores."""
     device = training_device(accelerator)
     if devices == "auto":
         return
-    there = {"cuda": torch.cuda.device_count(), "cpu": available_cores()}.get(device.type, 1)
-    if int(devices) > there:
+    available = {"cuda": torch.cuda.device_count(), "cpu": available_cores()}.get(device.type, 1)
+    if int(devices) > available:
         what = "usable cores" if device.type == "cpu" else "GPUs"
-        raise ConfigError(f"trainer.devices={devices}: this machine has {there} {what}; expected 1 to {there}")
+        raise ConfigError(f"trainer.devices={devices}: this machine has {available} {what}; expected 1 to {available}")
 
 
 def device_name(device: torch.device, count: int = 1) -> str:
-    """`NVIDIA H100`, `AMD EPYC 7B13, 2 threads`; with `2 x` in front where `count` processes train."""
+    """`NVIDIA H100` or `AMD EPYC 7B13, 2 threads`; `2 x NVIDIA H100` for `count` 2."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name()
     if device.type == "cpu":
         name = f"{name}, {torch.get_num_threads()} threads"

@@ -1,4 +1,4 @@
-"""Infinity and NaN among weights and outputs: refused where they are met, before anything is made of them."""
+"""Infinity and NaN in weights and outputs are refused before anything is made from them."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -15,25 +15,16 @@ DIVERGED = "the training that made them diverged; train again with a smaller opt
 
 
 def not_finite(tensors: "Mapping[str, Tensor]") -> dict[str, int]:
-    """Of the floating-point tensors that hold infinity or NaN: how many such values each has."""
-    found = {}
-    for name, tensor in tensors.items():
-        if tensor.is_floating_point():
-            finite = tensor.detach().isfinite()
-            if not finite.all():
-                found[name] = int(finite.numel() - finite.sum())
-    return found
+    """How many values are infinite or NaN in each tensor that has any."""
+    counts = {name: int((~tensor.detach().isfinite()).sum()) for name, tensor in tensors.items()}
+    return {name: count for name, count in counts.items() if count}
 
 
 def check_weights(tensors: "Mapping[str, Tensor]", *, origin: str, advice: str = DIVERGED) -> None:
-    """Refuse weights that are not finite.
-
-    Args:
-        origin: what holds them, for the error.
-        advice: what to do about it.
+    """Refuse weights that are not finite; `origin`, the file that holds them, begins the error.
 
     Raises:
-        ContractError: if there is infinity or NaN in them.
+        ContractError: if a weight is infinite or NaN.
     """
     if found := not_finite(tensors):
         name, count = next(iter(found.items()))
@@ -45,16 +36,12 @@ def check_weights(tensors: "Mapping[str, Tensor]", *, origin: str, advice: str =
 
 
 def check_logits(logits_BK: NDArray[np.floating], *, origin: str) -> None:
-    """Refuse outputs of a model that are not finite: they would still have a largest one, and be scored.
-
-    Args:
-        logits_BK: `[B, K]`.
-        origin: what was given to which model, for the error.
+    """Refuse logits `[B, K]` that are not finite, because argmax would still pick a class.
 
     Raises:
-        NumericsError: if there is infinity or NaN among them.
+        NumericsError: if a logit is infinite or NaN; the text begins with `origin`.
     """
     if not np.isfinite(logits_BK).all():
         raise NumericsError(
-            f"{origin}: the model gives logits that are infinite or NaN; make the model file again, or train again"
+            f"{origin}: the model gives logits that are infinite or NaN; export the model again, or train again"
         )

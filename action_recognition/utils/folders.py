@@ -1,4 +1,4 @@
-"""Making a folder of files in one step: it is filled beside its place and then renamed."""
+"""Folders that appear in one step: they are filled beside their place and then renamed."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -10,59 +10,49 @@ from action_recognition.errors import DataError
 
 @contextmanager
 def new_folder(directory: Path) -> Iterator[Path]:
-    """Give a folder beside `directory` to fill; it takes its place if the block ends without an exception.
+    """Yield a folder beside `directory` to fill; it becomes `directory` if the block ends without an exception.
 
     Raises:
-        DataError: if `directory` holds something.
+        DataError: if `directory` is not empty.
     """
     _check_empty(directory, f"{directory}: not empty; move it away, or name another folder, and run again")
-    partial = directory.with_name(f"{directory.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
+    with _partial_folder(directory.with_name(f"{directory.name}.partial")) as partial:
         yield partial
         move_folder(partial, directory)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 @contextmanager
 def replacing_folder(directory: Path, *, may_replace: Callable[[Path], bool]) -> Iterator[Path]:
-    """Give a folder beside `directory` to fill; it takes `directory`'s place if the block ends without an exception.
+    """Yield a folder beside `directory` to fill; it replaces `directory` if the block ends without an exception.
 
-    What an interrupted call left behind is put in order first.
+    First repairs what an interrupted call left behind.
 
     Args:
-        may_replace: whether a file or folder in `directory` is one that this command wrote and may lose.
+        may_replace: whether a file or folder in `directory` may be deleted, because this command wrote it.
 
     Raises:
         DataError: if `directory` holds anything else.
     """
-    partial = directory.with_name(f".{directory.name}.partial")
     replaced = directory.with_name(f".{directory.name}.replaced.partial")
     if replaced.exists() and not directory.exists():
         replaced.rename(directory)
     others = [path for path in sorted(directory.iterdir()) if not may_replace(path)] if directory.exists() else []
     if others:
         raise DataError(f"{directory}: holds {others[0].name}, which would be lost; name another folder")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
+    with _partial_folder(directory.with_name(f".{directory.name}.partial")) as partial:
         yield partial
         shutil.rmtree(replaced, ignore_errors=True)
         if directory.exists():
             directory.rename(replaced)
         partial.rename(directory)
         shutil.rmtree(replaced, ignore_errors=True)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def move_folder(source: Path, destination: Path) -> None:
-    """Rename a folder; where another disk forbids that, copy it beside `destination` first.
+    """Rename a folder; one on another disk is first copied beside `destination`.
 
     Raises:
-        DataError: if something is in the way.
+        DataError: if `destination` is a file, or a folder that is not empty.
     """
     _check_empty(destination, f"{destination}: already exists and is not what is needed; move it away and run again")
     destination.parent.mkdir(parents=True, exist_ok=True)
@@ -71,8 +61,19 @@ def move_folder(source: Path, destination: Path) -> None:
         shutil.rmtree(beside, ignore_errors=True)
         source = Path(shutil.copytree(source, beside))
     if destination.exists():
-        destination.rmdir()  # it is empty, and Windows renames nothing onto it
+        destination.rmdir()  # Windows does not rename onto an empty folder
     source.rename(destination)
+
+
+@contextmanager
+def _partial_folder(folder: Path) -> Iterator[Path]:
+    """An empty folder, removed at the end of the block if it was not renamed."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _check_empty(directory: Path, line: str) -> None:

@@ -1,4 +1,4 @@
-"""One process at a time: file locks that a killed process loses at once."""
+"""File locks, which a killed process loses at once."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,8 +14,8 @@ def locked(path: Path, *, work: str, on_wait: Callable[[], None] | None = None) 
     """Hold the lock file `path` during the block; the file is removed afterwards.
 
     Args:
-        work: what is done under the lock, as the subject of "... is already running".
-        on_wait: called once where another process holds the lock, before waiting for it. None: do not wait.
+        work: the subject of the error "... is already running".
+        on_wait: called once before waiting for another process that holds the lock; None: raise instead of waiting.
 
     Raises:
         DataError: if another process holds the lock and `on_wait` is None, or the lock cannot be written.
@@ -34,7 +34,7 @@ def locked(path: Path, *, work: str, on_wait: Callable[[], None] | None = None) 
     try:
         yield
     finally:
-        # Removed while held: a waiting process notices that its file is gone. Windows refuses; there it stays.
+        # Removed while held: a waiting process notices that its file is gone. Windows refuses to remove it.
         with suppress(OSError):
             path.unlink()
         lock.release()

@@ -1,4 +1,4 @@
-"""How the process treats memory that tensors gave back."""
+"""How the process treats memory that tensors have freed."""
 
 import ctypes
 
@@ -8,14 +8,14 @@ NEVER = 2**31 - 1
 
 
 def keep_freed_memory() -> bool:
-    """Keep memory that large tensors gave back, for the next ones, instead of returning it to the system.
+    """Keep memory that large tensors have freed for the next ones, instead of returning it to the system.
 
-    Computing on a CPU, glibc otherwise maps every activation anew, and touching new pages can take as long as filling
-    them does: extracting frozen features took half the time without. For a process that ends with its job; in a server
-    memory would never shrink.
+    On a CPU, glibc otherwise maps every activation anew, and touching new pages can take as long as filling them:
+    this halved the time to extract frozen features. Only for a process that ends with its job: its memory never
+    shrinks.
 
     Returns:
-        False where there is no glibc, and nothing is changed.
+        False if there is no glibc, and nothing changes.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -1,4 +1,4 @@
-"""File names from outside, from an archive or a server: which of them are safe to write to."""
+"""Which file names from an archive or a server are safe to write to."""
 
 import os
 import re
@@ -7,23 +7,20 @@ from pathlib import PurePosixPath
 from action_recognition.errors import DataError
 
 LONGEST_NAME_BYTES = 255  # of one file or folder, on all usual file systems
-
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _DRIVE = re.compile(r"^[A-Za-z]:")
 _NOT_ON_WINDOWS = re.compile(r'[<>:"|?*]|[ .]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.IGNORECASE)
 
 
 class UnsafeNameError(DataError):
-    """A file name from outside that could lead out of the folder it is written to, or cannot be written."""
+    """A file name that leads out of its folder or cannot be written."""
 
 
 def inside_path(name: str) -> PurePosixPath:
-    """The relative path that `name` stands for; `\\` counts as a separator.
-
-    Everything that is not refused, `# & ( ) ! ; [ ] ~ @ + '` included, is a name.
+    """The relative path that `name` means, where `\\` is a separator too; `# & ( ) ! ; [ ] ~ @ + '` are allowed.
 
     Raises:
-        UnsafeNameError: where it is empty, absolute or too long, has a drive letter, a `..` or control characters, or
+        UnsafeNameError: if it is empty, absolute or too long, has a drive letter, `..` or control characters, or
             cannot be written on this system.
     """
     if _CONTROL.search(name):

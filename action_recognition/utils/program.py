@@ -1,16 +1,16 @@
-"""The name by which this program was called: `python commands.py`, `action-recognition`, `python -m ...`."""
+"""The name under which this program runs: `python commands.py`, `action-recognition`, `python -m ...`."""
 
 import sys
 from pathlib import Path
 
-# What messages, docstrings and README call it. `as_called` says it in the words that work where the program runs.
+# The name in messages, docstrings and README; `as_called` replaces it with the one that works here.
 SCRIPT = "python commands.py"
 CONSOLE_SCRIPT = "action-recognition"
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def program() -> str:
-    """What a user types in front of a command here."""
+    """What a user types before a command here."""
     called = Path(sys.argv[0])
     if called.stem == CONSOLE_SCRIPT:
         return CONSOLE_SCRIPT
@@ -20,5 +20,5 @@ def program() -> str:
 
 
 def as_called(text: str) -> str:
-    """`text` with the commands in it as they are typed here."""
+    """`text` with its commands as a user types them here."""
     return text.replace(f"{SCRIPT} ", f"{program()} ")

@@ -1,4 +1,4 @@
-"""Passwords and tokens inside addresses: hidden wherever a configuration is stored or shown."""
+"""Passwords and tokens in URLs are hidden wherever a configuration is stored or shown."""
 
 import re
 from typing import Any
@@ -9,7 +9,7 @@ HIDDEN = "***"
 LOGIN = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)[^\s/?#]*@")
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"\\,\[\]{}|;]+")
 PARAMETER = re.compile(r"([?&#])([^=&#]+)=([^&#]*)")
-# Names of query parameters whose values give access: signed addresses of object stores, tokens, keys.
+# Query parameters that give access: signatures of object stores, tokens, keys.
 SECRET_NAME = re.compile(
     r"sig(nature)?$|token|secret|passw|pwd$|credential|api[-_]?key|access[-_]?key|auth|^key$|^x-(amz|goog)-|policy",
     re.IGNORECASE,
@@ -17,10 +17,7 @@ SECRET_NAME = re.compile(
 
 
 def redacted(text: str) -> str:
-    """`text` with what gives access hidden in every address in it.
-
-    A login before the host, with or without a password, and the values of query parameters whose names tell that they
-    are secret become `***`. The rest stays: it says where something came from.
+    """`text` with `***` for the logins and the secret query parameters of its URLs; the rest says where data is from.
 
     >>> redacted("data.archive=https://user:pw@host/clips.zip?X-Amz-Signature=abc&part=2")
     'data.archive=https://***@host/clips.zip?X-Amz-Signature=***&part=2'
@@ -35,7 +32,7 @@ def _hide_value(match: re.Match[str]) -> str:
 
 
 def redacted_values(value: Any) -> Any:
-    """The same for every text in nested dicts, lists and tuples of plain values; a copy."""
+    """A copy of nested dicts, lists and tuples with every text `redacted`."""
     if isinstance(value, str):
         return redacted(value)
     if isinstance(value, dict):
@@ -46,7 +43,7 @@ def redacted_values(value: Any) -> Any:
 
 
 def is_hidden(value: Any) -> bool:
-    """Whether a stored value holds an address whose access was hidden, so that it cannot be used."""
+    """Whether a stored value holds a URL that cannot be used because `redacted` hid part of it."""
     if isinstance(value, dict):
         return any(map(is_hidden, value.values()))
     if isinstance(value, list | tuple):

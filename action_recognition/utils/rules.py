@@ -1,7 +1,7 @@
-"""What a value may be, declared beside its type: `lr: Annotated[float, Range(above=0, most=100)]`.
+"""Rules for values, declared beside their type: `lr: Annotated[float, Range(above=0, most=100)]`.
 
-A rule says whether a value is allowed, and in words what would be. `config.checking` applies rules to a configuration,
-where text becomes numbers; `utils.stored_values` to values from files, which must have their types already.
+`config.checking` applies them to a configuration, where text becomes numbers; `utils.stored_values` to values from
+files, which must have their types already.
 """
 
 import math
@@ -12,13 +12,13 @@ from typing import Annotated, Any, Protocol, get_args, get_origin, runtime_check
 
 from action_recognition.utils.text import UNPRINTABLE
 
-MAX_TEXT = 4096  # characters; a path on Linux has no more bytes
+MAX_TEXT = 4096  # characters; also the longest path on Linux, in bytes
 TYPE_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}
 
 
 @runtime_checkable
 class Rule(Protocol):
-    """Beside a type in `Annotated`; `expected` ends the line that refuses a value."""
+    """Stands beside a type in `Annotated`; `expected` ends the message that refuses a value."""
 
     @property
     def expected(self) -> str: ...
@@ -28,9 +28,9 @@ class Rule(Protocol):
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers from `least` to `most`, both allowed; `above` and `below` are bounds that are not. Never NaN.
+    """Finite numbers from `least` to `most`, inclusive; `above` and `below` are exclusive.
 
-    An upper end is no recommendation. It lies where no use is known any more, so that a slip of the finger is seen.
+    Upper ends are not recommendations. They only catch typing errors.
     """
 
     least: float | None = None
@@ -40,7 +40,7 @@ class Range:
 
     def allows(self, value: float) -> bool:
         return (
-            not (isinstance(value, float) and not math.isfinite(value))
+            (not isinstance(value, float) or math.isfinite(value))
             and (self.least is None or value >= self.least)
             and (self.most is None or value <= self.most)
             and (self.above is None or value > self.above)
@@ -51,23 +51,15 @@ class Range:
     def expected(self) -> str:
         if self.least is not None and self.most is not None:
             return f"{self.least} to {self.most}"
-        bounds = (
-            ("at least", self.least),
-            ("more than", self.above),
-            ("at most", self.most),
-            ("below", self.below),
-        )
-        return ", ".join(f"{words} {bound}" for words, bound in bounds if bound is not None)
+        bounds = {"at least": self.least, "more than": self.above, "at most": self.most, "below": self.below}
+        return ", ".join(f"{words} {bound}" for words, bound in bounds.items() if bound is not None)
 
 
-@dataclass(frozen=True)
 class Choice:
     """One of a few values."""
 
-    options: tuple[Any, ...]
-
     def __init__(self, *options: Any) -> None:
-        object.__setattr__(self, "options", options)
+        self.options = options
 
     def allows(self, value: Any) -> bool:
         return value in self.options
@@ -104,7 +96,7 @@ class Distinct:
 
 @dataclass(frozen=True)
 class Text:
-    """Text on one line, of at most `most` characters."""
+    """One line of text, of at most `most` characters."""
 
     most: int = MAX_TEXT
     may_be_empty: bool = False
@@ -121,7 +113,7 @@ class Text:
 
 
 def split_rules(hint: Any) -> tuple[Any, tuple[Rule, ...]]:
-    """A declared type without its rules, and the rules."""
+    """The type of a type hint, and its rules."""
     if get_origin(hint) is not Annotated:
         return hint, ()
     plain, *rules = get_args(hint)

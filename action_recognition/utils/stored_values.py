@@ -1,10 +1,7 @@
-"""Values that come back from a file, held to the types and rules that are declared beside their fields.
+"""Values from a file, checked against the rules of their fields, such as `stride: Annotated[int, Range(1, 1000)]`.
 
-    stride: Annotated[int, Range(1, 1000)]
-
-Files are written by programs, but also by hand, by other versions and by broken disks. Unlike in a configuration, a
-value must have its type already. Needs no other package, because an exported model runs without those of the
-configuration.
+Unlike in a configuration, a value must have its type already. This module needs no other package, because an exported
+model runs without those of the configuration.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,19 +11,16 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 from action_recognition.errors import ContractError, UserError
 from action_recognition.utils.rules import TYPE_NAMES, Choice, split_rules
 
-MAX_SHOWN = 60  # characters of a value that a line repeats
+MAX_SHOWN = 60  # characters of a value in a message
 
 
 def check_values(
     declared: type, values: Mapping[str, Any], *, origin: str, error: type[UserError] = ContractError
 ) -> None:
-    """Hold values to the annotated types of a class's fields; fields without rules, and other names, are not checked.
-
-    Args:
-        origin: the file that they came from, and what they are of, for the error message.
+    """Check values against the rules of a class's fields; fields without rules, and other names, are ignored.
 
     Raises:
-        ContractError: or `error`, with one line that names the first value that is not allowed.
+        ContractError: or `error`, whose line begins with `origin` and names the first value that is not allowed.
     """
     for name, (hint, fits) in _checkers(declared).items():
         if name in values and not fits(values[name]):
@@ -36,11 +30,7 @@ def check_values(
 def check_keys(
     names: Sequence[str], values: object, *, origin: str, error: type[UserError] = ContractError
 ) -> dict[str, Any]:
-    """`values` as a dict that has these keys and no other.
-
-    Raises:
-        ContractError: or `error`.
-    """
+    """`values` as a dict with exactly these keys; raises `error` otherwise."""
     if not isinstance(values, dict):
         raise error(f"{origin}: expected keys and values, found {type(values).__name__}")
     if different := sorted(map(shown, set(values) ^ set(names))):
@@ -58,7 +48,7 @@ def _checkers(declared: type) -> Mapping[str, tuple[Any, Checker]]:
 
 
 def checker(hint: Any) -> Checker:
-    """Says of a value whether it has the declared type, and its rules allow it; truth values are no numbers."""
+    """A function that says whether a value has the type and keeps the rules of a hint; a bool is not a number."""
     plain, rules = split_rules(hint)
     allowed = [rule.allows for rule in rules]
     if get_origin(plain) in (list, tuple):
@@ -73,7 +63,7 @@ def checker(hint: Any) -> Checker:
 
 
 def expected(hint: Any) -> str:
-    """In words, what a declared type and its rules allow."""
+    """What a type hint and its rules allow, in words."""
     plain, rules = split_rules(hint)
     words = [rule.expected for rule in rules]
     if get_origin(plain) in (list, tuple):
@@ -83,7 +73,7 @@ def expected(hint: Any) -> str:
 
 
 def shown(value: object) -> str:
-    """A value on one line, and not too long."""
+    """A value on one short line."""
     try:
         text = repr(value)
     except (ValueError, RecursionError):  # more digits than Python prints; lists within lists
@@ -92,7 +82,7 @@ def shown(value: object) -> str:
 
 
 def _offender(hint: Any, value: object) -> str:
-    """The value, or the element of it that is not allowed."""
+    """The value, or its first element that is not allowed."""
     plain, _ = split_rules(hint)
     if get_origin(plain) in (list, tuple) and isinstance(value, list | tuple):
         fits = checker(get_args(plain)[0])

@@ -1,22 +1,22 @@
-"""Text from outside (file names, labels, messages of libraries) as it may be shown on a terminal or in a page."""
+"""Text from outside (file names, labels, messages of libraries), made safe for a terminal or a page."""
 
 import re
 from collections.abc import Iterable
 
-# Control characters and terminal escapes, line separators, marks that reorder or hide text, and lone surrogates, which
-# is how Python holds the bytes of a name that is not UTF-8. Joiners, which scripts and emoji need, are left alone.
+# Control characters and terminal escapes, line separators, marks that reorder or hide text, and lone surrogates, in
+# which Python keeps the bytes of a name that is not UTF-8. Joiners stay, because scripts and emoji need them.
 _NOT_SHOWN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
 )
-# Categories of Unicode that a setting or a value in a file never holds: control characters, halves of surrogate pairs,
-# line and paragraph separators break lines and encodings.
+# Unicode categories that settings and values in files never hold, because they break lines and encodings: control
+# characters, halves of surrogate pairs, line and paragraph separators.
 UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
-_FIRST_BYTE, _LAST_BYTE = 0xDC80, 0xDCFF  # surrogates that stand for the bytes 0x80 to 0xff
+_FIRST_BYTE, _LAST_BYTE = 0xDC80, 0xDCFF  # surrogates for the bytes 0x80 to 0xff
 
 
 def printable(text: object) -> str:
-    """`str(text)` in one line that a terminal only shows: what would move the cursor or hide text becomes `\\x1b`.
+    """`str(text)` on one line; characters that move the cursor or hide text become escapes such as `\\x1b`.
 
     >>> printable("a\\x1b[2J\\nb")
     'a\\\\x1b[2J\\\\nb'
@@ -48,6 +48,6 @@ def first_names(names: Iterable[str], most: int = 5) -> str:
 
 
 def shortened(name: str, longest: int) -> str:
-    """A long name without its middle: what tells names apart is at both ends."""
+    """A long name without its middle, because names differ at their ends."""
     half = (longest - 1) // 2
     return name if len(name) <= longest else f"{name[:half]}…{name[-half:]}"
