@@ -1,1 +1,1 @@
-"""Getting a data set: from mirrors or the hub onto the disk, and out of archives that nobody has to trust."""
+"""Getting a data set: from mirrors or the hub onto the disk, and out of untrusted archives."""

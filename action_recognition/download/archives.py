@@ -1,4 +1,4 @@
-"""Unpack an archive of videos, archives inside it included, without trusting it."""
+"""Unpacks an untrusted archive of videos, and the archives inside it."""
 
 import os
 import shutil
@@ -27,16 +27,16 @@ from action_recognition.utils.progress import Advance, silent
 
 ARCHIVE_SUFFIXES = (".rar", ".zip", ".7z", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 RECEIPT = ".unpacked.json"
-# Below this the ratio says nothing: a few text files compress a hundredfold and harm nobody.
+# The ratio counts only above this: small text files compress a hundredfold and are harmless.
 RATIO_FREE_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
 class UnpackLimits:
-    """The most that unpacking one archive may write and nest, archives inside it included.
+    """The limits for one archive and the archives inside it.
 
-    `depth` is how many archives may lie inside one another below the outermost; 1 is HMDB51's RAR in RAR.
-    `ratio` is bytes written per byte of the outermost archive; it counts from 16 MiB on.
+    `depth` is the number of levels below the outermost archive; HMDB51's RAR in RAR has 1. `ratio` is bytes written
+    per byte of the outermost archive, and counts only from 16 MiB on.
     """
 
     total_bytes: int = 256 << 30
@@ -49,7 +49,7 @@ DEFAULT_LIMITS = UnpackLimits()
 
 
 def is_archive_name(name: str) -> bool:
-    """Whether a file of this name is unpacked; macOS leaves `._` files beside real ones."""
+    """Whether a file of this name is unpacked; the `._` files that macOS writes are not archives."""
     return name.lower().endswith(ARCHIVE_SUFFIXES) and not name.startswith("._")
 
 
@@ -58,24 +58,21 @@ def unpack(
 ) -> Path:
     """Unpack `archive` (RAR 4 or 5, ZIP, 7z, TAR with gzip/bzip2/xz, or a folder of those) into `destination`.
 
-    An archive inside it is unpacked in its place: what lies under a folder of the archive's own name stays so, the
-    rest goes into such a folder (`wave.rar` with `a.avi` or with `wave/a.avi`: both give `wave/a.avi`).
-
-    Everything is written into `<destination>.partial` and renamed when it is complete. `destination` gets a receipt,
-    `.unpacked.json`, by which a later call recognises it and does nothing.
+    An archive inside it becomes a folder of its own name (`wave.rar` with `a.avi` or with `wave/a.avi`: both give
+    `wave/a.avi`). Everything is written to `<destination>.partial` and renamed when it is complete. A receipt in
+    `destination`, `.unpacked.json`, tells a later call that there is nothing to do. Two calls must not unpack to one
+    place at the same time; `download-data` holds a lock.
 
     Raises:
         HostileArchiveError: absolute paths, `..`, links, devices, duplicates, or more than `limits`; nothing is left.
-        ArchiveError: damaged, encrypted, one volume of several, or no archive; nothing is left.
+        ArchiveError: damaged, encrypted, one volume of several, or not an archive; nothing is left.
         DataError: `destination` holds something else, or the disk is full.
-
-    Two calls must not unpack to one place at once: `download-data` holds a lock over all that it does.
     """
     archive, destination = Path(archive).absolute(), Path(destination).absolute()
     if not archive.exists():
         raise DataError(f"{archive}: no such file or folder; pass an existing one: download-data data.archive=PATH")
     if destination.is_relative_to(archive):
-        raise DataError(f"{destination}: lies inside {archive}, which would be unpacked there; choose another folder")
+        raise DataError(f"{destination}: lies inside {archive}, the folder to unpack; choose another folder")
     partial = destination.with_name(destination.name + ".partial")
     try:
         if not _is_unpacked(destination, _key(archive)):
@@ -85,12 +82,12 @@ def unpack(
         raise
     except OSError as error:
         reason = f"{error.strerror or error} ({error.filename or partial})"
-        raise DataError(f"{destination}: {reason}; put it right and run again") from None
+        raise DataError(f"{destination}: {reason}; fix this and run again") from None
     return destination
 
 
 def _is_unpacked(destination: Path, key: str) -> bool:
-    """Whether the archive was unpacked there; `DataError` for a folder that holds anything but an unpacked archive."""
+    """Whether this archive was unpacked there; raises `DataError` if the folder holds anything else."""
     if not destination.exists() or (destination.is_dir() and not any(destination.iterdir())):
         return False
     receipt = read_json(destination / RECEIPT)
@@ -104,12 +101,12 @@ def _is_unpacked(destination: Path, key: str) -> bool:
 
 def _unpack_beside(archive: Path, destination: Path, partial: Path, limits: UnpackLimits, progress: Advance) -> None:
     if partial.exists() and not {child.name for child in partial.iterdir()} <= {"tree", "scratch"}:
-        raise DataError(f"{partial}: not made by this command, and the name is needed; move it away and run again")
+        raise DataError(f"{partial}: not made by this command, which needs the name; move it away and run again")
     shutil.rmtree(partial, ignore_errors=True)
     try:
         unpacking = _Unpacking(archive, partial, limits, progress)
         unpacking.tree.mkdir(parents=True)
-        # First, so that no member can have its name.
+        # Written first, so that no member can take its name.
         write_json(unpacking.tree / RECEIPT, {"archive": _key(archive)})
         unpacking.run()
         shutil.rmtree(destination, ignore_errors=True)  # empty, or unpacked from another archive
@@ -119,27 +116,23 @@ def _unpack_beside(archive: Path, destination: Path, partial: Path, limits: Unpa
 
 
 class _Unpacking:
-    """Fills `tree` with what is in one archive; archives inside it pass through `scratch`.
+    """Fills `tree` with the content of one archive; archives inside it pass through `scratch`.
 
-    Every byte is counted against the limits before it is written, and every file is made anew: what an archive says
-    about itself decides nothing but names.
+    Every byte is counted against the limits before it is written, and no existing file is opened for writing: an
+    archive decides nothing but names.
     """
 
     def __init__(self, archive: Path, partial: Path, limits: UnpackLimits, progress: Advance) -> None:
         self.tree, self.scratch = partial / "tree", partial / "scratch"
         self.archive, self.limits, self.progress = archive, limits, progress
-        files = [path for path, _ in _files_in(archive)] if archive.is_dir() else [archive]
-        self.archive_bytes = sum(path.stat().st_size for path in files)
+        self.archive_bytes = sum(path.stat().st_size for path, _ in _files_in(archive))
         self.members = self.written_bytes = self.read_bytes = self.total_bytes = 0
 
     def run(self) -> None:
-        if self.archive.is_dir():
-            self._take_folder()
-        else:
+        if not self.archive.is_dir():
             self._unpack(self.archive, PurePosixPath(), depth=0)
-
-    def _take_folder(self) -> None:
-        """Copy the user's own files, and unpack the archives among them."""
+            return
+        # The user's own folder: its files are copied, and the archives in it unpacked.
         self.total_bytes = self.archive_bytes
         check_room(self.tree, self.archive_bytes)
         for path, place in _files_in(self.archive):
@@ -152,7 +145,7 @@ class _Unpacking:
             self._report(path.stat().st_size)
 
     def _unpack(self, packed: Path, place: PurePosixPath, *, depth: int) -> None:
-        """Unpack the archive `packed`, which lies at `place` in the outermost one."""
+        """Unpack the archive `packed`, which is at `place` in the outermost one."""
         if depth > self.limits.depth:
             self._refuse(f"archives more than {self.limits.depth} deep inside one another")
         kind = seven_zip.format_of(packed)
@@ -188,7 +181,7 @@ class _Unpacking:
                 raise damaged(packed, "more bytes than its list of members says")
 
     def _checked(self, packed: Path, kind: str) -> list[tuple[Member, PurePosixPath]]:
-        """All members with their safe paths; raises before the first byte is written if any is forbidden."""
+        """All members with their safe paths; raises, before anything is written, if one is forbidden."""
         checked: list[tuple[Member, PurePosixPath]] = []
         claimed_bytes = 0
         for member in seven_zip.list_members(packed, kind):
@@ -204,7 +197,7 @@ class _Unpacking:
         return checked
 
     def _blocks(self, packed: Path, member: Member, content: IO[bytes], *, report: bool) -> Iterator[bytes]:
-        """The blocks of the next member; raises where they are fewer than its listed size."""
+        """The blocks of the next member; raises if they are fewer than its listed size."""
         size_bytes = 0
         for block in blocks_of(content, member.size_bytes):
             size_bytes += len(block)
@@ -215,7 +208,7 @@ class _Unpacking:
             raise damaged(packed, f"{member.name!r} has {size_bytes} bytes, expected {member.size_bytes}")
 
     def _write(self, path: Path, blocks: Iterator[bytes] | None, packed: Path, name: str) -> None:
-        """Make the new file `path`, or where `blocks` is None the folder, if there is none yet."""
+        """Write the new file `path`; for `blocks` None, make the folder if there is none yet."""
         try:
             if blocks is None:
                 path.mkdir(parents=True, exist_ok=True)
@@ -240,7 +233,7 @@ class _Unpacking:
             self._refuse(f"more than {self.limits.members} members")
 
     def _check_bytes(self, more_bytes: int) -> None:
-        """Raise where `more_bytes` on top of what is written would be too many."""
+        """Raise if `more_bytes` more than already written would exceed a limit."""
         would_be = self.written_bytes + more_bytes
         if would_be > self.limits.total_bytes:
             self._refuse(f"unpacks to more than {decimal(self.limits.total_bytes)}")
@@ -256,19 +249,20 @@ def _stem(name: str) -> str:
 
 
 def _files_in(folder: Path) -> Iterator[tuple[Path, PurePosixPath]]:
-    """The files below a folder in order, and their paths in it; hidden ones and unfinished downloads are no data."""
+    """A file, or the files below a folder, with their paths in it; without hidden files and unfinished downloads."""
+    if folder.is_file():
+        yield folder, PurePosixPath()
     for parent, subfolders, names in os.walk(folder):
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         for name in sorted(names):
             path = Path(parent, name)
-            # Links to files are followed: it is the user's own folder.
+            # Links to files are followed, because this is the user's own folder.
             if path.is_file() and not name.startswith(".") and not name.endswith((".part", ".part.json", ".lock")):
                 yield path, PurePosixPath(path.relative_to(folder).as_posix())
 
 
 def _key(archive: Path) -> str:
-    """Another text when the archive, or a file in the folder, is another one; the same when it is moved."""
-    files = _files_in(archive) if archive.is_dir() else [(archive, PurePosixPath())]
-    stats = [(str(place), path.stat()) for path, place in files]
+    """Identifies an archive by the size and time of its files, wherever it is moved."""
+    stats = [(str(place), path.stat()) for path, place in _files_in(archive)]
     text = repr([(place, stat.st_size, stat.st_mtime_ns) for place, stat in stats])
     return f"{zlib.crc32(text.encode(errors='surrogateescape')):08x}"

@@ -1,4 +1,4 @@
-"""Whether a download is the whole data set: official lists against their known counts, clips against the lists."""
+"""Whether a download is the whole data set: compares lists with their known counts, and clips with the lists."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -10,17 +10,16 @@ from action_recognition.config import DataConfig, FullSetConfig
 from action_recognition.datasets.official_lists import SPLIT_NUMBERS, AnnotatedDataset, MissingListError, Split
 from action_recognition.errors import DataError
 
-# A clip by its class and file name.
-Clip = tuple[str, str]
+Clip = tuple[str, str]  # its class and file name
 
 
 class IncompleteError(DataError):
-    """A download that is less than the whole data set, or something else."""
+    """A download that is not the whole data set."""
 
 
 @dataclass(frozen=True)
 class Lists:
-    """The official lists of a data set: the split of every clip, by the number of the split."""
+    """The official lists of a data set: for each split's number, the part that every clip belongs to."""
 
     splits: dict[int, Split]
 
@@ -34,12 +33,12 @@ class Lists:
 
 
 def read_lists(dataset: AnnotatedDataset, splits_dir: Path, data: DataConfig, *, must_be_full: bool = False) -> Lists:
-    """The splits in `splits_dir`: they must name the same clips and, if all classes are there, the right number.
+    """The splits in `splits_dir`, which must name the same clips, and the right number if they have all classes.
 
     Raises:
-        MissingListError: if split `data.split`, or with `must_be_full` any, is not there.
-        IncompleteError: with `must_be_full`, for lists of less than `data.full_set`.
-        DataError: for a list that is broken or contradicts another.
+        MissingListError: split `data.split`, or with `must_be_full` any split, is missing.
+        IncompleteError: the lists have other counts than `data.full_set`, or with `must_be_full` other classes.
+        DataError: a list is broken or contradicts another.
     """
     splits: dict[int, Split] = {}
     for number in SPLIT_NUMBERS:
@@ -49,7 +48,7 @@ def read_lists(dataset: AnnotatedDataset, splits_dir: Path, data: DataConfig, *,
             if must_be_full or number == data.split:
                 raise
     lists, full_set = Lists(splits), data.full_set
-    for number, split in lists.splits.items():
+    for number, split in splits.items():
         if absent := sorted(lists.clips - split.keys()):
             raise DataError(f"{splits_dir}: split {number} does not name {_some(absent)}, the others do")
     if full_set is None:
@@ -57,7 +56,7 @@ def read_lists(dataset: AnnotatedDataset, splits_dir: Path, data: DataConfig, *,
     if must_be_full and len(lists.classes) != full_set.classes:
         raise IncompleteError(f"lists of {len(lists.classes)} classes, expected {full_set.classes}")
     if len(lists.classes) == full_set.classes:
-        for number, split in lists.splits.items():
+        for number, split in splits.items():
             counts = Counter(split.values())
             found = (len(split), counts["train"], counts["test"])
             expected = (full_set.clips, full_set.train[number - 1], full_set.test[number - 1])
@@ -69,7 +68,7 @@ def read_lists(dataset: AnnotatedDataset, splits_dir: Path, data: DataConfig, *,
 
 @dataclass(frozen=True)
 class Coverage:
-    """How much of the data set is there; `unlisted` are clips that no list names."""
+    """How much of the data set is on disk; no list names the `unlisted` clips."""
 
     classes: int
     clips: int
@@ -91,11 +90,11 @@ def check_clips(
     """Compare clips with the lists.
 
     Raises:
-        IncompleteError: with `must_be_full`, if a clip is missing or is one too many.
-        DataError: for a clip that lies in another class than the lists say.
+        IncompleteError: with `must_be_full`, if a clip is missing or unlisted.
+        DataError: a clip is in another class than in the lists.
     """
     found = frozenset(clips)
-    classes_of: dict[str, str] = {name: label for label, name in lists.clips}
+    classes_of = {name: label for label, name in lists.clips}
     unlisted = sorted(found - lists.clips)
     for label, name in unlisted:
         if name in classes_of:
@@ -113,6 +112,6 @@ def check_clips(
 
 
 def _some(clips: Iterable[Clip]) -> str:
-    """The first of the clips, and how many there are."""
+    """The first clip and the number of others."""
     first, *more = ["/".join(clip) for clip in clips]
     return f"{first} and {len(more)} more" if more else first

@@ -1,10 +1,9 @@
-"""A file from one mirror: resumed, checked, and renamed into place only when it is right."""
+"""A file from one mirror: resumed, checked, and renamed into place once it is right."""
 
 import hashlib
 import os
 import re
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -19,9 +18,9 @@ _HEX_DIGITS = {"sha256": 64, "md5": 32}
 
 
 def expected_file(size: int | None = None, sha256: str | None = None, md5: str | None = None) -> Expected:
-    """What a download must be; `md5`, which is all that some old data sets publish, counts where there is no `sha256`.
+    """What a download must be. `md5`, all that some old data sets publish, counts only without `sha256`.
 
-    An MD5 tells a broken file but no forged one.
+    An MD5 reveals a broken file but not a forged one.
 
     Raises:
         ConfigError: `sha256` or `md5` is not 64 or 32 hexadecimal digits.
@@ -46,12 +45,12 @@ def fetch(
 ) -> Path:
     """Download `destination` from a mirror (an http, https or file URL, or a path) and check it.
 
-    What an interrupted run left in `<name>.part` is continued, also from another mirror where a checksum can tell
-    whether the halves fit. A `destination` that exists and is right is left as it is.
+    Continues what an interrupted run left in `<name>.part`, also from another mirror if a checksum can show whether
+    the halves fit. Keeps a `destination` that is already right.
 
     Raises:
         MirrorError: why the mirror did not deliver it.
-        DataError: `destination` is there and is another file, it cannot be written, or the disk is full.
+        DataError: `destination` is another file, it cannot be written, or the disk is full.
     """
     with requests.Session() as session:
         return fetch_with(Client(session, retry, progress), mirror, destination, expected)
@@ -61,7 +60,7 @@ def fetch_with(client: Client, mirror: str, destination: Path, expected: Expecte
     """`fetch` for many files from one server, over one connection."""
     if destination.exists():
         if not destination.is_file():
-            raise DataError(f"{destination}: a file is to be downloaded here and a folder has the name; move it away")
+            raise DataError(f"{destination}: a folder has the name of the file to download; move it away")
         if wrong := _what_is_wrong(destination, expected, client.progress):
             raise DataError(f"{destination}: exists and is not the expected file ({wrong}); move it away and run again")
         return destination
@@ -70,7 +69,7 @@ def fetch_with(client: Client, mirror: str, destination: Path, expected: Expecte
         destination.parent.mkdir(parents=True, exist_ok=True)
         _fill(client, mirror, part, expected)
         with part.path.open("rb+") as file:
-            os.fsync(file.fileno())  # the name must not outlive a power cut that the bytes did not
+            os.fsync(file.fileno())  # after a power cut there must be no name without its bytes
         part.path.replace(destination)
         part.note_path.unlink(missing_ok=True)
     except OSError as error:
@@ -80,7 +79,7 @@ def fetch_with(client: Client, mirror: str, destination: Path, expected: Expecte
 
 
 def shown_mirror(mirror: str) -> str:
-    """The mirror without user name, password and query: they may be secrets."""
+    """The mirror without user name, password and query, which may be secret."""
     try:
         url = urlsplit(mirror)
     except ValueError:
@@ -92,18 +91,16 @@ def shown_mirror(mirror: str) -> str:
 
 def _fill(client: Client, mirror: str, part: PartFile, expected: Expected) -> None:
     """Complete and check `part`; raises `MirrorError` after deleting wrong bytes."""
-    resumed = part.size_bytes > 0
-    if not part.is_whole(expected):
-        _transfer_any(client, mirror, part, expected)
-    wrong = _what_is_wrong(part.path, expected, client.progress)
-    if wrong and resumed:
-        # The earlier bytes may be the wrong ones (another mirror's, or a disk's): this mirror gets a clean try.
-        part.discard()
-        _transfer_any(client, mirror, part, expected)
+    while True:
+        resumed = part.size_bytes > 0
+        if not part.is_whole(expected):
+            _transfer_any(client, mirror, part, expected)
         wrong = _what_is_wrong(part.path, expected, client.progress)
-    if wrong:
+        if not wrong:
+            return
         part.discard()
-        raise MirrorError(wrong)
+        if not resumed:  # otherwise the earlier bytes may be the wrong ones, and this mirror gets a clean try
+            raise MirrorError(wrong)
 
 
 def _transfer_any(client: Client, mirror: str, part: PartFile, expected: Expected) -> None:
@@ -135,24 +132,18 @@ def _copy(local: Path, part: PartFile, expected: Expected, progress: Advance) ->
 
 
 def _what_is_wrong(path: Path, expected: Expected, progress: Advance) -> str:
-    """How the file differs from what was expected; empty where it does not."""
-    size_bytes = path.stat().st_size
+    """How the file differs from what was expected; empty if it does not."""
+    size_bytes, name = path.stat().st_size, expected.digest_name
     if expected.size_bytes not in (None, size_bytes):
         return f"{size_bytes} bytes, expected {expected.size_bytes}"
     if expected.digest is None:
         return ""
-    digest, done_bytes = _new_digest(expected.digest_name, size_bytes), 0
+    digest = hashlib.new(name.removeprefix("git-"), usedforsecurity=False)
+    if name == "git-sha1":
+        digest.update(b"blob %d\0" % size_bytes)
     with path.open("rb") as file:
         for block in blocks_of(file):
             digest.update(block)
-            done_bytes += len(block)
-            progress(done_bytes, size_bytes, f"checking {path.name.removesuffix('.part')}")
-    if digest.hexdigest() != expected.digest:
-        return f"{expected.digest_name} {digest.hexdigest()[:12]}..., expected {expected.digest[:12]}..."
-    return ""
-
-
-def _new_digest(name: str, size_bytes: int) -> Any:
-    if name == "git-sha1":
-        return hashlib.sha1(b"blob %d\0" % size_bytes, usedforsecurity=False)
-    return hashlib.md5(usedforsecurity=False) if name == "md5" else hashlib.sha256()
+            progress(file.tell(), size_bytes, f"checking {path.name.removesuffix('.part')}")
+    found = digest.hexdigest()
+    return "" if found == expected.digest else f"{name} {found[:12]}..., expected {expected.digest[:12]}..."

@@ -38,15 +38,15 @@ def fetch_from_hub(
     """Download the files of data set `repo` whose path matches the shell pattern `pattern` into `destination`.
 
     Each file is checked against the size and checksum in the hub's listing (SHA-256 of large files, Git's hash of
-    small ones) and resumed as `fetch` does; files that are complete are not fetched again. Once all are complete, a
-    receipt says so, and a later call with the same arguments makes no network requests.
+    small ones) and resumed as in `fetch`; complete files are not fetched again. Once all are complete, a receipt is
+    written, and a later call with the same arguments makes no network requests.
 
     Returns:
         The files' paths, in the listing's order.
 
     Raises:
         MirrorError: the listing or a file cannot be downloaded, or a file name leads out of `destination`.
-        DataError: a file in the way, or no room.
+        DataError: a file is in the way, or the disk is full.
     """
     hub = hub.rstrip("/")
     wanted = {"hub": hub, "repo": repo, "revision": revision, "pattern": pattern}
@@ -58,14 +58,14 @@ def fetch_from_hub(
     sizes = {path: expected.size_bytes or 0 for path, expected in files.items()}
     check_room(destination, sum(size for path, size in sizes.items() if not (destination / path).exists()))
     base_url = f"{hub}/datasets/{quote(repo)}/resolve/{quote(revision, safe='')}/"
-    _Workers(base_url, destination, sum(sizes.values()), progress, retry).fetch(files)
+    _fetch_all(files, base_url, destination, progress, retry)
     sizes = {path: (destination / path).stat().st_size for path in files}
     write_json(destination / RECEIPT, {"wanted": wanted, "files": list(sizes.items())})
     return [destination / path for path in files]
 
 
 def _from_receipt(destination: Path, wanted: dict[str, str]) -> list[Path]:
-    """What an earlier call with the same arguments brought, if all of it is still there."""
+    """The files of an earlier call with the same arguments, if all of them are still there."""
     receipt = read_json(destination / RECEIPT)
     if receipt is None or receipt.get("wanted") != wanted:
         return []
@@ -75,7 +75,7 @@ def _from_receipt(destination: Path, wanted: dict[str, str]) -> list[Path]:
 
 
 def _list_files(client: Client, hub: str, repo: str, revision: str, pattern: str) -> dict[str, Expected]:
-    """The files that match, by their paths, with the size and checksum that the hub's listing promises."""
+    """The matching paths, with the size and checksum in the hub's listing."""
     url = f"{hub}/api/datasets/{quote(repo)}/tree/{quote(revision, safe='')}?recursive=true"
     files: dict[str, Expected] = {}
     try:
@@ -97,7 +97,7 @@ def _entries(client: Client, url: str) -> Iterator[dict[str, Any]]:
     seen: set[str] = set()
     while url:
         if url in seen:
-            raise MirrorError("its listing goes round in a circle")
+            raise MirrorError("its listing has an endless loop of pages")
         seen.add(url)
         page, links = get_json(client, url)
         yield from page
@@ -111,47 +111,39 @@ def _expected(entry: dict[str, Any]) -> Expected:
     return Expected(int((lfs or entry)["size"]), digest if len(digest) == digits else None, digest_name)
 
 
-class _Workers:
-    """Fetches files in threads; adds up their progress, so that one bar stands for all."""
+def _fetch_all(files: dict[str, Expected], base_url: str, destination: Path, progress: Advance, retry: Retry) -> None:
+    """Fetch in threads and report the sum of the bytes; the first failure, or Ctrl-C, stops all at their next block."""
+    total_bytes = sum(expected.size_bytes or 0 for expected in files.values())
+    done_bytes: dict[str, int] = {}
+    lock, stopped = threading.Lock(), threading.Event()
+    local = threading.local()  # a requests session is for one thread
 
-    def __init__(self, base_url: str, destination: Path, total_bytes: int, progress: Advance, retry: Retry) -> None:
-        self.base_url, self.destination, self.retry = base_url, destination, retry
-        self.total_bytes, self.progress = total_bytes, progress
-        self.done_bytes: dict[str, int] = {}
-        self.sum_bytes = 0
-        self.lock, self.stopped = threading.Lock(), threading.Event()
-        self.local = threading.local()  # a requests session is for one thread
+    def report(path: str, done: int) -> None:
+        if stopped.is_set():
+            raise CancelledError
+        with lock:
+            done_bytes[path] = done
+            progress(sum(done_bytes.values()), total_bytes, destination.name)
 
-    def fetch(self, files: dict[str, Expected]) -> None:
-        """Fetch all; the first failure (or Ctrl-C) stops the others at their next block."""
-        with ThreadPoolExecutor(WORKERS) as pool:
-            futures = [pool.submit(self._fetch_one, path, expected) for path, expected in files.items()]
-            try:
-                done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-            finally:
-                self.stopped.set()
-            for future in done:
-                future.result()
-
-    def _fetch_one(self, path: str, expected: Expected) -> None:
-        def report(done: int, total: int | None, note: str = "") -> None:  # noqa: ARG001
+    def fetch_one(path: str) -> None:
+        def advance(done: int, total: int | None, note: str = "") -> None:  # noqa: ARG001
             if not note.startswith("checking "):
-                self._add(path, done)
+                report(path, done)
 
-        self._add(path, 0)
-        if not hasattr(self.local, "session"):
-            self.local.session = requests.Session()
-        client = Client(self.local.session, self.retry, report)
+        report(path, 0)
+        if not hasattr(local, "session"):
+            local.session = requests.Session()
+        client = Client(local.session, retry, advance)
         try:
-            there = fetch_with(client, self.base_url + quote(path), self.destination / path, expected)
+            there = fetch_with(client, base_url + quote(path), destination / path, files[path])
         except MirrorError as error:
             raise MirrorError(f"{path}: {error}") from None
-        self._add(path, there.stat().st_size)
+        report(path, there.stat().st_size)
 
-    def _add(self, path: str, done_bytes: int) -> None:
-        if self.stopped.is_set():
-            raise CancelledError
-        with self.lock:
-            self.sum_bytes += done_bytes - self.done_bytes.get(path, 0)
-            self.done_bytes[path] = done_bytes
-            self.progress(self.sum_bytes, self.total_bytes, self.destination.name)
+    with ThreadPoolExecutor(WORKERS) as pool:
+        try:
+            done, _ = wait([pool.submit(fetch_one, path) for path in files], return_when=FIRST_EXCEPTION)
+        finally:
+            stopped.set()
+        for future in done:
+            future.result()

@@ -1,4 +1,4 @@
-"""`download-data` for data sets of images, which come from the user's own copy."""
+"""`download-data` for data sets of images, which come from a copy that the user has."""
 
 import shutil
 from pathlib import Path
@@ -8,7 +8,7 @@ from rich.console import Console
 from action_recognition.config import DataConfig
 from action_recognition.datasets import dataset_of
 from action_recognition.datasets.images import ImageDataset
-from action_recognition.download.dataset_download import DOWNLOADS_DIR
+from action_recognition.download.dataset_download import DOWNLOADS_DIR, holds_something
 from action_recognition.download.mirrors import from_archive, is_url
 from action_recognition.errors import DataError
 from action_recognition.utils.folders import move_folder
@@ -16,14 +16,14 @@ from action_recognition.video.clip_files import is_image
 
 
 def download_images(data: DataConfig, console: Console) -> None:
-    """Make `data.videos_dir`, and what else belongs to the images, exist; existing ones are left alone.
+    """Fill `data.videos_dir` from `data.archive`, if it is empty.
 
     Raises:
-        DataError: if there is no archive to take it from, or the archive holds something else.
+        DataError: if there is no archive on this machine, or it holds something else.
     """
     dataset, images_dir = dataset_of(data), Path(data.videos_dir)
     assert isinstance(dataset, ImageDataset)
-    if images_dir.is_dir() and any(images_dir.iterdir()):
+    if holds_something(images_dir):
         console.print(f"{images_dir} already exists", highlight=False, markup=False)
         return
     if data.archive is None:

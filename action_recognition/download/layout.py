@@ -1,4 +1,4 @@
-"""Arranging loose files as `<class>/<clip>`."""
+"""Arranges loose files as `<class>/<clip>`."""
 
 import filecmp
 import os
@@ -13,9 +13,9 @@ from action_recognition.video.decoder import VIDEO_SUFFIXES
 
 
 class Places:
-    """Which class a clip belongs to: the folder it lies in or, if the lists do not know that, the one they name it in.
+    """The class of a clip: the folder that it is in or, if the lists do not know that folder, the class in the lists.
 
-    Packagings of a data set differ in folders and in upper and lower case; the lists' own writing is taken.
+    Packagings of a data set differ in their folders and in upper and lower case; the result has the lists' spelling.
     """
 
     def __init__(self, listed: Iterable[Clip]) -> None:
@@ -25,7 +25,7 @@ class Places:
         self.classes = {label.casefold(): label for label, _ in self.listed}
 
     def of(self, video: Path, root: Path) -> Clip:
-        """Raises `DataError` for a clip that lies in no folder and that no list names."""
+        """Raises `DataError` for a clip outside class folders that no list names."""
         folder, name = video.parent.name, video.name
         if video.parent != root:
             if (folder, name) in self.listed:
@@ -43,28 +43,24 @@ class Places:
         return folder, name
 
 
-def find_videos(root: Path) -> list[Path]:
-    """All videos below `root`, in alphabetical order; hidden ones are no data."""
-    paths = (path for path in root.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file())
-    return sorted(path for path in paths if not any(part.startswith(".") for part in path.relative_to(root).parts))
-
-
 def find_clips(videos_dir: Path) -> list[Clip]:
-    """Class and file name of the videos in class folders."""
+    """The class and file name of all videos in class folders."""
     return [(folder.name, video.name) for folder in class_folders(videos_dir) for video in list_videos(folder)]
 
 
 def link_clips(root: Path, staged: Path, listed: Iterable[Clip]) -> list[Clip]:
-    """Make `staged` anew, with the videos below `root` in their classes; returns what is in it.
+    """Replace `staged` by a folder with the videos below `root`, hidden ones excepted, in class folders; returns them.
 
-    The files are hard links where the disk has them, so nothing is taken from `root` and no room is needed.
+    The files are hard links where the disk supports them, which need no room and leave `root` as it is.
 
     Raises:
         DataError: for two different videos of one name and class, or one without class.
     """
     shutil.rmtree(staged, ignore_errors=True)
     places, origins = Places(listed), dict[Clip, Path]()
-    for video in find_videos(root):
+    for video in sorted(path for path in root.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file()):
+        if any(part.startswith(".") for part in video.relative_to(root).parts):
+            continue
         clip = places.of(video, root)
         if first := origins.get(clip):
             if not filecmp.cmp(first, video, shallow=False):
@@ -74,20 +70,8 @@ def link_clips(root: Path, staged: Path, listed: Iterable[Clip]) -> list[Clip]:
         origins[clip] = video
         target = staged.joinpath(*clip)
         target.parent.mkdir(parents=True, exist_ok=True)
-        _link(video, target)
+        try:
+            os.link(video, target)
+        except OSError:
+            shutil.copyfile(video, target)
     return sorted(origins)
-
-
-def write_lists(lists: dict[str, bytes], staged: Path) -> None:
-    """Make `staged` anew, with these files."""
-    shutil.rmtree(staged, ignore_errors=True)
-    staged.mkdir(parents=True)
-    for name, content in lists.items():
-        (staged / name).write_bytes(content)
-
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)

