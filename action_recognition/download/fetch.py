@@ -9,7 +9,7 @@ from urllib.request import url2pathname
 
 import requests
 
-from action_recognition.download.transfer import PATIENT, Client, Expected, MirrorError, PartFile, Retry, transfer
+from action_recognition.download.transfer import Expected, MirrorError, PartFile, transfer
 from action_recognition.errors import ConfigError, DataError
 from action_recognition.utils.files import blocks_of, check_room
 from action_recognition.utils.progress import Advance, silent
@@ -40,34 +40,31 @@ def fetch(
     destination: Path,
     expected: Expected = Expected(),  # noqa: B008  # it is frozen
     *,
+    session: requests.Session | None = None,
     progress: Advance = silent,
-    retry: Retry = PATIENT,
 ) -> Path:
     """Download `destination` from a mirror (an http, https or file URL, or a path) and check it.
 
     Continues what an interrupted run left in `<name>.part`, also from another mirror if a checksum can show whether
-    the halves fit. Keeps a `destination` that is already right.
+    the halves fit. Keeps a `destination` that is already right. A `session` serves many files over one connection.
 
     Raises:
         MirrorError: why the mirror did not deliver it.
         DataError: `destination` is another file, it cannot be written, or the disk is full.
     """
-    with requests.Session() as session:
-        return fetch_with(Client(session, retry, progress), mirror, destination, expected)
-
-
-def fetch_with(client: Client, mirror: str, destination: Path, expected: Expected) -> Path:
-    """`fetch` for many files from one server, over one connection."""
+    if session is None:
+        with requests.Session() as session:
+            return fetch(mirror, destination, expected, session=session, progress=progress)
     if destination.exists():
         if not destination.is_file():
             raise DataError(f"{destination}: a folder has the name of the file to download; move it away")
-        if wrong := _what_is_wrong(destination, expected, client.progress):
+        if wrong := _what_is_wrong(destination, expected, progress):
             raise DataError(f"{destination}: exists and is not the expected file ({wrong}); move it away and run again")
         return destination
     part = PartFile(destination)
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
-        _fill(client, mirror, part, expected)
+        _fill(session, mirror, part, expected, progress)
         with part.path.open("rb+") as file:
             os.fsync(file.fileno())  # after a power cut there must be no name without its bytes
         part.path.replace(destination)
@@ -89,13 +86,13 @@ def shown_mirror(mirror: str) -> str:
     return url._replace(netloc=url.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
-def _fill(client: Client, mirror: str, part: PartFile, expected: Expected) -> None:
+def _fill(session: requests.Session, mirror: str, part: PartFile, expected: Expected, progress: Advance) -> None:
     """Complete and check `part`; raises `MirrorError` after deleting wrong bytes."""
     while True:
         resumed = part.size_bytes > 0
         if not part.is_whole(expected):
-            _transfer_any(client, mirror, part, expected)
-        wrong = _what_is_wrong(part.path, expected, client.progress)
+            _transfer_any(session, mirror, part, expected, progress)
+        wrong = _what_is_wrong(part.path, expected, progress)
         if not wrong:
             return
         part.discard()
@@ -103,18 +100,20 @@ def _fill(client: Client, mirror: str, part: PartFile, expected: Expected) -> No
             raise MirrorError(wrong)
 
 
-def _transfer_any(client: Client, mirror: str, part: PartFile, expected: Expected) -> None:
+def _transfer_any(
+    session: requests.Session, mirror: str, part: PartFile, expected: Expected, progress: Advance
+) -> None:
     try:
         scheme = urlsplit(mirror).scheme.lower()
     except ValueError as error:
         raise MirrorError(str(error)) from None
     if scheme in ("http", "https"):
-        transfer(client, mirror, part, expected)
+        transfer(session, mirror, part, expected, progress)
     elif "://" in mirror and scheme != "file":
         raise MirrorError(f"expected a path or an http, https or file URL, not {scheme}")
     else:
         local = Path(url2pathname(urlsplit(mirror).path)) if scheme == "file" else Path(mirror).expanduser()
-        _copy(local, part, expected, client.progress)
+        _copy(local, part, expected, progress)
 
 
 def _copy(local: Path, part: PartFile, expected: Expected, progress: Advance) -> None:

@@ -15,8 +15,8 @@ from urllib.parse import quote, urljoin
 
 import requests
 
-from action_recognition.download.fetch import fetch_with
-from action_recognition.download.transfer import PATIENT, Client, Expected, MirrorError, Retry, get_json
+from action_recognition.download.fetch import fetch
+from action_recognition.download.transfer import Expected, MirrorError, get_json
 from action_recognition.utils.files import check_room, read_json, write_json
 from action_recognition.utils.names import UnsafeNameError, inside_path
 from action_recognition.utils.progress import Advance, silent
@@ -33,7 +33,6 @@ def fetch_from_hub(
     revision: str = "main",
     pattern: str = "*",
     progress: Advance = silent,
-    retry: Retry = PATIENT,
 ) -> list[Path]:
     """Download the files of data set `repo` whose path matches the shell pattern `pattern` into `destination`.
 
@@ -53,12 +52,12 @@ def fetch_from_hub(
     if paths := _from_receipt(destination, wanted):
         return paths
     with requests.Session() as session:
-        files = _list_files(Client(session, retry), hub, repo, revision, pattern)
+        files = _list_files(session, hub, repo, revision, pattern)
     destination.mkdir(parents=True, exist_ok=True)
     sizes = {path: expected.size_bytes or 0 for path, expected in files.items()}
     check_room(destination, sum(size for path, size in sizes.items() if not (destination / path).exists()))
     base_url = f"{hub}/datasets/{quote(repo)}/resolve/{quote(revision, safe='')}/"
-    _fetch_all(files, base_url, destination, progress, retry)
+    _fetch_all(files, base_url, destination, progress)
     sizes = {path: (destination / path).stat().st_size for path in files}
     write_json(destination / RECEIPT, {"wanted": wanted, "files": list(sizes.items())})
     return [destination / path for path in files]
@@ -74,12 +73,12 @@ def _from_receipt(destination: Path, wanted: dict[str, str]) -> list[Path]:
     return list(sizes) if whole else []
 
 
-def _list_files(client: Client, hub: str, repo: str, revision: str, pattern: str) -> dict[str, Expected]:
+def _list_files(session: requests.Session, hub: str, repo: str, revision: str, pattern: str) -> dict[str, Expected]:
     """The matching paths, with the size and checksum in the hub's listing."""
     url = f"{hub}/api/datasets/{quote(repo)}/tree/{quote(revision, safe='')}?recursive=true"
     files: dict[str, Expected] = {}
     try:
-        for entry in _entries(client, url):
+        for entry in _entries(session, url):
             if entry["type"] == "file" and fnmatchcase(str(entry["path"]), pattern):
                 if inside_path(entry["path"]).as_posix() != entry["path"] or entry["path"] == RECEIPT:
                     raise MirrorError(f"its listing has a file name that cannot be kept, {entry['path']!r}")
@@ -93,13 +92,13 @@ def _list_files(client: Client, hub: str, repo: str, revision: str, pattern: str
     return files
 
 
-def _entries(client: Client, url: str) -> Iterator[dict[str, Any]]:
+def _entries(session: requests.Session, url: str) -> Iterator[dict[str, Any]]:
     seen: set[str] = set()
     while url:
         if url in seen:
             raise MirrorError("its listing has an endless loop of pages")
         seen.add(url)
-        page, links = get_json(client, url)
+        page, links = get_json(session, url)
         yield from page
         url = urljoin(url, links["next"]["url"]) if "next" in links else ""
 
@@ -111,7 +110,7 @@ def _expected(entry: dict[str, Any]) -> Expected:
     return Expected(int((lfs or entry)["size"]), digest if len(digest) == digits else None, digest_name)
 
 
-def _fetch_all(files: dict[str, Expected], base_url: str, destination: Path, progress: Advance, retry: Retry) -> None:
+def _fetch_all(files: dict[str, Expected], base_url: str, destination: Path, progress: Advance) -> None:
     """Fetch in threads and report the sum of the bytes; the first failure, or Ctrl-C, stops all at their next block."""
     total_bytes = sum(expected.size_bytes or 0 for expected in files.values())
     done_bytes: dict[str, int] = {}
@@ -133,12 +132,12 @@ def _fetch_all(files: dict[str, Expected], base_url: str, destination: Path, pro
         report(path, 0)
         if not hasattr(local, "session"):
             local.session = requests.Session()
-        client = Client(local.session, retry, advance)
+        url, target = base_url + quote(path), destination / path
         try:
-            there = fetch_with(client, base_url + quote(path), destination / path, files[path])
+            fetch(url, target, files[path], session=local.session, progress=advance)
         except MirrorError as error:
             raise MirrorError(f"{path}: {error}") from None
-        report(path, there.stat().st_size)
+        report(path, target.stat().st_size)
 
     with ThreadPoolExecutor(WORKERS) as pool:
         try:

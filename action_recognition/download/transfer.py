@@ -12,10 +12,12 @@ import requests
 
 from action_recognition.errors import DataError
 from action_recognition.utils.files import BLOCK_BYTES, check_room, read_json
-from action_recognition.utils.progress import Advance, silent
+from action_recognition.utils.progress import Advance
 
 TIMEOUT_SECONDS = (10, 60)  # to connect, and between two pieces of the body
 WORTH_ANOTHER_TRY = {408, 425, 429, 500, 502, 503, 504}
+TRIES = 4  # in a row without a new byte, until a mirror is given up
+FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 30.0  # between tries; the wait doubles each time
 Result = TypeVar("Result")
 CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)$")
 
@@ -30,21 +32,6 @@ class InterruptedTransferError(Exception):
     def __init__(self, reason: str, *, wait_seconds: float = 0.0) -> None:
         super().__init__(reason)
         self.wait_seconds = wait_seconds
-
-
-@dataclass(frozen=True)
-class Retry:
-    """After how many tries in a row without a new byte a mirror is given up; the wait doubles each time."""
-
-    tries: int = 4
-    first_wait_seconds: float = 1.0
-    longest_wait_seconds: float = 30.0
-
-    def wait_seconds(self, failures: int, asked_seconds: float) -> float:
-        return min(max(self.first_wait_seconds * 2 ** (failures - 1), asked_seconds), self.longest_wait_seconds)
-
-
-PATIENT = Retry()
 
 
 @dataclass(frozen=True)
@@ -94,25 +81,16 @@ class PartFile:
         return ask if expected.digest else {}
 
 
-@dataclass(frozen=True)
-class Client:
-    """What all requests share."""
-
-    session: requests.Session
-    retry: Retry = PATIENT
-    progress: Advance = silent
-
-
-def transfer(client: Client, url: str, part: PartFile, expected: Expected) -> None:
+def transfer(session: requests.Session, url: str, part: PartFile, expected: Expected, progress: Advance) -> None:
     """Complete `part` from `url`; raises `MirrorError` with the reason if that fails."""
-    _persist(client.retry, lambda: _attempt(client, url, part, expected), got_bytes=lambda: part.size_bytes)
+    _persist(lambda: _attempt(session, url, part, expected, progress), got_bytes=lambda: part.size_bytes)
 
 
-def get_json(client: Client, url: str) -> tuple[Any, dict[str, dict[str, str]]]:
+def get_json(session: requests.Session, url: str) -> tuple[Any, dict[str, dict[str, str]]]:
     """The JSON value at `url`, and the `Link` header's entries by `rel`; raises `MirrorError`."""
 
     def attempt() -> tuple[Any, dict[str, dict[str, str]]]:
-        with _get(client.session, url, {"Accept": "application/json"}) as response:
+        with _get(session, url, {"Accept": "application/json"}) as response:
             if response.status_code != 200:
                 raise _bad_status(response)
             try:
@@ -122,11 +100,11 @@ def get_json(client: Client, url: str) -> tuple[Any, dict[str, dict[str, str]]]:
             except requests.RequestException as error:
                 raise InterruptedTransferError(f"its listing broke off: {_short(error)}") from None
 
-    return _persist(client.retry, attempt)
+    return _persist(attempt)
 
 
-def _persist(retry: Retry, attempt: Callable[[], Result], *, got_bytes: Callable[[], int] = lambda: 0) -> Result:
-    """Try until it works, or until `retry.tries` failures in a row brought no new bytes."""
+def _persist(attempt: Callable[[], Result], *, got_bytes: Callable[[], int] = lambda: 0) -> Result:
+    """Try until it works, or until `TRIES` failures in a row brought no new bytes."""
     failures, furthest_bytes = 0, got_bytes()
     while True:
         try:
@@ -135,9 +113,10 @@ def _persist(retry: Retry, attempt: Callable[[], Result], *, got_bytes: Callable
             if got_bytes() > furthest_bytes:
                 failures, furthest_bytes = 0, got_bytes()
             failures += 1
-            if failures >= retry.tries:
+            if failures >= TRIES:
                 raise MirrorError(f"{error}, {failures} tries") from None
-            time.sleep(retry.wait_seconds(failures, error.wait_seconds))
+            wait_seconds = max(FIRST_WAIT_SECONDS * 2 ** (failures - 1), error.wait_seconds)
+            time.sleep(min(wait_seconds, LONGEST_WAIT_SECONDS))
 
 
 def _get(session: requests.Session, url: str, headers: dict[str, str]) -> requests.Response:
@@ -151,10 +130,10 @@ def _get(session: requests.Session, url: str, headers: dict[str, str]) -> reques
         raise MirrorError(_short(error)) from None
 
 
-def _attempt(client: Client, url: str, part: PartFile, expected: Expected) -> None:
+def _attempt(session: requests.Session, url: str, part: PartFile, expected: Expected, progress: Advance) -> None:
     # With compression, sizes and ranges would count other bytes than the file's.
     headers = {"Accept-Encoding": "identity"} | part.range_headers(url, expected)
-    with _get(client.session, url, headers) as response:
+    with _get(session, url, headers) as response:
         start_bytes, total_bytes = _body_range(url, response, part, asked="Range" in headers)
         _check_answer(response, part, expected, total_bytes)
         if start_bytes == 0:
@@ -165,7 +144,7 @@ def _attempt(client: Client, url: str, part: PartFile, expected: Expected) -> No
         if part.note != note:
             part.note_path.write_text(json.dumps(note), encoding="utf-8")  # a partial note reads as none
         whole_bytes = expected.size_bytes if total_bytes is None else total_bytes
-        _append_body(response, part, whole_bytes, client.progress)
+        _append_body(response, part, whole_bytes, progress)
     if whole_bytes is not None and part.size_bytes < whole_bytes:
         raise InterruptedTransferError(f"connection closed after {part.size_bytes} of {whole_bytes} bytes")
 

@@ -9,10 +9,9 @@ import pytest
 from helpers.mirror_server import DATA, Server
 
 from action_recognition.download.fetch import expected_file, fetch, shown_mirror
-from action_recognition.download.transfer import MirrorError, Retry
+from action_recognition.download.transfer import Expected, MirrorError
 from action_recognition.errors import ConfigError, DataError
 
-QUICK = Retry(tries=3, first_wait_seconds=0.01, longest_wait_seconds=0.05)
 OTHER = random.Random(1).randbytes(600_000)
 RIGHT = expected_file(len(DATA), hashlib.sha256(DATA).hexdigest().upper())
 DATE = "Sun, 13 Mar 2011 07:06:40 GMT"
@@ -29,10 +28,10 @@ def assert_only(target: Path, body: bytes = DATA) -> None:
     assert [path.name for path in target.parent.iterdir()] == [target.name]
 
 
-def reason(mirror: str, target: Path, **changes: object) -> str:
+def reason(mirror: str, target: Path, expected: Expected | None = None) -> str:
     """Why a mirror is given up."""
     with pytest.raises(MirrorError) as raised:
-        fetch(mirror, target, **{"retry": QUICK} | changes)  # type: ignore[arg-type]
+        fetch(mirror, target, expected or Expected())
     assert not target.exists()
     return str(raised.value)
 
@@ -69,7 +68,7 @@ def test_fetches_checks_and_reports_progress(server: Server, target: Path) -> No
 @pytest.mark.parametrize("headers", [{"ETag": '"v1"'}, {"Last-Modified": DATE}])
 def test_a_dropped_connection_is_resumed_by_range(server: Server, target: Path, headers: dict[str, str]) -> None:
     url = server.add("/a.rar", drops=[200_000, 150_000, 1], headers=headers)
-    fetch(url, target, retry=QUICK)
+    fetch(url, target)
     assert_only(target)
     assert [request.if_range for request in server.seen] == [None, *[next(iter(headers.values()))] * 3]
     starts = [int(request.range.removeprefix("bytes=")[:-1]) for request in server.seen[1:] if request.range]
@@ -86,7 +85,7 @@ def test_a_dropped_connection_is_resumed_by_range(server: Server, target: Path, 
     ],
 )
 def test_servers_that_are_busy_or_know_less(server: Server, target: Path, habits: dict[str, object]) -> None:
-    fetch(server.add("/a.rar", **habits), target, RIGHT, retry=QUICK)
+    fetch(server.add("/a.rar", **habits), target, RIGHT)
     assert_only(target)
 
 
@@ -105,14 +104,14 @@ def test_a_file_that_changed_meanwhile_is_not_mixed(
 ) -> None:
     leave_part(server, "/a.rar", target, headers={"ETag": '"v1"'})
     url = server.add("/a.rar", now[0], headers={"ETag": now[1]}, honours_if_range=honours_if_range)
-    fetch(url, target, retry=QUICK)
+    fetch(url, target)
     assert_only(target, now[0])
 
 
 def test_without_validator_only_a_checksum_allows_to_go_on(server: Server, target: Path) -> None:
     for expected in (expected_file(), RIGHT):
         leave_part(server, "/a.rar", target)
-        fetch(server.url + "/a.rar", target, expected, retry=QUICK)
+        fetch(server.url + "/a.rar", target, expected)
         assert (server.seen[0].range is not None) == (expected is RIGHT)
         assert_only(target)
         target.unlink()
@@ -121,7 +120,7 @@ def test_without_validator_only_a_checksum_allows_to_go_on(server: Server, targe
 @pytest.mark.parametrize("first", [DATA, OTHER])
 def test_another_mirror_goes_on_where_the_checksum_is_known(server: Server, target: Path, first: bytes) -> None:
     assert reason(server.add("/bad/a.rar", first, drops=[300_000, 0, 0, 0], headers={"ETag": '"bad"'}), target)
-    fetch(server.add("/good/a.rar", headers={"ETag": '"good"'}), target, RIGHT, retry=QUICK)
+    fetch(server.add("/good/a.rar", headers={"ETag": '"good"'}), target, RIGHT)
     assert_only(target)
     went_on = [request for request in server.seen if request.path.startswith("/good")]
     assert went_on[0].range is not None
@@ -168,7 +167,7 @@ def test_each_failure_has_its_reason(server: Server, target: Path) -> None:
 def test_a_file_larger_than_the_disk_says_so(server: Server, target: Path) -> None:
     url = server.add("/a.rar", headers={"Content-Length": str(10**18)}, says_length=False)
     with pytest.raises(DataError, match=r"are needed and .* are free"):
-        fetch(url, target, retry=QUICK)
+        fetch(url, target)
     assert list(target.parent.iterdir()) == []
 
 

@@ -8,9 +8,8 @@ from helpers.mirror_server import DATA, Server, add_tree
 from helpers.support import files_in
 
 from action_recognition.download.hub import fetch_from_hub
-from action_recognition.download.transfer import MirrorError, Retry
+from action_recognition.download.transfer import MirrorError
 
-QUICK = Retry(tries=3, first_wait_seconds=0.01, longest_wait_seconds=0.05)
 REPO = "Lab/HMDB51"
 TREE = {
     "README.md": b"# HMDB51\n",
@@ -49,10 +48,10 @@ def test_an_interrupted_download_goes_on(server: Server, hub: str, tmp_path: Pat
     route = server.routes[f"/datasets/{REPO}/resolve/main/videos/run/b.avi"]
     route.drops = [300_000, *[0] * 9]
     with pytest.raises(MirrorError, match=r"videos/run/b\.avi: (broke off|connection closed)"):
-        fetch_from_hub(REPO, tmp_path, hub=hub, retry=QUICK)
+        fetch_from_hub(REPO, tmp_path, hub=hub)
     route.drops = []
     server.seen.clear()
-    fetch_from_hub(REPO, tmp_path, hub=hub, retry=QUICK)
+    fetch_from_hub(REPO, tmp_path, hub=hub)
     assert files_in(tmp_path) == TREE
     ranges = {Path(unquote(request.path)).name: request.range for request in server.seen if "resolve" in request.path}
     assert ranges["b.avi"] is not None
@@ -62,7 +61,7 @@ def test_an_interrupted_download_goes_on(server: Server, hub: str, tmp_path: Pat
 def test_a_wrong_file(server: Server, hub: str, tmp_path: Path, name: str) -> None:
     server.add(f"/datasets/{REPO}/resolve/main/{name}", bytes(len(TREE[name])))
     with pytest.raises(MirrorError, match=r"(git-sha1|sha256) \w+\.\.\., expected"):
-        fetch_from_hub(REPO, tmp_path, hub=hub, retry=QUICK)
+        fetch_from_hub(REPO, tmp_path, hub=hub)
     assert not (tmp_path / name).exists()
 
 
@@ -88,4 +87,4 @@ def test_listings_that_make_no_sense(server: Server, tmp_path: Path) -> None:
         if body is not None:
             server.add(address, body, headers=headers)
         with pytest.raises(MirrorError, match=reason):
-            fetch_from_hub(REPO, tmp_path, hub=server.url, retry=QUICK)
+            fetch_from_hub(REPO, tmp_path, hub=server.url)
