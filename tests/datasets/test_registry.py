@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 from helpers.support import TINY_MODEL, moving_square, write_video
@@ -13,7 +14,6 @@ from action_recognition.datasets.manifest import build_manifest
 from action_recognition.datasets.records import ClipRecord, source_groups
 from action_recognition.datasets.splits import split_off
 from action_recognition.errors import ConfigError
-from action_recognition.utils.imports import load_object
 
 
 class Gestures(Dataset):
@@ -69,8 +69,8 @@ def test_a_data_set_from_outside_is_checked_cached_and_trained(gestures: list[st
 def test_a_data_set_of_the_package_is_complete(kind: str) -> None:
     option = "data=hmdb51" if kind == "demo" else f"data={kind}"
     dataset = check_dataset(load_config([option, f"data.kind={kind}"]))
-    assert callable(load_object(dataset.downloader))
-    assert not dataset.renderer or callable(load_object(dataset.renderer))
+    assert callable(resolve_name(dataset.downloader))
+    assert not dataset.renderer or callable(resolve_name(dataset.renderer))
     assert type(dataset).__doc__
 
 
