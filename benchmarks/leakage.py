@@ -80,7 +80,7 @@ def parse_options() -> argparse.Namespace:
 def list_clips(videos_dir: Path) -> Clips:
     return {
         folder.name: {
-            path.name: parse_clip_name(path.stem, label=folder.name).source_video for path in list_videos(folder)
+            path.name: parse_clip_name(path.stem, label=folder.name)["source_video"] for path in list_videos(folder)
         }
         for folder in class_folders(videos_dir)
     }

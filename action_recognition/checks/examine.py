@@ -84,7 +84,7 @@ def examine(config: Config, *, console: Console) -> Checked:
         contract=contract,
         findings=tuple(sorted(findings, key=lambda finding: (list(KINDS).index(finding.kind), finding.path))),
         remarks=remarks,
-        leakage=measure_leakage(manifest, noun=dataset.source_noun.one),
+        leakage=measure_leakage(manifest, noun=dataset.source_noun),
     )
 
 

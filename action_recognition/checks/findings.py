@@ -203,11 +203,10 @@ def named_class(stem: str, classes: frozenset[str]) -> str | None:
     """
     if match := ucf101.NAME.match(stem):
         return match["label"] if match["label"].casefold() in {name.casefold() for name in classes} else None
-    match = hmdb51.NAME.match(stem)
+    match = hmdb51.TAGS.search(stem)
     if not match:
         return None
-    before = stem[: match.start("visible_body") - 1]
-    fitting = [label for label in classes if before.endswith(f"_{label}")]
+    fitting = [label for label in classes if stem[: match.start()].endswith(f"_{label}_")]
     return max(fitting, key=len, default=None)
 
 

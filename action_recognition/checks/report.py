@@ -79,7 +79,7 @@ def _size_line(checked: Checked) -> str:
     rates = Counter(f"{r.fps:g}" for r in records if not r.error)
     return (
         f"{len(records):,} clips of {len({record.label for record in records})} classes from {sources:,} "
-        f"{noun.many}, {seconds / 60:.1f} minutes; {_most_common(sizes)} pixels; "
+        f"{noun}s, {seconds / 60:.1f} minutes; {_most_common(sizes)} pixels; "
         f"{_most_common(rates)} frames per second"
     )
 
@@ -134,8 +134,8 @@ def _leakage_blocks(checked: Checked) -> Iterator[Block]:
         yield Paragraph(f"Nothing can be said: {checked.unknown_sources}.", tone="bad")
         return
     text = (
-        f"Clips of one {noun.one} look alike. Where such clips of one class are on both sides of a split, the score "
-        f"measures how well a model recognises {noun.many}, not actions."
+        f"Clips of one {noun} look alike. Where such clips of one class are on both sides of a split, the score "
+        f"measures how well a model recognises {noun}s, not actions."
     )
     if isinstance(checked.dataset, AnnotatedDataset):
         text += (
@@ -155,7 +155,7 @@ def _leakage_blocks(checked: Checked) -> Iterator[Block]:
         for one in checked.leakage
     ]
     if rows:
-        yield Table(("split", "clips", f"{noun.one} in train", "share", f"{noun.one} in train, other class", ""), rows)
+        yield Table(("split", "clips", f"{noun} in train", "share", f"{noun} in train, other class", ""), rows)
     else:
         yield Paragraph("There are neither validation nor test clips.")
 
@@ -175,7 +175,7 @@ def _class_blocks(checked: Checked) -> Iterator[Block]:
     whole = Bar(everything, sum(everything))
     rows.append(("all", *everything, sources, length_text(manifest.records), whole))
     yield Heading("Classes")
-    columns = ("class", *SPLITS, checked.dataset.source_noun.many, "frames: min - median - max", "")
+    columns = ("class", *SPLITS, f"{checked.dataset.source_noun}s", "frames: min - median - max", "")
     yield Table(columns, rows, legend=SPLITS)
     typical = {name: typical_clips(records, count=CLIPS_OF_A_CLASS) for name, records in of_class.items()}
     shown = [record for records in typical.values() for record in records]

@@ -6,9 +6,9 @@ from action_recognition.config import Config, DataConfig
 from action_recognition.datasets.base import Dataset
 from action_recognition.errors import check_choice
 
-# A class, or its module and name: imported when it is asked for, because OpenCV alone takes half a second.
+# A class, or its module and name, imported on first use because OpenCV alone takes half a second.
 DATASETS: dict[str, type[Dataset] | str] = {
-    "demo": f"{__name__}.demo:Demo",
+    "demo": f"{__name__}.hmdb51:Demo",
     "hmdb51": f"{__name__}.hmdb51:HMDB51",
     "ucf101": f"{__name__}.ucf101:UCF101",
     "folder": f"{__name__}.folder:Folder",
@@ -19,11 +19,7 @@ DATASETS: dict[str, type[Dataset] | str] = {
 
 
 def dataset_of(data: DataConfig) -> Dataset:
-    """The data set that `data.kind` names.
-
-    Raises:
-        ConfigError: if there is none of that name.
-    """
+    """The data set that `data.kind` names; raises `ConfigError` if there is no data set of that name."""
     check_choice("data.kind", data.kind, DATASETS)
     named = DATASETS[data.kind]
     made: Dataset = (resolve_name(named) if isinstance(named, str) else named)()
@@ -31,11 +27,7 @@ def dataset_of(data: DataConfig) -> Dataset:
 
 
 def check_dataset(config: Config) -> Dataset:
-    """The data set of a configuration that suits it.
-
-    Raises:
-        ConfigError: if `data.kind` names none, or values do not suit it.
-    """
+    """The data set of a configuration; raises `ConfigError` if `data.kind` names none or values do not suit it."""
     dataset = dataset_of(config.data)
     dataset.check(config)
     return dataset

@@ -1,8 +1,7 @@
-"""What a data set has to say of itself: its clips with their splits, how they are downloaded, what they look like."""
+"""The protocol of a data set: its clips with their splits, how to download it, and what its frames look like."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from action_recognition.config import Config, DataConfig
@@ -11,26 +10,18 @@ from action_recognition.datasets.records import ClipRecord, Manifest
 from action_recognition.errors import ConfigError, check_choice
 
 
-@dataclass(frozen=True)
-class SourceNoun:
-    """What clips that belong together have in common: `source video`, `subject`."""
-
-    one: str
-    many: str
-
-
 class Dataset(ABC):
-    """A kind of data set, by `data.kind`. It holds nothing: where the files are is in the configuration.
+    """One `data.kind`. It has no state: the configuration says where the files are.
 
     Attributes:
-        is_video: clips are video files, which are cached and exported; else images, which are read as they are.
+        is_video: clips are video files, which are cached and exported; otherwise images, which are read as they are.
         reads_shards: clips are streamed from shards, which bring a manifest and the section `clip`.
-        is_downloadable: `download-data` knows where to get it.
-        channels, bits: of a frame's pixels, and how many bits a value may have.
-        source_noun: what a clip's `source_video` is called.
+        is_downloadable: `download-data` can get it.
+        channels, bits: channels of a frame, and the allowed bits per value.
+        source_noun: what a clip's `source_video` is called, in the singular; the plural adds an `s`.
         downloader: `module:function` that gets the files for `download-data`; called with `(data, console)`.
-        renderer: `module:function` that draws the set where `data.synthetic` is true; called with the folder
-            `data.dir` and `progress=`. Empty if nothing does.
+        renderer: `module:function` that renders the set where `data.synthetic` is true; called with the folder
+            `data.dir` and `progress=`. Empty if there is none.
     """
 
     is_video: ClassVar[bool] = True
@@ -38,23 +29,23 @@ class Dataset(ABC):
     is_downloadable: ClassVar[bool] = True
     channels: ClassVar[int] = 3
     bits: ClassVar[tuple[int, ...]] = (8,)
-    source_noun: ClassVar[SourceNoun] = SourceNoun("source video", "source videos")
+    source_noun: ClassVar[str] = "source video"
     downloader: ClassVar[str] = "action_recognition.download.dataset_download:download_videos"
     renderer: ClassVar[str] = ""
 
     @abstractmethod
     def list_clips(self, config: Config) -> list[ClipRecord]:
-        """Every clip with path, label, source video, split and size; frames are counted later, by decoding.
+        """Every clip with path, label, source video, split and size; decoding counts its frames later.
 
         Raises:
             DataError: for missing files, or files that are not this data set.
         """
 
     def check(self, config: Config) -> None:
-        """Refuse a configuration that does not suit the data set, before any file is looked at.
+        """Refuse a configuration that does not suit the data set, before any file is read.
 
         Raises:
-            ConfigError: for frames of other channels or bits, a crop that is larger than the frame, or no renderer.
+            ConfigError: for other channels or bits, a crop larger than the frame, or `data.synthetic` without renderer.
         """
         clip, data, count = config.clip, config.data, self.channels
         if not self.reads_shards and clip.short_side < clip.size:  # shards bring what is not given here
@@ -70,11 +61,11 @@ class Dataset(ABC):
             raise ConfigError(f"{line}; use data=demo, stills_demo or depth_demo")
 
     def unknown_sources(self, records: Sequence[ClipRecord], data: DataConfig) -> str:  # noqa: ARG002
-        """One line where nothing is known of which clips belong together; empty where something is."""
+        """One line if nothing tells which clips share a source, otherwise empty."""
         return ""
 
     def file_remarks(self, manifest: Manifest) -> list[str]:  # noqa: ARG002
-        """What lies beside the clips and is not used, one line each."""
+        """Files beside the clips that are not used, one line per kind."""
         return []
 
     def split_remarks(self, manifest: Manifest, data: DataConfig) -> list[str]:  # noqa: ARG002

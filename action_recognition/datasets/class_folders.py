@@ -2,7 +2,6 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,43 +15,32 @@ from action_recognition.video.decoder import VIDEO_SUFFIXES
 from action_recognition.video.regular_files import size_bytes
 
 
-@dataclass(frozen=True, kw_only=True)
-class ClipName:
-    """What a file name tells about its clip: the source video it was cut from, and tags if the data set has any."""
-
-    source_video: str
-    tags: dict[str, str] = field(default_factory=dict)
-
-
 class VideoFolders(Dataset):
-    """A data set of videos in one folder per class. Validation clips are cut off here, by source video."""
+    """Videos in one folder per class. Validation clips are cut off by source video."""
 
     @abstractmethod
-    def parse_clip_name(self, stem: str, *, label: str) -> ClipName:
-        """Take a file name apart; a name of another form is its own source video."""
+    def parse_clip_name(self, stem: str, *, label: str) -> dict[str, str]:
+        """Fields of `ClipRecord` that a file name tells: `source_video`, which defaults to `stem`, and tags."""
 
     @abstractmethod
     def assign_splits(self, records: Sequence[ClipRecord], data: DataConfig) -> list[ClipRecord]:
-        """The records with their splits: `train`, `test` or `unused`.
-
-        Raises:
-            DataError: if the splits are not known.
-        """
+        """The records with split `train`, `test` or `unused`; raises `DataError` if the splits are not known."""
 
     def list_clips(self, config: Config) -> list[ClipRecord]:
         data, videos_dir = config.data, Path(config.data.videos_dir)
-        records = [
-            self._record(video, label=folder.name, videos_dir=videos_dir)
-            for folder in class_folders(videos_dir)
-            for video in list_videos(folder)
-        ]
+        records = []
+        for folder in class_folders(videos_dir):
+            for video in list_videos(folder):
+                named: dict[str, Any] = {**self.parse_clip_name(video.stem, label=folder.name)}
+                path, size = video.relative_to(videos_dir).as_posix(), size_bytes(video)
+                records.append(ClipRecord(path=path, label=folder.name, split="unused", size_bytes=size, **named))
         if not records:
             raise DataError(f"data.videos_dir={videos_dir}: no videos in its class folders")
         split = self.assign_splits(records, data)
         return split_off(split, into="val", fraction=data.val_fraction, seed=data.split_seed)
 
     def file_remarks(self, manifest: Manifest) -> list[str]:
-        """Class folders without a video, whose classes the model will not know, and files that are no videos."""
+        """Class folders without videos, whose classes the model will not know, and files that are not videos."""
         root, lines = manifest.videos_dir, []
         folders = class_folders(root)
         if bare := [folder.name for folder in folders if folder.name not in manifest.class_names]:
@@ -65,18 +53,12 @@ class VideoFolders(Dataset):
             lines.append(f"ignored because they are not clips of a class ({len(stray)} files or folders): {names}")
         return lines
 
-    def _record(self, video: Path, *, label: str, videos_dir: Path) -> ClipRecord:
-        name = self.parse_clip_name(video.stem, label=label)
-        path, tags = video.relative_to(videos_dir).as_posix(), name.tags
-        given: dict[str, Any] = {"source_video": name.source_video, "size_bytes": size_bytes(video), **tags}
-        return ClipRecord(path=path, label=label, split="unused", **given)
-
 
 def class_folders(videos_dir: Path) -> list[Path]:
     """Folders of clips, one per class, in alphabetical order.
 
     Raises:
-        DataError: if there is none, or if one has a name that cannot be a label.
+        DataError: if there is none, or if the name of one cannot be a label.
     """
     if not videos_dir.is_dir():
         raise DataError(f"data.videos_dir={videos_dir}: no such directory; python commands.py download-data brings it")
@@ -85,11 +67,11 @@ def class_folders(videos_dir: Path) -> list[Path]:
         raise DataError(f"data.videos_dir={videos_dir}: expected one folder of videos per class, found no folder")
     for folder in folders:
         if folder.name != printable(folder.name):  # labels go into model files, which hold UTF-8
-            line = "is the name of a class, and is not UTF-8 or has control characters; rename the folder"
+            line = "is a class name that is not UTF-8 or has control characters; rename the folder"
             raise DataError(f"data.videos_dir={videos_dir}: {folder.name} {line}")
     return folders
 
 
 def list_videos(folder: Path) -> list[Path]:
-    """Videos directly in `folder`, by suffix, in alphabetical order, also those that decoding will find unreadable."""
+    """Files of `folder` with the suffix of a video, in alphabetical order, including unreadable ones."""
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES)

@@ -1,4 +1,4 @@
-"""Any videos, one directory per class: the split is cut here, by source video."""
+"""Any videos, one directory per class, split by source video."""
 
 import re
 from collections.abc import Sequence
@@ -16,16 +16,16 @@ from action_recognition.utils.text import printable
 
 
 class Folder(VideoFolders):
-    """One's own videos. `data.source_pattern` finds the source video in a file name; its first group is the source.
+    """Your own videos. The first group of `data.source_pattern` is the source video of a file name.
 
-    Without a pattern each file is a source of its own. Names in HMDB51's form give tags.
+    Without a pattern each file is its own source. Names in HMDB51's form give tags.
     """
 
     is_downloadable = False
     parse_clip_name = staticmethod(parse_clip_name)
 
     def assign_splits(self, records: Sequence[ClipRecord], data: DataConfig) -> list[ClipRecord]:
-        """Cut `data.test_fraction` off, by source video.
+        """Cut off `data.test_fraction` by source video.
 
         Raises:
             DataError: if the pattern has no group, or does not find a source in every file name.
@@ -42,22 +42,18 @@ class Folder(VideoFolders):
 
 
 def _with_sources(records: Sequence[ClipRecord], pattern: str | None) -> list[ClipRecord]:
-    names = [Path(record.path).stem for record in records]
     if pattern is None:
-        return [replace(record, source_video=name) for record, name in zip(records, names, strict=True)]
+        return [replace(record, source_video=Path(record.path).stem) for record in records]
     expression = re.compile(pattern)
     if expression.groups < 1:
         raise DataError(f"data.source_pattern={pattern}: has no group; put the source's part in parentheses")
-    matches = [expression.search(name) for name in names]
-    # A group that takes part in no match, or matches nothing, finds no source.
+    matches = [expression.search(Path(record.path).stem) for record in records]
     sources = [match[1] or "" if match else "" for match in matches]
     if "" in sources:
-        first = sources.index("")
-        what = "group 1 is empty in" if matches[first] else "does not match"
+        first = Path(records[sources.index("")].path)
+        what = "group 1 is empty in" if matches[sources.index("")] else "does not match"
         found = f"it finds a source in {sum(map(bool, sources))} of {len(sources)} file names"
+        line = printable(f"data.source_pattern={pattern}: {what} {first.stem!r} ({first}); {found}")
         proposal = propose_pattern(named(records))
-        raise DataError(
-            printable(f"data.source_pattern={pattern}: {what} {names[first]!r} ({records[first].path}); {found}")
-            + (f"; {proposal}" if proposal else "")
-        )
+        raise DataError(f"{line}; {proposal}" if proposal else line)
     return [replace(record, source_video=source) for record, source in zip(records, sources, strict=True)]

@@ -1,4 +1,4 @@
-"""Data sets of image files: what stills and depth sequences have in common."""
+"""Data sets of image files: stills and depth sequences."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from action_recognition.video.clip_files import clip_files
 
 
 class ImageDataset(Dataset):
-    """A data set of image files, which is split here: `data.test_fraction` and `data.val_fraction` are cut off."""
+    """Image files, of which `data.test_fraction` and `data.val_fraction` are cut off for test and validation."""
 
     is_video = False
     downloader = "action_recognition.download.image_sets:download_images"
@@ -22,15 +22,15 @@ class ImageDataset(Dataset):
 
     @abstractmethod
     def folder_in_archive(self, data: DataConfig, files: Path, images: Sequence[Path]) -> Path:
-        """The folder below `files`, an unpacked archive, that becomes `data.videos_dir`; `images` are all in it.
+        """The folder of the unpacked archive `files` that becomes `data.videos_dir`; `images` are all images in it.
 
         Raises:
             DataError: if the archive holds something else.
         """
 
     def file_remarks(self, manifest: Manifest) -> list[str]:
-        used = {file for record in manifest.records for file in clip_files(manifest.videos_dir / record.path)}
         root = manifest.videos_dir
+        used = {file for record in manifest.records for file in clip_files(root / record.path)}
         stray = sorted(p for p in root.rglob("[!.]*") if p.is_file() and p not in used)
         names = first_names(path.relative_to(root).as_posix() for path in stray)
         return [f"ignored because they are in no clip ({len(stray)} files): {names}"] if stray else []

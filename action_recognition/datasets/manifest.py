@@ -1,8 +1,7 @@
-"""The manifest: one row per clip, saying where it is, what it shows, which split it is in and what decoding found.
+"""Building the manifest: the data set lists its clips, and decoding each of them once gives frames, rate and checksum.
 
-The data set lists its clips with label, source video and split; decoding each of them once gives frames, rate, size
-and checksum. Only the latter is slow, so its results are kept in `manifest.csv` beside the data, or in `.cache/` where
-the data lies elsewhere.
+Only decoding is slow, so its results are kept in `manifest.csv` beside the data, or in `.cache/` if the data is outside
+of `data.dir`.
 """
 
 import hashlib
@@ -29,45 +28,43 @@ def build_manifest(config: Config, *, progress: Progress | None = None) -> Manif
 
     Raises:
         ConfigError: if the configuration does not suit the data set.
-        DataError: on missing folders, a class without split file, or no clip at all.
+        DataError: for missing folders, a class without split file, or no usable training clip.
     """
-    dataset, data, videos_dir = check_dataset(config), config.data, Path(config.data.videos_dir)
-    probed = _probe_all(dataset.list_clips(config), config=config, progress=progress)
-    manifest = Manifest(videos_dir, tuple(probed))
+    dataset, data = check_dataset(config), config.data
+    manifest = _probe_all(dataset.list_clips(config), config=config, progress=progress)
     if not manifest.split("train"):
         under = f" under split {data.split}" if dataset.is_video else ""
-        errors = [record.error for record in manifest.records if record.error]
-        first = f" (first: {errors[0]})" if errors else ""
-        raise DataError(f"{data.name}: no usable training clip in {videos_dir}{under}{first}")
+        first = next((f" (first: {record.error})" for record in manifest.records if record.error), "")
+        raise DataError(f"{data.name}: no usable training clip in {data.videos_dir}{under}{first}")
     return manifest
 
 
 def _cache_paths(data: DataConfig) -> tuple[Path, ...]:
-    """Where earlier probes may lie; the last one is written to. Data under `data.dir` is never written into."""
+    """Files that may hold earlier probes; the last one is written, because data is never written into."""
     key = hashlib.sha256(str(Path(data.videos_dir).resolve()).encode(errors=NAMES_AS_THEY_ARE)).hexdigest()[:12]
     return Path(data.dir) / "manifest.csv", Path(".cache/manifests") / f"{data.name}-{key}.csv"
 
 
-def _probe_all(records: Sequence[ClipRecord], *, config: Config, progress: Progress | None) -> list[ClipRecord]:
-    videos_dir, caches = Path(config.data.videos_dir), _cache_paths(config.data)
-    channels = config.clip.channels
+def _probe_all(records: Sequence[ClipRecord], *, config: Config, progress: Progress | None) -> Manifest:
+    videos_dir, caches, channels = Path(config.data.videos_dir), _cache_paths(config.data), config.clip.channels
     known = {(r.path, r.size_bytes): r for cache in caches for r in _still_true(cache, videos_dir)}
-    # What has an error already, such as too few frames, is not used, so not decoded.
+    # A clip that the listing found unusable, such as one with too few frames, is not decoded.
     missing = [r for r in records if not r.error and (r.path, r.size_bytes) not in known]
-    # Threads: decoding and hashing both leave the interpreter lock.
+    # Threads, because decoding and hashing both release the interpreter lock.
     with ThreadPoolExecutor() as pool:
         for done, record in enumerate(pool.map(lambda r: probed(r, videos_dir, channels=channels), missing), 1):
             known[record.path, record.size_bytes] = record
             if progress:
                 progress(done, len(missing))
-    found = [r if r.error else _with_probe(r, known[r.path, r.size_bytes]) for r in records]
+    found = (r if r.error else _with_probe(r, known[r.path, r.size_bytes]) for r in records)
+    manifest = Manifest(videos_dir, tuple(found))
     if missing:
-        Manifest(videos_dir, tuple(found)).write(caches[-1])
-    return found
+        manifest.write(caches[-1])
+    return manifest
 
 
 def _still_true(cache: Path, videos_dir: Path) -> list[ClipRecord]:
-    """Rows of an earlier manifest whose video has not been written since."""
+    """Rows of an earlier manifest whose files have not changed since."""
     if not cache.exists():
         return []
     written = cache.stat().st_mtime
@@ -81,9 +78,8 @@ def _with_probe(record: ClipRecord, probe_of: ClipRecord) -> ClipRecord:
 
 
 def probed(record: ClipRecord, videos_dir: Path, *, channels: int = 3) -> ClipRecord:
-    """Decode and hash one clip; what stops it from being decoded goes into `error`."""
-    path = videos_dir / record.path
-    md5 = ""
+    """Decode and hash one clip; `error` says why if that fails."""
+    path, md5 = videos_dir / record.path, ""
     try:
         md5 = clip_md5(path)
         with open_clip(path, FrameFormat(channels=channels, bits=None)) as clip:

@@ -1,7 +1,7 @@
-"""Data sets whose authors publish lists of which clips train and which test."""
+"""Data sets whose authors publish lists of training and test clips."""
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,36 +10,34 @@ from action_recognition.datasets.class_folders import VideoFolders
 from action_recognition.datasets.records import ClipRecord
 from action_recognition.errors import DataError
 
-# (class, file name) of a clip: "train", "test" or "unused".
-Split = dict[tuple[str, str], str]
+Split = dict[tuple[str, str], str]  # {(class, file name): "train", "test" or "unused"}
 SPLIT_NUMBERS = (1, 2, 3)
 
 
 class MissingListError(DataError):
-    """The lists of a split are not there; `missing` says which."""
+    """A list of a split does not exist; `missing` is its name."""
 
     def __init__(self, splits_dir: Path, missing: str) -> None:
-        super().__init__(
-            f"data.splits_dir={splits_dir}: no {missing} there; python commands.py download-data brings it"
-        )
+        command = "python commands.py download-data"
+        super().__init__(f"data.splits_dir={splits_dir}: no {missing} there; {command} brings it")
         self.missing = missing
 
 
 class AnnotatedDataset(VideoFolders):
-    """A data set with official lists in `data.splits_dir`, of which `data.split` chooses one."""
+    """A data set with official lists in `data.splits_dir`; `data.split` chooses one of them."""
 
     @abstractmethod
     def read_split(self, splits_dir: Path, *, split: int, classes: Sequence[str] | None = None) -> Split:
-        """The split of every clip that the lists name, of `classes` or of all.
+        """The split of every listed clip of `classes`, or of all classes.
 
         Raises:
-            MissingListError: when there are no lists of this split.
-            DataError: when they do not know one of `classes`, or a line has another form.
+            MissingListError: if there are no lists of this split.
+            DataError: if they do not know one of `classes`, or a line has another form.
         """
 
     @abstractmethod
     def find_lists(self, folder: Path) -> dict[str, bytes]:
-        """The list files of `read_split`, name and content, wherever they lie below `folder`; empty if none do."""
+        """Name and content of the list files of `read_split`, wherever they lie below `folder`."""
 
     def assign_splits(self, records: Sequence[ClipRecord], data: DataConfig) -> list[ClipRecord]:
         classes = sorted({record.label for record in records})
@@ -48,21 +46,16 @@ class AnnotatedDataset(VideoFolders):
 
 
 def lists_dir(data: DataConfig) -> Path:
-    """The folder of the official lists; raises `DataError` where none is set."""
+    """`data.splits_dir`; raises `DataError` if it is not set."""
     if data.splits_dir is None:
         raise DataError(f"data={data.name}: data.splits_dir is not set; it names the folder of the split files")
     return Path(data.splits_dir)
 
 
-def find_files(folder: Path, patterns: Iterable[str]) -> dict[str, bytes]:
-    """Name and content of the files below `folder` with one of the names.
-
-    Raises:
-        DataError: if two with the same name differ.
-    """
+def find_files(folder: Path, *patterns: str) -> dict[str, bytes]:
+    """Name and content of the files below `folder`; raises `DataError` if two files of one name differ."""
     found: dict[str, bytes] = {}
-    paths = {path for pattern in patterns for path in folder.rglob(pattern) if path.is_file()}
-    for path in sorted(paths):
+    for path in sorted(path for pattern in patterns for path in folder.rglob(pattern) if path.is_file()):
         content = path.read_bytes()
         if found.setdefault(path.name, content) != content:
             raise DataError(f"{path}: there is another {path.name} in {folder}, with other content; leave only one")

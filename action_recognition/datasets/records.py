@@ -1,4 +1,4 @@
-"""Clip records: one row per clip, the manifest that holds them, and their CSV."""
+"""Clip records, the manifest that holds them, and its CSV with one row per clip."""
 
 import csv
 import hashlib
@@ -15,9 +15,8 @@ from action_recognition.utils.files import replace_file
 from action_recognition.utils.rules import Choice, Range, Text, split_rules
 from action_recognition.utils.stored_values import check_values
 
-RENAMED = {"source": "source_video"}  # columns of manifests and shards written before
-# A file name is bytes; those that are not UTF-8 come back from the CSV as they went into it.
-NAMES_AS_THEY_ARE = "surrogateescape"
+RENAMED = {"source": "source_video"}  # columns of older manifests and shards
+NAMES_AS_THEY_ARE = "surrogateescape"  # file names are bytes, which need not be UTF-8
 SPLITS = ("train", "val", "test", "unused")
 
 
@@ -25,7 +24,7 @@ SPLITS = ("train", "val", "test", "unused")
 class ClipRecord:
     """One clip. `path` is relative to the manifest's `videos_dir`; `error` says why a clip cannot be used.
 
-    Paths and source videos have no rule: they are parts of file names, which may be any bytes.
+    Paths and source videos have no rule, because file names may be any bytes.
     """
 
     path: str
@@ -48,10 +47,7 @@ class ClipRecord:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The clips of a data set under one split.
-
-    `class_names` is alphabetical; a label's number is its place there.
-    """
+    """The clips of a data set under one split. A label's number is its index in `class_names`."""
 
     videos_dir: Path
     records: tuple[ClipRecord, ...]
@@ -62,19 +58,18 @@ class Manifest:
 
     @cached_property
     def data_hash(self) -> str:
-        """16 hex digits over what each clip is, what it is called, and which split it is in."""
+        """16 hex digits over path, label, split and content of each clip."""
         rows = sorted(f"{r.path}\t{r.label}\t{r.split}\t{r.md5}" for r in self.records)
         return hashlib.sha256("\n".join(rows).encode(errors=NAMES_AS_THEY_ARE)).hexdigest()[:16]
 
     def split(self, name: str, *, min_frames: int = 1) -> list[ClipRecord]:
-        """Usable clips of one split: decodable, with at least `min_frames` frames."""
+        """Decodable clips of one split with at least `min_frames` frames."""
         return [r for r in self.records if r.split == name and not r.error and r.frames >= min_frames]
 
     def unusable(self, *, min_frames: int = 1) -> list[ClipRecord]:
-        """Clips of any used split that training has to skip, with the reason in `error`."""
-        short = f"fewer than {min_frames} frames"
+        """Clips that training has to skip, with the reason in `error`."""
         return [
-            r if r.error else replace(r, error=f"{self.videos_dir / r.path}: {r.frames} frames, {short}")
+            replace(r, error=r.error or f"{self.videos_dir / r.path}: {r.frames} frames, fewer than {min_frames}")
             for r in self.records
             if r.split != "unused" and (r.error or r.frames < min_frames)
         ]
@@ -84,36 +79,31 @@ class Manifest:
 
     def to_csv(self) -> bytes:
         text = io.StringIO()
-        writer = csv.DictWriter(text, fieldnames=[field.name for field in fields(ClipRecord)], lineterminator="\n")
+        writer = csv.DictWriter(text, [field.name for field in fields(ClipRecord)], lineterminator="\n")
         writer.writeheader()
         writer.writerows(asdict(record) for record in self.records)
         return text.getvalue().encode(errors=NAMES_AS_THEY_ARE)
 
     def write(self, path: Path) -> None:
-        """Write the CSV in one step."""
         replace_file(path, self.to_csv())
 
 
 def read_records(path: Path) -> list[ClipRecord]:
-    """Read the rows of a manifest CSV.
-
-    Raises:
-        DataError: if a column is missing or a number is not one.
-    """
+    """Rows of a manifest CSV; raises `DataError` if a column is missing or a value is not allowed."""
     return parse_records(path.read_bytes(), origin=str(path))
 
 
 def parse_records(content: bytes, *, origin: str) -> list[ClipRecord]:
-    """Like `read_records`, from the content of a file that lies at `origin`."""
+    """Like `read_records`, from the content of the file at `origin`."""
     kinds = {name: split_rules(hint)[0] for name, hint in get_type_hints(ClipRecord, include_extras=True).items()}
-    again = "delete it and it is made again"
+    again = "delete it, and the next command builds it again"
     try:
         text = content.decode(errors=NAMES_AS_THEY_ARE).removeprefix("\ufeff")
         reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
         reader.fieldnames = [RENAMED.get(name, name) for name in reader.fieldnames or ()]
         rows = list(reader)
         if any(None in row or None in row.values() for row in rows):
-            raise ValueError("a row with other columns than the first")
+            raise ValueError("a row with more or fewer columns than the first")
         values = [{name: kind(row[name]) for name, kind in kinds.items()} for row in rows]
     except (KeyError, ValueError, TypeError, csv.Error) as error:
         raise DataError(f"{origin}: not a manifest ({repr(error)[:160]}); {again}") from None
@@ -126,11 +116,11 @@ def parse_records(content: bytes, *, origin: str) -> list[ClipRecord]:
 
 
 def source_groups(records: Iterable[ClipRecord]) -> set[tuple[str, str]]:
-    """The (class, source video) pairs of some clips: what must not stand on both sides of a split."""
+    """The (class, source video) pairs of clips, which must not be on both sides of a split."""
     return {(record.label, record.source_video) for record in records}
 
 
 def group_digests(records: Iterable[ClipRecord]) -> list[str]:
-    """Short hashes of (class, source video) pairs, for evaluation to recognise what a model has seen."""
+    """Short hashes of (class, source video) pairs, so that evaluation recognises what a model has seen."""
     names = (f"{label}/{source}".encode(errors=NAMES_AS_THEY_ARE) for label, source in source_groups(records))
     return sorted(hashlib.sha256(name).hexdigest()[:12] for name in names)

@@ -1,7 +1,7 @@
-"""Which clips come from one source video: whether that is known, and a pattern that would find it in file names.
+"""Proposing a pattern that finds source videos in file names.
 
-A split keeps clips of one source on one side. Where nothing says which they are, every file is a source of its own,
-nothing leaks by definition, and scores can be far too good.
+A split keeps clips of one source on one side. If sources are not known, every file is its own source, nothing leaks by
+definition, and scores can be far too good.
 """
 
 import re
@@ -11,21 +11,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from action_recognition.datasets.base import SourceNoun
 from action_recognition.datasets.records import ClipRecord
 from action_recognition.utils.text import printable
 
 SEPARATORS = "_-. "
-MOST_PARTS = 4  # of a name that a proposed source may have
-# (class, name without its suffix) of a clip.
-Named = tuple[str, str]
+MOST_PARTS = 4  # parts of a name in a proposed source
+Named = tuple[str, str]  # class and file stem of a clip
 
 
 @dataclass(frozen=True, kw_only=True)
 class Proposal:
-    """A pattern for `data.source_pattern`; `example` is one of its `sources`, `shared` files are not alone in theirs.
+    """A value for `data.source_pattern`.
 
-    `across` says whether files of several classes share sources; if not, only files of one class do.
+    Attributes:
+        sources: how many sources it finds; `example` is one of them.
+        shared: files that share their source with another file.
+        across: files of several classes share sources, not only files of one class.
     """
 
     pattern: str
@@ -42,14 +43,12 @@ class Proposal:
         )
 
 
-def unknown_sources_line(records: Sequence[ClipRecord], what: str, noun: SourceNoun) -> str:
-    """One line that says that each clip, a `what`, counts as a source of its own, with a pattern that may tell more."""
-    proposal = propose_pattern(named(records))
-    hint = str(proposal) if proposal else "no prefixes are shared by several of them that a pattern could find"
+def unknown_sources_line(records: Sequence[ClipRecord], what: str, noun: str) -> str:
+    """One line: each clip, called `what`, counts as its own source, called `noun`; with a pattern to try."""
+    hint = propose_pattern(named(records)) or "the names share no prefixes that a pattern could find"
     return printable(
-        f"sources are not known: without data.source_pattern each of the {len(records)} {what}s counts as a {noun.one} "
-        "of its own, so clips of one scene or person may stand on both sides of the split, and scores may be too good; "
-        f"{hint}"
+        f"sources are not known: without data.source_pattern each of the {len(records)} {what}s counts as its own "
+        f"{noun}, so clips of one scene or person may be on both sides of the split, and scores may be too good; {hint}"
     )
 
 
@@ -60,22 +59,18 @@ def named(records: Sequence[ClipRecord]) -> list[Named]:
 def propose_pattern(clips: Sequence[Named]) -> Proposal | None:
     """The pattern whose sources are most probably real.
 
-    Files of several classes that share the beginning of their names mostly come from one video or person. Of the
-    patterns by which at least half of the files do so, the finest is taken; without one, the finest by which half of
-    the files share their source with another one of their class.
+    Files of several classes with a common prefix mostly come from one video or person. The result is the finest pattern
+    by which at least half of the files share a prefix across classes, or else within their class.
     """
     found = [measured for pattern in _candidates(clips) if (measured := _measured(pattern, clips))]
-    for across in (True, False):
-        good = [one for one in found if one.across == across and 2 * one.shared >= len(clips)]
-        if good:
-            return max(good, key=lambda one: one.sources)
-    return None
+    good = [one for one in found if 2 * one.shared >= len(clips)]
+    return max(good, key=lambda one: (one.across, one.sources), default=None)
 
 
 def _candidates(clips: Sequence[Named]) -> Iterator[str]:
-    """What stands before the class in the name; the first parts of the name; all but the number at its end."""
+    """The name before its class; the first parts of the name; the name without its last number."""
     labels = sorted({label for label, _ in clips}, key=len, reverse=True)
-    if len(labels) <= 100:  # a longer pattern is no help to anyone
+    if len(labels) <= 100:  # a longer pattern helps nobody
         yield f"^(.+?)[_-](?:{'|'.join(map(re.escape, labels))})(?:[_-]|$)"
     for separator in SEPARATORS:
         if any(separator in name for _, name in clips):
@@ -86,12 +81,11 @@ def _candidates(clips: Sequence[Named]) -> Iterator[str]:
 
 
 def _measured(pattern: str, clips: Sequence[Named]) -> Proposal | None:
-    """How far a pattern groups the clips; None if it does not match all, or no class has two sources to split."""
+    """How well a pattern groups the clips; None if it does not match all, or a class has only one source."""
     expression = re.compile(pattern)
-    matches = [expression.search(name) for _, name in clips]
-    if not all(matches):
+    sources = [match[1] for _, name in clips if (match := expression.search(name))]
+    if len(sources) < len(clips):
         return None
-    sources = [match[1] for match in matches if match]
     classes_of: dict[str, set[str]] = defaultdict(set)
     sources_of: dict[str, set[str]] = defaultdict(set)
     for (label, _), source in zip(clips, sources, strict=True):
@@ -101,9 +95,8 @@ def _measured(pattern: str, clips: Sequence[Named]) -> Proposal | None:
         return None
     sizes = Counter(sources)
     by_class = [source for source in sources if len(classes_of[source]) > 1]
-    alike = [source for source in sources if sizes[source] > 1]
     across = 2 * len(by_class) >= len(clips)
-    shared = by_class if across else alike
+    shared = by_class if across else [source for source in sources if sizes[source] > 1]
     if not shared:
         return None
     example = min(shared, key=lambda source: (-sizes[source], source))

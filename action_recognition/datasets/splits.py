@@ -1,48 +1,62 @@
-"""Cutting off clips for validation and test: whole source videos, or each class in proportion."""
+"""Cutting off clips for validation and test: by whole source videos, or each class in proportion."""
 
 import random
-from collections import Counter, defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from math import ceil, floor
 
 from action_recognition.datasets.records import ClipRecord
 
 
-def split_off(records: Sequence[ClipRecord], *, into: str, fraction: float, seed: int) -> list[ClipRecord]:
-    """Turn `fraction` of each class's training clips into `into`, `val` or `test`, by whole source videos."""
+def source_group(record: ClipRecord) -> tuple[str, str]:
+    return record.label, record.source_video
+
+
+def split_off(
+    records: Sequence[ClipRecord],
+    *,
+    into: str,
+    fraction: float,
+    seed: int,
+    group: Callable[[ClipRecord], tuple[str, str]] = source_group,
+) -> list[ClipRecord]:
+    """Move `fraction` of the training clips of each class to `into` (`val` or `test`), by whole source videos.
+
+    Args:
+        group: the class that a clip is counted in, and the source that it is cut with.
+    """
     sources: dict[str, list[str]] = {}
-    for record in records:
-        if record.split == "train":
-            sources.setdefault(record.label, []).append(record.source_video)
+    for label, source in (group(r) for r in records if r.split == "train" and not r.error):
+        sources.setdefault(label, []).append(source)
     cut = cut_by_source(sources, fraction=fraction, seed=seed, purpose=into)
-    return [replace(r, split=into) if r.split == "train" and r.source_video in cut[r.label] else r for r in records]
+    moved = {(label, source) for label, chosen in cut.items() for source in chosen}
+    return [replace(r, split=into) if r.split == "train" and group(r) in moved else r for r in records]
 
 
 def choose_groups(
-    group_sizes: Mapping[Hashable, int],
+    group_sizes: Mapping[str, int],
     *,
     target: int,
     seed: str,
-    preferred: frozenset[Hashable] = frozenset(),
+    preferred: Collection[str] = (),
     at_least: int = 0,
-) -> set[Hashable]:
-    """Choose whole groups whose sizes add up to `target`, or as near to it as they can without taking all.
+) -> set[str]:
+    """Choose whole groups with `target` clips in total, or the nearest total that leaves at least one group.
 
-    Of the choices that hit the same total, one with the most clips from `preferred` groups is taken, so that a
-    source video that serves several classes tends to fall on one side for all of them.
+    Among choices with the same total, the one with the most clips from `preferred` groups wins, so that a source video
+    of several classes tends to be on the same side for all of them.
 
     Args:
-        group_sizes: clips of each group.
-        target: clips wanted.
-        seed: any text; the choice depends on it and on the groups alone.
-        at_least: fewest clips to choose, where the groups allow it.
+        group_sizes: clips per group.
+        seed: any text; only it and the groups decide the choice.
+        at_least: fewest clips to choose, if the groups allow it.
     """
-    names = sorted(group_sizes, key=str)
+    names = sorted(group_sizes)
     random.Random(seed).shuffle(names)
     total = sum(group_sizes.values())
     # best[n] = (clips from preferred groups, groups chosen) for a choice of n clips
-    best: dict[int, tuple[int, tuple[Hashable, ...]]] = {0: (0, ())}
+    best: dict[int, tuple[int, tuple[str, ...]]] = {0: (0, ())}
     for name in names:
         size = group_sizes[name]
         gain = size if name in preferred else 0
@@ -57,36 +71,30 @@ def choose_groups(
 def cut_by_source(
     sources: Mapping[str, Sequence[str]], *, fraction: float, seed: int, purpose: str
 ) -> dict[str, set[str]]:
-    """For each class, the source videos whose clips are cut off for validation or test.
+    """The source videos of each class whose clips are cut off for validation or test.
 
     Args:
-        sources: for each class, the source of each of its clips.
-        fraction: share of the class's clips to cut off; the nearest whole number is met wherever sources allow.
+        sources: the source of each clip, per class.
+        fraction: share of the clips of each class to cut off, as nearly as whole sources allow.
         purpose: `val` or `test`, part of the seed.
     """
     cut: dict[str, set[str]] = {}
-    taken: set[Hashable] = set()
     for label in sorted(sources):
-        sizes: dict[Hashable, int] = defaultdict(int)
-        for source in sources[label]:
-            sizes[source] += 1
-        chosen = choose_groups(
-            sizes,
+        cut[label] = choose_groups(
+            Counter(sources[label]),
             target=round(fraction * len(sources[label])),
             seed=f"{purpose}/{seed}/{label}",
-            preferred=frozenset(taken),
+            preferred=set().union(*cut.values()),
             at_least=1 if fraction > 0 else 0,
         )
-        cut[label] = {str(name) for name in chosen}
-        taken |= chosen
     return cut
 
 
 def stratified_cut(labels: Sequence[str], *, fraction: float, seed: str) -> set[int]:
-    """Places of `ceil(fraction * N)` of `N` labels, each class in proportion.
+    """Indices of `ceil(fraction * N)` of `N` labels, each class in proportion.
 
-    What whole numbers leave over goes to the classes with the largest remainders, as in scikit-learn's
-    `StratifiedShuffleSplit`. One of each class is always left.
+    Classes with the largest remainders get one more each, as in scikit-learn's `StratifiedShuffleSplit`. At least one
+    of each class is left.
     """
     sizes = Counter(labels)
     total = ceil(fraction * len(labels) - 1e-9)

@@ -1,7 +1,7 @@
 """Stills: a folder of images and a CSV of `filename` and `label`, as in Kaggle's Human Action Recognition.
 
-The split is cut here, stratified by class. Each image counts as a source of its own: which of them come from one
-photograph or one photographer is not known, so near duplicates may stand on both sides.
+The split is stratified by class. Nothing tells which images come from one photograph or photographer, so each counts
+as its own source and near duplicates may be on both sides.
 """
 
 import csv
@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from action_recognition.config import Config, DataConfig
-from action_recognition.datasets.base import SourceNoun
 from action_recognition.datasets.images import ImageDataset, existing_folder
 from action_recognition.datasets.records import ClipRecord
 from action_recognition.datasets.splits import stratified_cut
@@ -27,9 +26,9 @@ VALUE = Text(1000)
 
 
 class Stills(ImageDataset):
-    """Still images, which `data.labels_csv` names; each is a clip of one frame."""
+    """Still images that `data.labels_csv` names; each is a clip of one frame."""
 
-    source_noun = SourceNoun("image", "images")
+    source_noun = "image"
     renderer = "action_recognition.synthetic.stills:render_stills_set"
     where_to_get = (
         "Kaggle's set needs a login: "
@@ -39,25 +38,30 @@ class Stills(ImageDataset):
     )
 
     def list_clips(self, config: Config) -> list[ClipRecord]:
-        """One clip per image that the CSV names. One that is not there has an error, as an unreadable one will have.
+        """One clip per image that the CSV names; probing finds those that are missing.
 
         Raises:
-            DataError: without CSV or folder, on a row without label, or an image of two labels.
+            DataError: without CSV or folder, on a row without label, or an image with two labels.
         """
         images_dir = existing_folder(config.data)
         labels = read_labels(labels_csv(config.data))
-        return stratified_splits([_listed(name, label, images_dir) for name, label in labels.items()], config.data)
+        sizes = {name: size_bytes(images_dir / name) for name in labels}
+        clips = [
+            ClipRecord(path=name, label=label, split="train", source_video=name, size_bytes=sizes[name])
+            for name, label in labels.items()
+        ]
+        return stratified_splits(clips, config.data)
 
     def unknown_sources(self, records: Sequence[ClipRecord], data: DataConfig) -> str:  # noqa: ARG002
         return (
-            f"sources are not known: each of the {len(records)} images counts as one of its own, so images of one "
-            "photograph or person may stand on both sides of the split, and scores may be too good"
+            f"sources are not known: each of the {len(records)} images counts as its own source, so images of one "
+            "photograph or person may be on both sides of the split, and scores may be too good"
         )
 
     def folder_in_archive(self, data: DataConfig, files: Path, images: Sequence[Path]) -> Path:
-        """Put the CSV into place, and find the folder with the images that it names.
+        """Put the CSV into place, and find the folder with the most images that it names.
 
-        Kaggle's test images have no labels and some of the same names, so it is the folder with the most of them.
+        Kaggle's test images have no labels, but some of the same names.
         """
         target = labels_csv(data)
         found = sorted(files.rglob(target.name))
@@ -66,14 +70,14 @@ class Stills(ImageDataset):
         labels = read_labels(found[0])
         known = Counter(path.parent for path in images if path.name in labels)
         if not known:
-            raise DataError(f"data.archive={data.archive}: none of the images that {target.name} names is in it")
+            raise DataError(f"data.archive={data.archive}: has none of the images that {target.name} names")
         if not target.exists():
             replace_file(target, found[0].read_bytes())
         return known.most_common(1)[0][0]
 
 
 def labels_csv(data: DataConfig) -> Path:
-    """`data.labels_csv`; raises `DataError` where it is not set."""
+    """`data.labels_csv`; raises `DataError` if it is not set."""
     if data.labels_csv is None:
         raise DataError(f"data={data.name}: data.labels_csv is not set; it names the CSV of filename and label")
     return Path(data.labels_csv)
@@ -83,7 +87,7 @@ def read_labels(path: Path) -> dict[str, str]:
     """`{file name: label}` in the order of the rows.
 
     Raises:
-        DataError: if it is not there, has no such columns or rows, a row without either, or two labels of one image.
+        DataError: if the file, a column or a value is missing, or an image has two labels.
     """
     try:
         text = read_text(path)
@@ -120,23 +124,11 @@ def _labels(rows: "csv.DictReader[str]", path: Path) -> dict[str, str]:
     return labels
 
 
-def _listed(name: str, label: str, images_dir: Path) -> ClipRecord:
-    path = images_dir / name
-    still = ClipRecord(path=name, label=label, source_video=name, split="unused")
-    try:
-        return replace(still, size_bytes=size_bytes(path))
-    except OSError:
-        return replace(still, error=f"{path}: no such file")
-
-
-def stratified_splits(listed: Sequence[ClipRecord], data: DataConfig) -> list[ClipRecord]:
-    """Cut `data.test_fraction` off, then `data.val_fraction` of what is left, each class in proportion."""
-    left = list(range(len(listed)))
-    splits = ["train"] * len(listed)
+def stratified_splits(clips: list[ClipRecord], data: DataConfig) -> list[ClipRecord]:
+    """Cut off `data.test_fraction`, then `data.val_fraction` of what is left, each class in proportion."""
     for split, fraction in (("test", data.test_fraction), ("val", data.val_fraction)):
-        labels = [listed[place].label for place in left]
+        left = [place for place, clip in enumerate(clips) if clip.split == "train"]
+        labels = [clips[place].label for place in left]
         cut = {left[n] for n in stratified_cut(labels, fraction=fraction, seed=f"{split}/{data.split_seed}")}
-        for place in cut:
-            splits[place] = split
-        left = [place for place in left if place not in cut]
-    return [replace(clip, split=split) for clip, split in zip(listed, splits, strict=True)]
+        clips = [replace(clip, split=split) if place in cut else clip for place, clip in enumerate(clips)]
+    return clips

@@ -90,7 +90,9 @@ def clips_to_damage(planting: Planting) -> tuple[list[str], list[tuple[str, str]
     for label, codes in planting.codes.items():
         by_source: dict[str, list[str]] = {}
         for name in sorted(codes):
-            by_source.setdefault(parse_clip_name(name.removesuffix(".avi"), label=label).source_video, []).append(name)
+            by_source.setdefault(parse_clip_name(name.removesuffix(".avi"), label=label)["source_video"], []).append(
+                name
+            )
         firsts = [names[0] for names in by_source.values() if codes[names[0]] == "1"]
         train += [(place, f"{label}/{name}") for place, name in enumerate(firsts) if label not in ("wave", "clap")]
         pairs += [

@@ -156,7 +156,7 @@ def test_a_row_of_a_manifest_with_another_value_is_one_line(tmp_path: Path, colu
     with pytest.raises(DataError) as raised:
         read_records(path)
     assert str(raised.value).startswith(str(path))
-    assert "delete it and it is made again" in str(raised.value)
+    assert "delete it, and the next command builds it again" in str(raised.value)
     assert str(raised.value).isprintable()
     assert len(str(raised.value)) < 600
 

@@ -9,7 +9,7 @@ from helpers.support import TINY_MODEL, moving_square, write_video
 
 from action_recognition.config import Config, load_config
 from action_recognition.datasets import DATASETS, check_dataset
-from action_recognition.datasets.base import Dataset, SourceNoun
+from action_recognition.datasets.base import Dataset
 from action_recognition.datasets.manifest import build_manifest
 from action_recognition.datasets.records import ClipRecord, source_groups
 from action_recognition.datasets.splits import split_off
@@ -19,7 +19,7 @@ from action_recognition.errors import ConfigError
 class Gestures(Dataset):
     """Videos that a CSV lists, filmed of several persons: what somebody else's data set may look like."""
 
-    source_noun = SourceNoun("person", "persons")
+    source_noun = "person"
 
     def list_clips(self, config: Config) -> list[ClipRecord]:
         folder = Path(config.data.videos_dir)

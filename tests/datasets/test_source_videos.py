@@ -68,7 +68,7 @@ def own(tiny_set: Path, tmp_path: Path) -> list[str]:
 
 def test_check_data_says_that_sources_are_not_known(own: list[str], run_cli: Callable, tmp_path: Path) -> None:
     result = run_cli("check-data", *own)
-    assert "each of the 24 files counts as a source video of its own" in result.out
+    assert "each of the 24 files counts as its own source video" in result.out
     assert "share prefixes such as 'Film_0'" in result.out
     assert "nothing that makes training wrong" not in result.out
     assert " 0 of " not in result.out
