@@ -2,63 +2,47 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from action_recognition.config import CONF_DIR, Config, flatten, load_config
+from action_recognition.config import Config, Effect, flatten, group_options, keys_marked, load_config
+from action_recognition.config.checking import checked
 from action_recognition.datasets import check_dataset
 from action_recognition.errors import ConfigError, UserError, check_choice, did_you_mean
+from action_recognition.utils.rules import Length
 
-KINDS = ("float", "int", "categorical")
-SETTINGS = {"float": {"type", "low", "high", "log"}, "int": {"type", "low", "high", "log"}}
+# Each type of range with its settings and what these may be.
+SETTINGS: dict[str, dict[str, Any]] = {
+    "float": {"low": float, "high": float, "log": bool},
+    "int": {"low": int, "high": int, "log": bool},
+    "categorical": {"choices": Annotated[list[Any], Length(1, 1000)]},
+}
 GROUPS = ("augment", "clip", "model", "optimizer", "trainer")
-# Searching one of these would judge trials on different clips, or not by their settings alone.
-FIXED = (
-    "data.kind",
-    "data.name",
-    "data.videos_dir",
-    "data.split",
-    "data.source_pattern",
-    "data.test_fraction",
-    "data.val_fraction",
-    "data.split_seed",
-    "trainer.seed",
-    "trainer.limit_val_batches",
-    "trainer.run_dir",
-    "trainer.resume",
-)
+Distribution = CategoricalDistribution | FloatDistribution | IntDistribution
+# By configuration key; choices are texts, as in an override.
+Space = dict[str, Distribution]
 
 
-@dataclass(frozen=True, kw_only=True)
-class SearchKey:
-    """One key and what Optuna draws its values from; choices are texts as they are typed behind `key=`."""
-
-    key: str
-    distribution: CategoricalDistribution | IntDistribution | FloatDistribution
-
-    def extremes(self) -> tuple[str, ...]:
-        """The values to try: where these are valid, all are."""
-        if isinstance(self.distribution, CategoricalDistribution):
-            return tuple(map(str, self.distribution.choices))
-        return repr(self.distribution.low), repr(self.distribution.high)
-
-
-def read_space(config: Config, overrides: Sequence[str]) -> list[SearchKey]:
-    """`tune.space` as a list; each key is tried in the configuration that `overrides` make.
+def read_space(config: Config, overrides: Sequence[str]) -> Space:
+    """`tune.space`; each key is tried in the configuration that `overrides` make.
 
     Raises:
         ConfigError: for a key that does not exist, that changes what trials are judged on, or whose values the
             configuration refuses.
     """
-    space = [_search_key(key, entry) for key, entry in _entries("", config.tune.space)]
+    space = {key: _distribution(f"tune.space.{key}", entry) for key, entry in _entries("", config.tune.space)}
     if not space:
         raise ConfigError("tune.space={}: nothing to search; give +tune.space.KEY={type:float,low:0,high:1}")
-    flat = flatten(config)
-    known = [key for key in flat if key.startswith(("data.", *(f"{group}." for group in GROUPS)))]
-    for searched in space:
-        _check_key(searched, known)
+    known = [key for key in flatten(config) if key.startswith(("data.", *(f"{group}." for group in GROUPS)))]
+    for key, distribution in space.items():
+        name = f"tune.space.{key}"
+        if key in (*keys_marked(Effect.ON_CLIPS), "data", "experiment"):
+            raise ConfigError(f"{name}: trials would no longer be judged alike; leave it out, with ~{name}")
+        if key in GROUPS and not isinstance(distribution, CategoricalDistribution):
+            raise ConfigError(f"{name}.type: expected categorical, with choices of {', '.join(group_options(key))}")
+        if key not in GROUPS and key not in known:
+            raise ConfigError(f"{name}: no such key{did_you_mean(key, known)}; leave it out with ~{name}, see conf/")
     _check_values(space, overrides)
     return space
 
@@ -68,70 +52,48 @@ def _entries(prefix: str, node: Mapping[str, Any]) -> Iterator[tuple[str, Mappin
     for name, inner in node.items():
         key = f"{prefix}.{name}" if prefix else str(name)
         if not isinstance(inner, Mapping):
-            raise ConfigError(f"tune.space.{key}={inner}: expected {{type: {'|'.join(KINDS)}, ...}}")
+            raise ConfigError(f"tune.space.{key}={inner}: expected {{type: {'|'.join(SETTINGS)}, ...}}")
         if "type" in inner and not isinstance(inner["type"], Mapping):
             yield key, inner
         else:
             yield from _entries(key, inner)
 
 
-def _search_key(key: str, entry: Mapping[str, Any]) -> SearchKey:
-    name = f"tune.space.{key}"
+def _distribution(name: str, entry: Mapping[str, Any]) -> Distribution:
     kind = entry["type"]
-    check_choice(f"{name}.type", kind, KINDS)
-    allowed = SETTINGS.get(kind, {"type", "choices"})
-    if unknown := sorted(set(entry) - allowed):
-        raise ConfigError(f"{name}.{unknown[0]}: {kind} has no such setting; expected {', '.join(sorted(allowed))}")
+    check_choice(f"{name}.type", kind, SETTINGS)
+    hints, given = SETTINGS[kind], {"log": False, **entry}
+    if unknown := sorted(entry.keys() - hints.keys() - {"type"}):
+        raise ConfigError(f"{name}.{unknown[0]}: {kind} has no such setting; expected {', '.join(sorted(hints))}")
+    values = {setting: checked(hint, given.get(setting), f"{name}.{setting}") for setting, hint in hints.items()}
     if kind == "categorical":
-        choices = entry.get("choices")
-        if not isinstance(choices, list) or not choices:
-            raise ConfigError(f"{name}.choices={choices}: expected a list, [a,b]")
-        return SearchKey(key=key, distribution=CategoricalDistribution(tuple(dict.fromkeys(map(_typed, choices)))))
-    low: Any = entry.get("low")
-    high: Any = entry.get("high")
-    log = entry.get("log", False)
-    wanted = "whole numbers" if kind == "int" else "numbers"
-    if not (_is_number(low, kind) and _is_number(high, kind) and low < high):
-        raise ConfigError(f"{name}: low={low}, high={high}: expected {wanted}, low below high")
-    if not isinstance(log, bool) or (log and low <= 0):
-        raise ConfigError(f"{name}: log={log}, low={low}: expected true or false, and low above 0 with log=true")
-    distribution = IntDistribution if kind == "int" else FloatDistribution
-    return SearchKey(key=key, distribution=distribution(low, high, log=log))
-
-
-def _is_number(value: Any, kind: str) -> bool:
-    return not isinstance(value, bool) and isinstance(value, int if kind == "int" else int | float)
+        return CategoricalDistribution(tuple(dict.fromkeys(map(_typed, values["choices"]))))
+    low, high, log = values.values()
+    if low >= high or (log and low <= 0):
+        expected = "low below high, and low above 0 with log=true"
+        raise ConfigError(f"{name}: low={low}, high={high}, log={str(log).lower()}: expected {expected}")
+    return IntDistribution(**values) if kind == "int" else FloatDistribution(**values)
 
 
 def _typed(choice: Any) -> str:
     return choice if isinstance(choice, str) else json.dumps(choice, separators=(",", ":"))
 
 
-def _check_key(searched: SearchKey, known: Sequence[str]) -> None:
-    name = f"tune.space.{searched.key}"
-    if searched.key in FIXED or searched.key in ("data", "experiment"):
-        raise ConfigError(f"{name}: trials would no longer be judged alike; leave it out, with ~{name}")
-    if searched.key in GROUPS:
-        options = sorted(path.stem for path in (CONF_DIR / searched.key).glob("[!_]*.yaml"))
-        if not isinstance(searched.distribution, CategoricalDistribution):
-            raise ConfigError(f"{name}.type: expected categorical, with choices of {', '.join(options)}")
-    elif searched.key not in known:
-        raise ConfigError(
-            f"{name}: no such key{did_you_mean(searched.key, known)}; leave it out with ~{name}, see conf/"
-        )
-
-
-def _check_values(space: Sequence[SearchKey], overrides: Sequence[str]) -> None:
-    """All lowest values together, all highest, all third choices, ...: key by key only to find the one refused."""
-    ends = [(searched.key, searched.extremes()) for searched in space]
-    for place in range(max(len(values) for _, values in ends)):
-        tried = [f"{key}={values[min(place, len(values) - 1)]}" for key, values in ends]
-        if _refusal([*overrides, *tried]) is None:
+def _check_values(space: Space, overrides: Sequence[str]) -> None:
+    """Try all lowest values together, all highest, all third choices, ...; single keys only to find the one refused."""
+    tried = {
+        key: tuple(map(str, entry.choices))
+        if isinstance(entry, CategoricalDistribution)
+        else (repr(entry.low), repr(entry.high))  # where both ends are valid, all between them is
+        for key, entry in space.items()
+    }
+    for place in range(max(map(len, tried.values()))):
+        together = [f"{key}={values[min(place, len(values) - 1)]}" for key, values in tried.items()]
+        if _refusal([*overrides, *together]) is None:
             continue
-        for key, values in ends:
-            for value in values:
-                if reason := _refusal([*overrides, f"{key}={value}"]):
-                    raise ConfigError(f"tune.space.{key}: {key}={value} is not possible: {reason}")
+        for word in (f"{key}={value}" for key, values in tried.items() for value in values):
+            if reason := _refusal([*overrides, word]):
+                raise ConfigError(f"tune.space.{word.partition('=')[0]}: {word} is not possible: {reason}")
 
 
 def _refusal(overrides: Sequence[str]) -> str | None:

@@ -10,14 +10,14 @@ from pathlib import Path
 import optuna
 from rich.console import Console
 
-from action_recognition.config import Config, Lifetime, each_key_once, keys_marked
+from action_recognition.config import Config, Lifetime, each_key_once, key_of, keys_marked
 from action_recognition.data.datamodule import make_contract
 from action_recognition.data.load import load_manifest
 from action_recognition.datasets import dataset_of
 from action_recognition.errors import ConfigError
-from action_recognition.studies.space import SearchKey, read_space
+from action_recognition.studies.space import Space, read_space
 from action_recognition.studies.study import MLFLOW_RUN, STEP_PLAN, open_study, seed_sampler
-from action_recognition.studies.trials import ERROR, RUN_DIR, fail_abandoned, finished, run_trial, trial_config
+from action_recognition.studies.trials import RUN_DIR, fail_abandoned, finished, run_trial, trial_config
 from action_recognition.studies.tune_report import ranked, report_study
 from action_recognition.tracking.mlflow_run import open_run
 from action_recognition.tracking.run_folders import checkpoint_dir, remember_run
@@ -42,7 +42,7 @@ def run_tune(config: Config, *, console: Console) -> str:
     """
     base = _base_overrides(config)
     space = read_space(config, base)
-    base = [override for override in base if override.split("=", 1)[0] not in {entry.key for entry in space}]
+    base = [override for override in base if override.split("=", 1)[0] not in space]
     find_weights(config)  # before anything that takes long
     study = open_study(config, space, data_hash=_checked_data(config, console))
     fail_abandoned(study, config)
@@ -56,56 +56,48 @@ def run_tune(config: Config, *, console: Console) -> str:
         try:
             _run_trials(study, space, config, base, console=console, parent=tracker.run_id)
         except BaseException:
-            line = f"study {study.study_name} keeps its {finished(study)} trials; the same command goes on with it"
+            line = f"study {study.study_name} keeps its {finished(study)} trials; the same command continues it"
             console.print(line, highlight=False, markup=False)
             raise
         finally:
             _point_to_best(study, config)
-        _refuse_empty(study)
         drawn = report_study(study, config, base, console=console, tracker=tracker)
-        command = shlex.join(["train", *each_key_once(base, drawn)])
         console.print(f"see the runs: {tracker.url_hint}", highlight=False, markup=False)
-    return command
+    return shlex.join(["train", *each_key_once(base, drawn)])
 
 
 def with_step_plan(
-    study: optuna.Study, config: Config, space: Sequence[SearchKey], base: Sequence[str], *, console: Console
+    study: optuna.Study, config: Config, space: Space, base: Sequence[str], *, console: Console
 ) -> list[str]:
     """The overrides that all trials share, with number format and memory layout in place of `auto`.
 
-    Measured once and kept with the study. Otherwise trials could compute differently, because another program ran
-    during a measurement or the study continued elsewhere, and would differ by more than their settings.
+    They are measured once and kept with the study. Otherwise trials could compute differently, because another program
+    ran during a measurement or the study continued elsewhere, and would differ by more than their settings.
     """
-    keys = {"trainer.precision": config.trainer.precision, "trainer.memory_format": config.trainer.memory_format}
-    searched = {entry.key for entry in space}
-    open_keys = [key for key, given in keys.items() if given == "auto" and not searched & {key, "trainer"}]
+    given = {"trainer.precision": config.trainer.precision, "trainer.memory_format": config.trainer.memory_format}
+    open_keys = [key for key, value in given.items() if value == "auto" and not {key, "trainer"} & space.keys()]
     if not open_keys:
         return list(base)
     if STEP_PLAN not in study.user_attrs:
         shared = trial_config(base)
         contract = make_contract(shared, load_manifest(shared, Console(quiet=True)))
         plan = choose_step_plan(shared, contract, console)
-        study.set_user_attr(
-            STEP_PLAN, {"trainer.precision": plan.precision, "trainer.memory_format": plan.memory_format}
-        )
+        measured = dict(zip(given, (plan.precision, plan.memory_format), strict=True))
+        study.set_user_attr(STEP_PLAN, measured)
     kept = study.user_attrs[STEP_PLAN]
     line = f"every trial of study {study.study_name} computes with {', '.join(str(kept[key]) for key in open_keys)}"
     console.print(line, highlight=False, markup=False)
-    fixed = [f"{key}={kept[key]}" for key in open_keys]
-    return [override for override in base if override.split("=", 1)[0] not in open_keys] + fixed
+    return each_key_once(base, [f"{key}={kept[key]}" for key in open_keys])
 
 
 def _base_overrides(config: Config) -> list[str]:
-    """What the user gave, without the search's own keys; group options stay."""
+    """The overrides given, without those of the search itself; group options stay."""
     if config.trainer.resume:
-        raise ConfigError(
-            "trainer.resume: trials train from scratch; a study goes on by itself: give the same tune.study"
-        )
+        raise ConfigError("trainer.resume: trials train from scratch; to continue a study, give the same tune.study")
     if config.trainer.devices != 1:
         raise ConfigError(f"trainer.devices={config.trainer.devices}: a trial trains in one process; give 1")
     left_out = tuple(prefix for prefix in keys_marked(Lifetime.COMMAND) if prefix not in KEPT)
-    groups = tuple(f"{prefix.removesuffix('.')}=" for prefix in left_out)
-    return [given for given in config.overrides if not given.lstrip("+~").startswith((*left_out, *groups))]
+    return [given for given in config.overrides if not f"{key_of(given)}.".startswith(left_out)]
 
 
 def _checked_data(config: Config, console: Console) -> str:
@@ -117,29 +109,22 @@ def _checked_data(config: Config, console: Console) -> str:
         raise ConfigError("trainer.limit_val_batches=0: a search needs validation; give null")
     manifest = load_manifest(config, console)
     if not manifest.split("val", min_frames=make_contract(config, manifest).min_frames):
-        raise ConfigError(
-            f"data.val_fraction={config.data.val_fraction}: no validation clip in {config.data.name}; {hint}"
-        )
+        given = f"data.val_fraction={config.data.val_fraction}"
+        raise ConfigError(f"{given}: no validation clip in {config.data.name}; {hint}")
     return str(manifest.data_hash)
 
 
 def _run_trials(
-    study: optuna.Study,
-    space: Sequence[SearchKey],
-    config: Config,
-    base: Sequence[str],
-    *,
-    console: Console,
-    parent: str,
+    study: optuna.Study, space: Space, config: Config, base: Sequence[str], *, console: Console, parent: str
 ) -> None:
     tune = config.tune
     if done := finished(study):
-        console.print(f"study {study.study_name} goes on: {done} of {tune.trials} trials are there", highlight=False)
+        console.print(f"study {study.study_name} continues: it has {done} of {tune.trials} trials", highlight=False)
     limit = time.monotonic() + 60 * (tune.timeout_minutes or math.inf)
     while (done := finished(study)) < tune.trials:
         if time.monotonic() > limit:
             console.print(f"tune.timeout_minutes={tune.timeout_minutes} are over", style="yellow", highlight=False)
-            return
+            break
         seed_sampler(study, config, finished=done)
         run_trial(study, space, config, base, console=console, parent=parent)
 
@@ -150,14 +135,3 @@ def _point_to_best(study: optuna.Study, config: Config) -> None:
         run_dir = Path(best.user_attrs[RUN_DIR])
         if checkpoint_dir(run_dir).is_dir():
             remember_run(run_dir, plots_dir=config.plots_dir)
-
-
-def _refuse_empty(study: optuna.Study) -> None:
-    if ranked(study):
-        return
-    failed = [trial.user_attrs[ERROR] for trial in study.get_trials(deepcopy=False) if ERROR in trial.user_attrs]
-    why = f"the last failed: {failed[-1]}" if failed else "none came to its end"
-    raise ConfigError(
-        f"tune.study={study.study_name}: no trial was completed, {why}; give other ranges in tune.space and another "
-        f"tune.study, such as {study.study_name}-2"
-    )

@@ -2,7 +2,7 @@
 
 import shlex
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from action_recognition.config import Config, each_key_once, flatten
+from action_recognition.errors import ConfigError
 from action_recognition.evaluation.metrics import METRICS, PRIMARY
 from action_recognition.reports.figures import save_figure
 from action_recognition.studies.trials import DRAWN, ERROR, trial_config
@@ -36,60 +37,55 @@ FEWEST_FOR_IMPORTANCES = 4
 def ranked(study: optuna.Study) -> list[FrozenTrial]:
     """The complete trials, best first, and the earliest of equal ones first."""
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    return sorted(complete, key=lambda trial: (-_score(trial), trial.number))
-
-
-def _score(trial: FrozenTrial) -> float:
-    """Best validation top-1, a share of 1, of a complete trial."""
-    return float(trial.values[0])
-
-
-def _percent(trial: FrozenTrial) -> str:
-    return METRICS[PRIMARY].text(_score(trial))
-
-
-def _tied(trials: Sequence[FrozenTrial]) -> list[int]:
-    """The numbers of those ranked trials that share the best score."""
-    return [trial.number for trial in trials if _score(trial) == _score(trials[0])]
-
-
-def _tie_line(trials: Sequence[FrozenTrial]) -> str:
-    """Empty where one trial alone has the best score."""
-    numbers = _tied(trials)
-    if len(numbers) == 1:
-        return ""
-    return (
-        f"a tie: trials {', '.join(map(str, numbers))} share the best validation top-1, {_percent(trials[0])}; the "
-        f"validation clips cannot tell them apart. Trial {numbers[0]} is taken because it is the earliest, not because "
-        "it is better"
-    )
+    return sorted(complete, key=lambda trial: (-trial.values[0], trial.number))
 
 
 def report_study(
     study: optuna.Study, config: Config, base: Sequence[str], *, console: Console, tracker: Tracker
 ) -> list[str]:
-    """Show and write everything about a study that has a complete trial.
+    """Show and write what a study found.
 
     Writes `best.yaml`, `history.png`, `curves.png` and, from four complete trials on, `importances.png` to
     `tune.output_dir`.
 
     Returns:
         The overrides that the best trial drew.
+
+    Raises:
+        ConfigError: if no trial was completed.
     """
-    trials, count = ranked(study), len(study.get_trials(deepcopy=False))
-    best, tie, importances = trials[0], _tie_line(trials), _importances(study)
-    drawn: list[str] = best.user_attrs[DRAWN]
-    directory = Path(config.tune.output_dir)
-    replace_file(directory / "best.yaml", best_yaml(study, trials, base).encode())
+    trials, everything = ranked(study), study.get_trials(deepcopy=False)
+    failed = [trial.user_attrs[ERROR] for trial in everything if ERROR in trial.user_attrs]
+    if not trials:
+        raise ConfigError(
+            f"tune.study={study.study_name}: no trial was completed, "
+            f"{f'the last failed: {failed[-1]}' if failed else 'none came to its end'}; give other ranges in "
+            f"tune.space and another tune.study, such as {study.study_name}-2"
+        )
+    best, drawn = trials[0], list[str](trials[0].user_attrs[DRAWN])
+    top1 = METRICS[PRIMARY].text(best.values[0])
+    tied = [trial.number for trial in trials if trial.values == best.values]
+    tie = (
+        f"a tie: trials {', '.join(map(str, tied))} share the best validation top-1, {top1}; the validation clips "
+        f"cannot tell them apart. Trial {best.number} is taken because it is the earliest, not because it is better"
+    )
+    importances, directory = _importances(study, trials), Path(config.tune.output_dir)
+    heading = (
+        f"# Trial {best.number} of study {study.study_name}: validation top-1 {top1}"
+        f"{f', the earliest of {len(tied)} with this score' if len(tied) > 1 else ''}."
+    )
+    replace_file(directory / "best.yaml", f"# @package _global_\n{heading}\n{best_yaml(base, drawn)}".encode())
     written = [directory / "best.yaml", *draw_plots(study, directory, with_importances=bool(importances))]
-    scored = f"best top-1 {_percent(best)}, of trial {best.number}{f'; {tie}' if tie else ''}"
-    tracker.log_metrics({"best_val_top1": _score(best)})
-    tracker.describe({"Search": f"study {study.study_name}, {count} trials", "Validation": scored})
-    tracker.set_tags({"trials": count, "best_trial": best.number, "best_overrides": shlex.join(drawn)})
+    scored = "; ".join([f"best top-1 {top1}, of trial {best.number}", *([tie] if len(tied) > 1 else [])])
+    tracker.log_metrics({"best_val_top1": best.values[0]})
+    tracker.describe({"Search": f"study {study.study_name}, {len(everything)} trials", "Validation": scored})
+    tracker.set_tags({"trials": len(everything), "best_trial": best.number, "best_overrides": shlex.join(drawn)})
     for path in written:
         tracker.log_artifact(path, "tune")
-    console.print(trials_table(study, importances))
-    if tie:
+    pruned = sum(trial.state == TrialState.PRUNED for trial in everything)
+    title = f"study {study.study_name}: {len(trials)} complete, {pruned} pruned, {len(failed)} failed"
+    console.print(trials_table(trials, importances, title=title))
+    if len(tied) > 1:
         console.print(tie, style="yellow", highlight=False, markup=False)
     console.print(", ".join(map(str, written)), highlight=False, markup=False)
     return drawn
@@ -114,62 +110,44 @@ def draw_plots(study: optuna.Study, directory: Path, *, with_importances: bool) 
     return [directory / f"{name}.png" for name in drawn]
 
 
-def best_yaml(study: optuna.Study, trials: Sequence[FrozenTrial], base: Sequence[str]) -> str:
-    """The best settings in the form of `conf/experiment/`, below the command that trains with them.
-
-    Args:
-        trials: ranked.
-    """
-    best, equal = trials[0], len(_tied(trials))
-    drawn: list[str] = best.user_attrs[DRAWN]
+def best_yaml(base: Sequence[str], drawn: Sequence[str]) -> str:
+    """The settings `drawn` in the form of `conf/experiment/`, below the command that trains with them."""
     flat = flatten(trial_config([*base, *drawn]))
+    chosen = dict(override.split("=", 1) for override in drawn)
     settings = OmegaConf.create({})
-    options = [override.split("=", 1) for override in drawn if override.split("=", 1)[0] not in flat]
-    if options:
-        settings.defaults = [{f"override /{group}": option} for group, option in options]
-    for key in (override.split("=", 1)[0] for override in drawn):
-        if key in flat:
-            OmegaConf.update(settings, key, flat[key])
-    lines = [
-        "# @package _global_",
-        f"# Trial {best.number} of study {study.study_name}: validation top-1 {_percent(best)}"
-        f"{f', the earliest of {equal} with this score' if equal > 1 else ''}.",
-        f"# {program()} {shlex.join(['train', *each_key_once(base, drawn)])}",
-        "# A copy of this file is conf/experiment/NAME.yaml, for experiment=NAME instead of the searched keys.",
-    ]
-    return "\n".join([*lines, OmegaConf.to_yaml(settings)])
+    if options := [{f"override /{group}": option} for group, option in chosen.items() if group not in flat]:
+        settings.defaults = options
+    for key in filter(flat.__contains__, chosen):
+        OmegaConf.update(settings, key, flat[key])
+    return (
+        f"# {program()} {shlex.join(['train', *each_key_once(base, drawn)])}\n"
+        "# A copy of this file is conf/experiment/NAME.yaml, for experiment=NAME instead of the searched keys.\n"
+        f"{OmegaConf.to_yaml(settings)}"
+    )
 
 
-def trials_table(study: optuna.Study, importances: dict[str, float] | None) -> Table:
-    """The best complete trials; the title counts the others, and importances are in the columns' heads."""
-    trials, complete = study.get_trials(deepcopy=False), ranked(study)
-    pruned = sum(trial.state == TrialState.PRUNED for trial in trials)
-    failed = sum(trial.state == TrialState.FAIL and ERROR in trial.user_attrs for trial in trials)
-    title = f"study {study.study_name}: {len(complete)} complete, {pruned} pruned, {failed} failed"
+def trials_table(trials: Sequence[FrozenTrial], importances: Mapping[str, float], *, title: str) -> Table:
+    """The best of the ranked trials; importances are in the columns' heads."""
     table = Table(title=title, title_justify="left")
     table.add_column("trial", justify="right")
     table.add_column("validation\ntop-1", justify="right")
-    keys = list(dict.fromkeys(key for trial in complete for key in trial.params))
+    keys = list(dict.fromkeys(key for trial in trials for key in trial.params))
     for key in keys:
-        share = f"\nimportance {importances[key]:.2f}" if importances and key in importances else ""
-        group, _, name = key.rpartition(".")  # on two lines: three keys side by side fit 80 columns
-        table.add_column(f"{group}.\n{name}{share}" if group else f"{key}{share}", justify="right", overflow="fold")
-    for trial in complete[:SHOWN]:
-        values = [_shown(trial.params.get(key)) for key in keys]
-        table.add_row(str(trial.number), _percent(trial), *values)
+        share = f"\nimportance {importances[key]:.2f}" if key in importances else ""
+        # The group has its own line: three keys side by side then fit 80 columns.
+        table.add_column(".\n".join(key.rsplit(".", 1)) + share, justify="right", overflow="fold")
+    for trial in trials[:SHOWN]:
+        values = (trial.params.get(key) for key in keys)
+        texts = (f"{value:.3g}" if isinstance(value, float) else str(value) for value in values)
+        table.add_row(str(trial.number), METRICS[PRIMARY].text(trial.values[0]), *texts)
     return table
 
 
-def _importances(study: optuna.Study) -> dict[str, float] | None:
-    """By key; None where there are too few trials to tell."""
-    complete = ranked(study)
-    if len(complete) < FEWEST_FOR_IMPORTANCES or len({_score(trial) for trial in complete}) == 1:
-        return None
+def _importances(study: optuna.Study, trials: Sequence[FrozenTrial]) -> dict[str, float]:
+    """The importance of each searched key; empty where there are too few complete trials to tell."""
+    if len(trials) < FEWEST_FOR_IMPORTANCES or len({trial.values[0] for trial in trials}) == 1:
+        return {}
     try:
         return dict(get_param_importances(study, evaluator=FANOVA))
     except (ValueError, RuntimeError):  # no key that all trials have, no variance in the forest
-        return None
-
-
-def _shown(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+        return {}

@@ -19,7 +19,7 @@ def test_the_same_seed_draws_the_same_settings(studies):
         drawn.append([])
         for finished in range(2):
             seed_sampler(study, config, finished=finished)
-            drawn[-1].append(study.ask({e.key: e.distribution for e in searched}).params)
+            drawn[-1].append(study.ask(dict(searched)).params)
     assert drawn[0] == drawn[1] != drawn[2]
     assert drawn[0][0] != drawn[0][1]
 
@@ -28,7 +28,7 @@ def test_a_study_of_another_question_is_refused(studies):
     def opened(*overrides: str, data_hash: str = "a") -> None:
         config = load_config(["tune.study=quick", *overrides])
         searched = read_space(config, ())
-        open_study(config, searched, data_hash=data_hash).ask({entry.key: entry.distribution for entry in searched})
+        open_study(config, searched, data_hash=data_hash).ask(dict(searched))
 
     opened()
     opened("tune.trials=99", "tune.space.optimizer.lr.high=0.5", "data.videos_dir=elsewhere")
@@ -48,7 +48,7 @@ def test_a_storage_that_is_none(tmp_path, monkeypatch, storage):
     (tmp_path / "notes.txt").write_text("no database at all, but long enough to be told from an empty one" * 20)
     config = load_config()
     with pytest.raises(ConfigError) as caught:
-        open_study(replace(config, tune=replace(config.tune, storage=storage)), [], data_hash="a")
+        open_study(replace(config, tune=replace(config.tune, storage=storage)), {}, data_hash="a")
     line = str(caught.value)
     assert "\n" not in line
     assert f"tune.storage={storage}: " in line

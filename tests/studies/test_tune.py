@@ -53,7 +53,7 @@ def test_a_search_trains_records_and_goes_on(project, client, tiny_overrides, ru
     assert (first.code, first.err) == (0, "")
     outcome = run_cli("tune", *words, "tune.trials=2")
     assert (outcome.code, outcome.err) == (0, "")
-    assert "goes on: 1 of 2 trials" in outcome.out
+    assert "continues: it has 1 of 2 trials" in outcome.out
 
     study = study_of(project)
     assert states(project) == ["COMPLETE", "COMPLETE"]
@@ -105,7 +105,7 @@ def test_a_pruned_training_ends_early_and_its_run_says_so(project, client, tiny_
         create_trial(
             value=2.0,
             params={"optimizer.lr": 1e-3},
-            distributions={entry.key: entry.distribution for entry in searched},
+            distributions=dict(searched),
             intermediate_values={0: 2.0, 1: 2.0, 2: 2.0},
             user_attrs={"overrides": ["optimizer.lr=0.001"], "run_dir": "nowhere"},
         )
@@ -197,7 +197,7 @@ def test_an_interruption_fails_the_trial_and_the_study_goes_on(search, project, 
     with pytest.raises(type(error)):
         search(trainings(error), "tune.trials=2")
     assert states(project) == ["FAIL"]
-    assert "the same command goes on" in console.export_text(clear=False)
+    assert "the same command continues it" in console.export_text(clear=False)
     search(trainings([0.5]), "tune.trials=2")
     assert states(project) == ["FAIL", "COMPLETE", "COMPLETE"]
 
