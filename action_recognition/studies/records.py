@@ -1,7 +1,7 @@
-"""Training runs as MLflow keeps them, each with the evaluation of its checkpoint."""
+"""Training runs from MLflow, each with the evaluation of its checkpoint."""
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mlflow import MlflowClient
-from mlflow.entities import Run, ViewType
+from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.store.entities import PagedList
 
@@ -55,13 +55,13 @@ class RunRecord:
     """One training run.
 
     Attributes:
-        seconds: of all epochs; of the whole MLflow run where they were not logged; None while it runs.
+        seconds: of all epochs; of the whole MLflow run where the epochs' times were not logged; None while it runs.
         epoch_seconds: between the ends of consecutive epochs.
-        epochs: how many were run.
-        steps_per_epoch: optimisation batches of an epoch.
+        epochs: the number of epochs trained.
+        steps_per_epoch: optimisation batches per epoch.
         facts: the `run/...` numbers of `training.run_stats`, without the prefix.
-        test: the newest evaluation on the test split, None if there is none.
-        val: at the epoch with the best validation top-1, None without validation.
+        test: scores of the newest evaluation on the test split, None if there is none.
+        val: scores at the epoch with the best validation top-1, None without validation.
     """
 
     run_id: str
@@ -81,12 +81,8 @@ class RunRecord:
 
     @property
     def scores(self) -> Scores | None:
-        """Of the test split where it was evaluated, else of validation."""
+        """Those on the test split if it was evaluated, else those on validation clips."""
         return self.test or self.val
-
-    @property
-    def device(self) -> str:
-        return self.tags.get("device", "")
 
 
 def is_training(run: Run) -> bool:
@@ -99,13 +95,9 @@ def search(client: MlflowClient, experiment_ids: Sequence[str], query: str = "")
     found: list[Run] = []
     token = None
     while experiment_ids:
+        order = ["attributes.start_time ASC"]
         page: PagedList[Run] = client.search_runs(
-            list(experiment_ids),
-            query,
-            run_view_type=ViewType.ACTIVE_ONLY,
-            max_results=PAGE,
-            order_by=["attributes.start_time ASC"],
-            page_token=token,
+            list(experiment_ids), query, max_results=PAGE, order_by=order, page_token=token
         )
         found += page
         token = page.token
@@ -119,33 +111,31 @@ def evaluations(client: MlflowClient) -> dict[str, Run]:
     everywhere = [experiment.experiment_id for experiment in client.search_experiments()]
     newest: dict[str, Run] = {}
     for run in search(client, everywhere, f"tags.command = '{EVALUATION}' and attributes.status = 'FINISHED'"):
-        of_test = run.data.params.get("evaluation.split", "test") == "test"
-        if of_test and "test_top1" in run.data.metrics and (trained := _trained_by(run)):
+        tags, of_test = run.data.tags, run.data.params.get("evaluation.split", "test") == "test"
+        trained = tags.get("training_run_id")
+        if trained is None and "checkpoint" in tags:  # older evaluations have only the checkpoint's path
+            trained = tracking_of(run_dir_of(Path(tags["checkpoint"])))
+        if of_test and "test_top1" in run.data.metrics and trained:
             newest[trained] = run
     return newest
 
 
-def _trained_by(evaluation: Run) -> str | None:
-    tags = evaluation.data.tags
-    if "training_run_id" in tags or "checkpoint" not in tags:
-        return tags.get("training_run_id")
-    # Older evaluations have only the checkpoint's path.
-    return tracking_of(run_dir_of(Path(tags["checkpoint"])))
-
-
 def record(client: MlflowClient, run: Run, *, experiment: str, evaluation: Run | None) -> RunRecord:
-    metrics = run.data.metrics
-    facts = _facts(run)
-    epochs = facts.get("epochs", metrics["epoch"] + 1 if "epoch" in metrics else None)
-    wall = (run.info.end_time - run.info.start_time) / 1000 if run.info.end_time else None
+    """A training run and its evaluation, read from the store."""
+    info, logged = run.info, {**run.data.metrics, **run.data.tags}  # earlier runs logged facts as metrics
+    facts = {name.removeprefix("run/"): float(value) for name, value in logged.items() if name.startswith("run/")}
+    epochs = facts.get("epochs", run.data.metrics["epoch"] + 1 if "epoch" in run.data.metrics else None)
+    wall = (info.end_time - info.start_time) / 1000 if info.end_time else None
+    # The training loss is logged once per epoch; the first epoch's start is not known.
+    ends = sorted(metric.timestamp for metric in client.get_metric_history(info.run_id, "train_loss"))
     return RunRecord(
-        run_id=run.info.run_id,
-        name=run.info.run_name or run.info.run_id,
+        run_id=info.run_id,
+        name=info.run_name or info.run_id,
         experiment=experiment,
-        started=datetime.fromtimestamp(run.info.start_time / 1000, UTC).astimezone(),
-        status=run.info.status,
+        started=datetime.fromtimestamp(info.start_time / 1000, UTC).astimezone(),
+        status=info.status,
         seconds=facts.get("train_seconds", wall),
-        epoch_seconds=_epoch_seconds(client, run),
+        epoch_seconds=tuple((after - before) / 1000 for before, after in pairwise(ends)),
         epochs=round(epochs) if epochs is not None else None,
         steps_per_epoch=facts.get("steps_per_epoch"),
         facts=facts,
@@ -154,18 +144,6 @@ def record(client: MlflowClient, run: Run, *, experiment: str, evaluation: Run |
         test=_test_scores(client, evaluation) if evaluation else None,
         val=_val_scores(client, run),
     )
-
-
-def _facts(run: Run) -> dict[str, float]:
-    """From tags; earlier runs logged them as metrics."""
-    found = {**run.data.metrics, **run.data.tags}
-    return {name.removeprefix("run/"): float(value) for name, value in found.items() if name.startswith("run/")}
-
-
-def _epoch_seconds(client: MlflowClient, run: Run) -> tuple[float, ...]:
-    """From the times at which the training loss was logged, once per epoch; the first epoch's is not known."""
-    logged = sorted(metric.timestamp for metric in client.get_metric_history(run.info.run_id, "train_loss"))
-    return tuple((after - before) / 1000 for before, after in pairwise(logged))
 
 
 def _test_scores(client: MlflowClient, evaluation: Run) -> Scores:
@@ -187,26 +165,19 @@ def _hits(client: MlflowClient, evaluation: Run) -> dict[str, Hit]:
     folder = local_path(str(evaluation.info.artifact_uri))
     with TemporaryDirectory() as downloads, suppress(MlflowException, OSError, csv.Error, KeyError, UnicodeDecodeError):
         if folder is None:
-            path = Path(client.download_artifacts(evaluation.info.run_id, PREDICTIONS, downloads))
-        else:
-            path = folder / PREDICTIONS
-        with path.open(newline="", encoding="utf-8") as file:
+            folder = Path(client.download_artifacts(evaluation.info.run_id, PREDICTIONS, downloads)).parent
+        with (folder / PREDICTIONS).open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
-        source = "source_video" if rows and "source_video" in rows[0] else "source"  # as it was called before
+        source = "source_video" if rows and "source_video" in rows[0] else "source"  # its name in earlier evaluations
         return {row["path"]: Hit(row["label"] == row["predicted"], row[source]) for row in rows}
     return {}
 
 
 def _val_scores(client: MlflowClient, run: Run) -> Scores | None:
-    if "val_top1" not in run.data.metrics:
+    logged = [name for name in METRICS if f"val_{name}" in run.data.metrics]
+    if PRIMARY not in logged:
         return None
-    best = max(client.get_metric_history(run.info.run_id, "val_top1"), key=lambda metric: metric.value)
-    return Scores(split="val", values={"top1": best.value, **dict(_others_at(client, run, best.step))})
-
-
-def _others_at(client: MlflowClient, run: Run, step: int) -> Iterator[tuple[str, float]]:
-    for name in METRICS:
-        if name != PRIMARY and f"val_{name}" in run.data.metrics:
-            for metric in client.get_metric_history(run.info.run_id, f"val_{name}"):
-                if metric.step == step:
-                    yield name, metric.value
+    histories = {name: client.get_metric_history(run.info.run_id, f"val_{name}") for name in logged}
+    best = max(histories[PRIMARY], key=lambda metric: metric.value)
+    at_best = {name: metric.value for name in logged for metric in histories[name] if metric.step == best.step}
+    return Scores(split="val", values={**at_best, PRIMARY: best.value})

@@ -1,6 +1,5 @@
-"""Whether a run differs from its baseline by more than noise: scores by their intervals, times by their spread."""
+"""Whether a run's score differs from its baseline's by more than noise."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 
@@ -10,10 +9,6 @@ from action_recognition.evaluation.intervals import FEW_GROUPS, bootstrap_interv
 from action_recognition.studies.records import RunRecord, Scores
 
 RESAMPLES = 2000
-# Fewer epochs than this show no spread; times then have to differ by a wide margin.
-FEWEST_EPOCHS = 3
-TOLERANCE_OF_FEW = 1.25
-MIDDLE = (0.1, 0.9)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +16,8 @@ class Difference:
     """A run's top-1 less its baseline's, in shares of 1; `low` and `high` bound a 95 % interval.
 
     Attributes:
-        sources: source videos that were resampled where both were judged on the same clips, whose hits were compared
-            one by one; None where only the two intervals were compared.
+        sources: the number of source videos that were resampled, where the hits were compared clip by clip; None where
+            only the two intervals were compared.
     """
 
     value: float
@@ -54,13 +49,13 @@ def score_difference(baseline: RunRecord, run: RunRecord) -> Difference | str:
     if before.leaking or after.leaking:
         return "not compared: leaking"
     if before.hits and after.hits:
-        if before.hits.keys() != after.hits.keys():
-            return "not compared: other test clips"
-        return _paired(before, after)
-    hashes = {record.tags.get("data_hash") for record in (baseline, run)} - {None}
-    if len(hashes) > 1 or before.clips != after.clips:
+        same_clips = before.hits.keys() == after.hits.keys()
+    else:
+        hashes = {record.tags.get("data_hash") for record in (baseline, run)} - {None}
+        same_clips = len(hashes) <= 1 and before.clips == after.clips
+    if not same_clips:
         return "not compared: other test clips"
-    return _from_intervals(before, after)
+    return _paired(before, after) if before.hits and after.hits else _from_intervals(before, after)
 
 
 def _paired(before: Scores, after: Scores) -> Difference:
@@ -82,20 +77,3 @@ def _from_intervals(before: Scores, after: Scores) -> Difference | str:
         low=new - old - sqrt((new - after.low) ** 2 + (before.high - old) ** 2),
         high=new - old + sqrt((after.high - new) ** 2 + (old - before.low) ** 2),
     )
-
-
-def times_differ(before: Sequence[float], after: Sequence[float], ratio: float) -> bool:
-    """Whether the middle four fifths of two series of times lie apart.
-
-    Other work on the machine slows down several epochs in a row. An interval of the mean would take these for
-    independent measurements; the spread itself does not.
-
-    Args:
-        before: the baseline's times.
-        after: the run's.
-        ratio: of their means; where there are too few times, it alone decides.
-    """
-    if min(len(before), len(after)) < FEWEST_EPOCHS:
-        return not 1 / TOLERANCE_OF_FEW <= ratio <= TOLERANCE_OF_FEW
-    (low_before, high_before), (low_after, high_after) = (np.quantile(times, MIDDLE) for times in (before, after))
-    return bool(high_before < low_after or high_after < low_before)

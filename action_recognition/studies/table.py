@@ -1,13 +1,13 @@
-"""The summary of a series of runs: one row per run as text, and the table and lines of the terminal."""
+"""The summary of a series of runs: one row per run as text, the table of the page, table and lines of the terminal."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from rich.markup import escape
 from rich.table import Table
 
 from action_recognition.evaluation.metrics import METRICS, PRIMARY
+from action_recognition.reports import page
 from action_recognition.studies.changes import Change, changes
 from action_recognition.studies.records import RunRecord, Scores
 from action_recognition.studies.runtime import runtime_change
@@ -23,11 +23,12 @@ class Row:
     """One run as text.
 
     Attributes:
+        name: the run's name, and what ended it before its last epoch, if anything did.
         scores: by the label of each compared metric, top-1 first; `-` where it was not logged.
-        interval: of top-1, or what is to be known of the scores.
-        difference: of top-1 to the baseline's.
-        changed: one entry per difference.
-        why: the runtime against the baseline's.
+        interval: of top-1, or what a reader has to know of the scores.
+        difference: between its top-1 and the baseline's.
+        changed: one entry per difference of the configuration.
+        why: the runtime against the baseline's, with the settings that explain it.
     """
 
     experiment: str
@@ -46,26 +47,22 @@ class Row:
 def make_row(run: RunRecord, baseline: RunRecord) -> Row:
     is_baseline = run.run_id == baseline.run_id
     changed = config_changes(baseline, run)
+    state = "pruned" if "pruned" in run.tags else run.status.lower()
+    values = run.scores.values if run.scores else {}
+    compared = [metric for metric in METRICS.values() if metric.compared]
     return Row(
         experiment=run.experiment,
-        name=_name(run),
+        name=run.name if state == "finished" else f"{run.name} ({state})",
         date=f"{run.started:%Y-%m-%d %H:%M}",
         runtime=duration(run.seconds),
-        device=run.device or "not logged",
-        scores={metric.label: _score(run.scores, metric.name) for metric in METRICS.values() if metric.compared},
+        device=run.tags.get("device") or "not logged",
+        scores={one.label: one.text(values[one.name]) if one.name in values else "-" for one in compared},
         interval=_interval(run.scores),
         difference="" if is_baseline else str(score_difference(baseline, run)),
         changed=("baseline",) if is_baseline else tuple(map(str, changed)) or ("nothing",),
         why="" if is_baseline else runtime_change(baseline, run, changed),
         is_baseline=is_baseline,
     )
-
-
-def _name(run: RunRecord) -> str:
-    """The run's name, and what kept it from its last epoch if anything did."""
-    if "pruned" in run.tags:
-        return f"{run.name} (pruned)"
-    return run.name if run.status == "FINISHED" else f"{run.name} ({run.status.lower()})"
 
 
 def config_changes(baseline: RunRecord, run: RunRecord) -> list[Change]:
@@ -85,10 +82,6 @@ def duration(seconds: float | None) -> str:
         return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def _score(scores: Scores | None, name: str) -> str:
-    return "-" if scores is None or name not in scores.values else METRICS[name].text(scores.values[name])
 
 
 def _interval(scores: Scores | None) -> str:
@@ -130,7 +123,7 @@ def notes(runs: Sequence[RunRecord]) -> list[str]:
 def terminal_table(rows: Sequence[Row], *, title: str, width: int) -> Table:
     """The figures, one line per run; `terminal_lines` has what takes sentences.
 
-    Where names need the room, the last metrics, the date and the interval are left out, in this order.
+    Where names need more room, the last metrics, the date and the interval are left out, in this order.
     """
     primary, *others = rows[0].scores
     columns = {
@@ -141,29 +134,48 @@ def terminal_table(rows: Sequence[Row], *, title: str, width: int) -> Table:
         INTERVAL: [row.interval for row in rows],
         **{label: [row.scores[label] for row in rows] for label in others},
     }
-    room = width
-    for dropped in (None, *reversed(others), "date", INTERVAL):
-        columns.pop(dropped or "", None)
+    for dropped in ("", *reversed(others), "date", INTERVAL):
+        columns.pop(dropped, None)
         widths = [max(map(len, (heading, *cells))) for heading, cells in columns.items() if heading != "run"]
         room = width - sum(widths) - 2 * len(widths)
         if room >= min(READABLE_NAME, max(len(row.name) for row in rows)):
             break
     columns["run"] = [shortened(name, max(room, 8)) for name in columns["run"]]
-    count = f"{len(rows)} runs" if len(rows) > 1 else "1 run"
-    table = Table(
-        title=escape(f"{title}: {count}"), title_justify="left", box=None, padding=(0, 2, 0, 0), pad_edge=False
-    )
-    for heading in columns:
-        justify: Literal["left", "right"] = "left" if heading in ("run", "date") else "right"
-        table.add_column(heading, justify=justify, no_wrap=True)
+    heading = escape(f"{title}: {len(rows)} run{'s' if len(rows) > 1 else ''}")
+    table = Table(title=heading, title_justify="left", box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="left" if column in ("run", "date") else "right", no_wrap=True)
     for cells in zip(*columns.values(), strict=True):
         table.add_row(*map(escape, cells))
     return table
 
 
 def terminal_lines(row: Row) -> list[str]:
-    """What changed in a run, what that did to its score, and to its runtime; nothing about the baseline."""
+    """What changed in a run, and what that did to its score and its runtime; nothing about the baseline."""
     if row.is_baseline:
         return [f"{row.name} is the baseline"]
     why = [f"  runtime {row.why}"] if row.why else []
     return [row.name, f"  changed: {'; '.join(row.changed)}", f"  top-1 {row.difference}", *why]
+
+
+def page_table(rows: Sequence[Row]) -> page.Table:
+    """One row per run; the interval is in brackets after the first score."""
+    several = len({row.experiment for row in rows}) > 1
+    primary, *others = rows[0].scores
+    cells: list[dict[str, page.Cell]] = [
+        {
+            "run": f"{row.experiment}: {row.name}" if several else row.name,
+            "date": row.date,
+            "runtime": row.runtime,
+            "device": row.device,
+            primary: f"{row.scores[primary]} ({row.interval})" if row.interval else row.scores[primary],
+            **{label: row.scores[label] for label in others},
+            "top-1 difference": row.difference,
+            "changed against the baseline": row.changed,
+            "runtime against the baseline": row.why,
+        }
+        for row in rows
+    ]
+    wide = frozenset(cells[0]) - {"runtime", primary, *others}
+    marked = frozenset(number for number, row in enumerate(rows) if row.is_baseline)
+    return page.Table(tuple(cells[0]), [tuple(of_run.values()) for of_run in cells], wide=wide, marked=marked)
