@@ -32,7 +32,7 @@ from action_recognition.utils.progress import progress_bar
 
 
 def examine(config: Config, *, console: Console) -> Checked:
-    """All findings, in the order of `KINDS`, with nothing shown but progress.
+    """All findings, in the order of `KINDS`; only progress is shown.
 
     Raises:
         DataError: if there is nothing to check.
@@ -69,12 +69,12 @@ def examine(config: Config, *, console: Console) -> Checked:
         *find_short(whole, contract),
         *find_unlisted(manifest.records, listing),
     ]
-    remarks = remark_lines(manifest, contract, listing, header_frames=header_frames, bias=bias)
-    remarks += tuple(dataset.file_remarks(manifest))
+    remarks = remark_lines(manifest, contract, listing, header_frames, bias)
+    remarks += dataset.file_remarks(manifest)
     if not dataset.is_video:
-        remarks += (f"near duplicates are not looked for in data.kind={data.kind}, only files of the same bytes",)
+        remarks.append(f"near duplicates are not searched in data.kind={data.kind}, only files of the same bytes")
     if unseen:
-        remarks += (f"near duplicates: only the {MAX_PAIRS:,} most alike pairs were compared, {unseen:,} were not",)
+        remarks.append(f"near duplicates: only the {MAX_PAIRS:,} most alike pairs were compared, {unseen:,} were not")
     return Checked(
         name=data.name,
         dataset=dataset,
@@ -89,7 +89,7 @@ def examine(config: Config, *, console: Console) -> Checked:
 
 
 def read_listing(data: DataConfig) -> Listing:
-    """What the split files say of all classes, whether their folders are here or not; empty without split files."""
+    """What the split files say of all classes, even of those without a folder; empty without split files."""
     dataset = dataset_of(data)
     if not isinstance(dataset, AnnotatedDataset) or data.splits_dir is None:
         return {}

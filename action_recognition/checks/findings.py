@@ -1,10 +1,11 @@
-"""What can be wrong with clips, one function per kind of finding. Nothing is decoded here; `thumbnails` does that."""
+"""What can be wrong with clips, one function per kind of finding. Nothing is decoded here."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 from action_recognition.contract import ClipContract
 from action_recognition.datasets import hmdb51, ucf101
@@ -16,8 +17,7 @@ from action_recognition.utils.text import printable
 Listing = Mapping[tuple[str, str], str]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Kind:
+class Kind(NamedTuple):
     """A kind of finding. A fault makes training or its scores wrong; anything else is a remark."""
 
     fault: bool
@@ -26,28 +26,26 @@ class Kind:
 
 # In the order of the report.
 KINDS = {
-    "unreadable": Kind(fault=True, meaning="not a video, or nothing in it could be decoded"),
-    "truncated": Kind(fault=True, meaning="the file ends before its container says it does"),
-    "frame mismatch": Kind(fault=True, meaning="far fewer frames than the header says, beyond what is usual here"),
-    "mislabelled": Kind(fault=True, meaning="the file name or the split files name another class than the folder"),
-    "listed twice": Kind(fault=True, meaning="the split files list it under several classes"),
-    "class without training clips": Kind(fault=True, meaning="the model would have an output that it never learns"),
-    "leaking": Kind(fault=True, meaning="training clips of its class come from the same source"),
-    "duplicate across splits": Kind(fault=True, meaning="the same bytes as a clip of another split"),
-    "near duplicate across splits": Kind(fault=True, meaning="the same footage as a clip of another split"),
-    "same footage, other class": Kind(fault=False, meaning="the same footage in another split under another class"),
-    "damaged in the store": Kind(
-        fault=False, meaning="its clip store entry is damaged; the video is decoded until cache-data runs"
-    ),
-    "duplicate": Kind(fault=False, meaning="the same bytes as another clip, but not across splits"),
-    "short": Kind(fault=False, meaning="most of what the model sees of it would be padding"),
-    "unlisted": Kind(fault=False, meaning="no split file lists it, so it is not used"),
+    "unreadable": Kind(True, "not a video, or nothing in it could be decoded"),
+    "truncated": Kind(True, "the file ends before its container says it does"),
+    "frame mismatch": Kind(True, "far fewer frames than the header says, beyond what is usual here"),
+    "mislabelled": Kind(True, "the file name or the split files name another class than the folder"),
+    "listed twice": Kind(True, "the split files list it under several classes"),
+    "class without training clips": Kind(True, "the model would have an output that it never learns"),
+    "leaking": Kind(True, "training clips of its class come from the same source"),
+    "duplicate across splits": Kind(True, "the same bytes as a clip of another split"),
+    "near duplicate across splits": Kind(True, "the same footage as a clip of another split"),
+    "same footage, other class": Kind(False, "the same footage in another split under another class"),
+    "damaged in the store": Kind(False, "its clip store entry is damaged; the video is decoded until cache-data runs"),
+    "duplicate": Kind(False, "the same bytes as another clip, but not across splits"),
+    "short": Kind(False, "most of what the model sees of it would be padding"),
+    "unlisted": Kind(False, "no split file lists it, so it is not used"),
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One finding about one clip; `other` is the clip that it shares something with, if any."""
+    """One finding about one clip; `other` is the clip with which it shares something, if any."""
 
     kind: str
     path: str
@@ -73,13 +71,8 @@ def find_unreadable(manifest: Manifest) -> list[Finding]:
 
 def find_damaged_entries(records: Sequence[ClipRecord], store: ClipStore | None) -> list[Finding]:
     """Clips whose entry in the clip store has changed since it was written; every entry is read completely."""
-    if store is None:
-        return []
-    return [
-        Finding(kind="damaged in the store", path=record.path, detail=line)
-        for record in records
-        for line in store.damage(record.md5)
-    ]
+    damage = ((record.path, line) for record in records if store for line in store.damage(record.md5))
+    return [Finding(kind="damaged in the store", path=path, detail=line) for path, line in damage]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,19 +134,16 @@ def find_short(records: Sequence[ClipRecord], contract: ClipContract) -> list[Fi
 
 def find_mislabelled(records: Sequence[ClipRecord], listing: Listing) -> list[Finding]:
     """Clips in the folder of one class whose name, or whose line in the split files, names another."""
-    classes = {record.label for record in records} | {label for label, _ in listing}
-    listed_in: dict[str, set[str]] = defaultdict(set)
-    for label, name in listing:
-        listed_in[name].add(label)
+    classes = frozenset({record.label for record in records} | {label for label, _ in listing})
+    listed_in = _labels_by_name(listing)
     findings = []
     for record in records:
-        name = Path(record.path).name
-        named = named_class(Path(name).stem, frozenset(classes))
-        listed = listed_in.get(name, set())
+        path = Path(record.path)
+        named, listed = named_class(path.stem, classes), listed_in.get(path.name, [])
         if named is not None and named.casefold() != record.label.casefold():
             detail = f"lies in {record.label}, its name says {named}"
         elif listed and record.label not in listed:
-            detail = f"lies in {record.label}, the split files list it under {', '.join(sorted(listed))}"
+            detail = f"lies in {record.label}, the split files list it under {', '.join(listed)}"
         else:
             continue
         findings.append(Finding(kind="mislabelled", path=record.path, detail=detail))
@@ -165,35 +155,33 @@ def find_listed_twice(records: Sequence[ClipRecord], listing: Listing) -> list[F
 
     The line of the clip's own class decides, so it is used; but one of the lists is wrong.
     """
-    listed_in: dict[str, list[str]] = defaultdict(list)
-    for label, name in listing:
-        listed_in[name].append(label)
+    listed_in = _labels_by_name(listing)
     findings = []
     for record in records:
-        others = [label for label in listed_in.get(Path(record.path).name, ()) if label != record.label]
-        if others and (record.label, Path(record.path).name) in listing:
-            detail = f"the split files list it under {record.label} and {', '.join(sorted(others))}"
+        labels = listed_in.get(Path(record.path).name, [])
+        if others := [label for label in labels if label != record.label and record.label in labels]:
+            detail = f"the split files list it under {record.label} and {', '.join(others)}"
             findings.append(Finding(kind="listed twice", path=record.path, detail=detail))
     return findings
+
+
+def _labels_by_name(listing: Listing) -> dict[str, list[str]]:
+    labels: dict[str, list[str]] = defaultdict(list)
+    for label, name in sorted(listing):
+        labels[name].append(label)
+    return labels
 
 
 def find_untrained_classes(manifest: Manifest) -> list[Finding]:
     """Classes whose clips are all in other splits, or all unreadable."""
     trained = {record.label for record in manifest.split("train")}
-    counts = {label: Counter(r.split for r in manifest.records if r.label == label) for label in manifest.class_names}
-    return [
-        Finding(
-            kind="class without training clips",
-            path=f"{label}/",
-            detail=f"none of {count.total()} clips is readable and in train ({_split_counts(count)})",
-        )
-        for label, count in counts.items()
-        if label not in trained
-    ]
-
-
-def _split_counts(count: Counter[str]) -> str:
-    return ", ".join(f"{number} {split}" for split, number in sorted(count.items()))
+    findings = []
+    for label in sorted(set(manifest.class_names) - trained):
+        count = Counter(record.split for record in manifest.records if record.label == label)
+        splits = ", ".join(f"{number} {split}" for split, number in sorted(count.items()))
+        detail = f"none of {count.total()} clips is readable and in train ({splits})"
+        findings.append(Finding(kind="class without training clips", path=f"{label}/", detail=detail))
+    return findings
 
 
 def named_class(stem: str, classes: frozenset[str]) -> str | None:
@@ -225,13 +213,12 @@ def find_leaking(manifest: Manifest) -> list[Finding]:
 
 def find_unlisted(records: Sequence[ClipRecord], listing: Listing) -> list[Finding]:
     """Clips that no split file lists under any class."""
-    names = {name.casefold(): name for _, name in listing}
-    names |= {name: name for _, name in listing}
+    names, without_case = {name for _, name in listing}, {name.casefold(): name for _, name in listing}
     findings = []
     for record in records if listing else ():
         name = Path(record.path).name
         if name not in names:
-            close = names.get(name.casefold())
+            close = without_case.get(name.casefold())
             hint = f", which have {close}" if close else ""
             findings.append(Finding(kind="unlisted", path=record.path, detail=f"not in the split files{hint}: unused"))
     return findings

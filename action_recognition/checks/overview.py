@@ -9,7 +9,7 @@ from statistics import median
 from action_recognition.checks.findings import Finding, HeaderBias, Listing
 from action_recognition.contract import ClipContract
 from action_recognition.datasets.base import Dataset
-from action_recognition.datasets.records import ClipRecord, Manifest, source_groups
+from action_recognition.datasets.records import SPLITS, ClipRecord, Manifest, source_groups
 from action_recognition.utils.text import first_names
 
 IMBALANCED = 3  # times as many training clips in the largest class as in the smallest
@@ -18,10 +18,11 @@ FEW = 5  # things to name one by one
 
 @dataclass(frozen=True, kw_only=True)
 class Leakage:
-    """Of `clips` in `split`, how many come from a source that is also in train (for test: in train or val).
+    """How many of `clips` in `split` come from a source that is also in train (for test: in train or val).
 
-    `leaking` counts sources of the same class, which a split has to keep apart; `seen_in_other_class` counts sources
-    that give training clips of another class only, which official splits do not. `noun` is what a source is here.
+    `leaking` counts those whose source gives training clips of the same class, which a split has to avoid;
+    `seen_in_other_class` those whose source gives training clips of other classes only, which official splits allow.
+    `noun` is what a source is here.
     """
 
     split: str
@@ -45,7 +46,7 @@ class Leakage:
 class Checked:
     """Everything that check-data found. `remarks` are lines about the data set, `findings` are about single clips.
 
-    `unknown_sources` is a line where it is not known which clips belong together, so that leakage cannot be found.
+    `unknown_sources` is a line where the clips' sources are unknown, so that leakage cannot be found; otherwise empty.
     """
 
     name: str
@@ -55,7 +56,7 @@ class Checked:
     manifest: Manifest
     contract: ClipContract
     findings: tuple[Finding, ...]
-    remarks: tuple[str, ...]
+    remarks: list[str]
     leakage: tuple[Leakage, ...]
 
     @property
@@ -65,27 +66,21 @@ class Checked:
 
 def measure_leakage(manifest: Manifest, *, noun: str = "source video") -> tuple[Leakage, ...]:
     """Leakage of val and test, where they have clips; `noun` is what a source is."""
-    records = {split: manifest.split(split) for split in ("train", "val", "test")}
+    train, val, test = (manifest.split(split) for split in ("train", "val", "test"))
     measured = []
-    for split, seen in (("val", records["train"]), ("test", records["train"] + records["val"])):
-        clips = records[split]
-        groups, films = source_groups(seen), {record.source_video for record in seen}
-        leaking = [record for record in clips if (record.label, record.source_video) in groups]
-        known = [r for r in clips if r.source_video in films and (r.label, r.source_video) not in groups]
+    for split, clips, seen in (("val", val, train), ("test", test, train + val)):
+        groups, sources = source_groups(seen), {record.source_video for record in seen}
+        leaking = sum((record.label, record.source_video) in groups for record in clips)
+        other_class = sum(record.source_video in sources for record in clips) - leaking
         if clips:
-            counts = {"clips": len(clips), "leaking": len(leaking), "seen_in_other_class": len(known)}
+            counts = {"clips": len(clips), "leaking": leaking, "seen_in_other_class": other_class}
             measured.append(Leakage(split=split, noun=noun, **counts))
     return tuple(measured)
 
 
 def remark_lines(
-    manifest: Manifest,
-    contract: ClipContract,
-    listing: Listing,
-    *,
-    header_frames: Mapping[str, int],
-    bias: HeaderBias,
-) -> tuple[str, ...]:
+    manifest: Manifest, contract: ClipContract, listing: Listing, header_frames: Mapping[str, int], bias: HeaderBias
+) -> list[str]:
     """What a reader should know about the data set, one line each. Nothing here makes training wrong."""
     readable = [record for record in manifest.records if not record.error]
     lines = (
@@ -95,7 +90,7 @@ def remark_lines(
         _imbalance_line(manifest),
         _untested_line(manifest),
     )
-    return tuple(line for line in lines if line)
+    return [line for line in lines if line]
 
 
 def _subset_line(records: Sequence[ClipRecord], listing: Listing) -> str:
@@ -140,21 +135,29 @@ def _length_line(records: Sequence[ClipRecord], contract: ClipContract) -> str:
 
 
 def _imbalance_line(manifest: Manifest) -> str:
-    counts = Counter(record.label for record in manifest.split("train"))
-    if not counts:
+    counts = Counter(record.label for record in manifest.split("train")).most_common()
+    if not counts or counts[0][1] <= IMBALANCED * counts[-1][1]:
         return ""
-    (most, largest), (least, smallest) = counts.most_common()[0], counts.most_common()[-1]
-    if largest <= IMBALANCED * smallest:
-        return ""
+    (most, largest), (least, smallest) = counts[0], counts[-1]
     return f"unbalanced classes: {largest} training clips of {most}, {smallest} of {least}"
 
 
 def _untested_line(manifest: Manifest) -> str:
     tested = {record.label for record in manifest.split("test")}
-    empty = sorted(set(manifest.class_names) - tested)
     if not tested:
         return "no test clips: no score can be measured with python commands.py infer"
+    empty = sorted(set(manifest.class_names) - tested)
     return f"classes without test clips: {first_names(empty)}" if empty else ""
+
+
+def class_rows(manifest: Manifest) -> list[tuple[str, list[int], int, str]]:
+    """For each class its name, its clips in each of `SPLITS`, its number of sources, and `length_text`."""
+    rows = []
+    for label in manifest.class_names:
+        records = [record for record in manifest.records if record.label == label]
+        counts = [sum(record.split == split for record in records) for split in SPLITS]
+        rows.append((label, counts, len({record.source_video for record in records}), length_text(records)))
+    return rows
 
 
 def length_bins(frames: Sequence[int]) -> list[tuple[int, int, int]]:

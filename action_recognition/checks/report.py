@@ -2,17 +2,19 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from action_recognition.checks.findings import KINDS, Finding
-from action_recognition.checks.overview import Checked, length_bins, length_text
+from action_recognition.checks.overview import Checked, class_rows, length_bins, length_text
 from action_recognition.datasets.official_lists import AnnotatedDataset
-from action_recognition.datasets.records import SPLITS, ClipRecord
+from action_recognition.datasets.records import SPLITS, ClipRecord, source_groups
 from action_recognition.reports.contact_sheets import strips, typical_clips
 from action_recognition.reports.page import (
     Bar,
     Block,
     Bullets,
+    Cell,
     Figure,
     Gallery,
     Heading,
@@ -62,19 +64,19 @@ def report_blocks(checked: Checked) -> Iterator[Block]:
 def _verdict(checked: Checked) -> Paragraph:
     faults = len(checked.faults)
     others = len(checked.findings) - faults
-    smaller = f"; {others} smaller findings" if others else ""
+    line = "Nothing found that makes training wrong"
     if faults:
-        return Paragraph(f"{faults} findings that make training or its scores wrong{smaller}", tone="bad")
-    if checked.unknown_sources:
-        line = "Nothing found that makes training wrong, but sources are not known, so leakage cannot be seen"
-        return Paragraph(f"{line}{smaller}", tone="bad")
-    return Paragraph(f"Nothing found that makes training wrong{smaller}", tone="good")
+        line = f"{faults} findings that make training or its scores wrong"
+    elif checked.unknown_sources:
+        line += ", but sources are not known, so leakage cannot be seen"
+    tone = "bad" if faults or checked.unknown_sources else "good"
+    return Paragraph(f"{line}; {others} smaller findings" if others else line, tone=tone)
 
 
 def _size_line(checked: Checked) -> str:
     records, noun = checked.manifest.records, checked.dataset.source_noun
     seconds = sum(record.frames / record.fps for record in records if record.fps > 0)
-    sources = len({(record.label, record.source_video) for record in records})
+    sources = len(source_groups(records))
     sizes = Counter(f"{r.width}x{r.height}" for r in records if not r.error)
     rates = Counter(f"{r.fps:g}" for r in records if not r.error)
     return (
@@ -95,21 +97,17 @@ def _findings_blocks(checked: Checked) -> Iterator[Block]:
     if not counts:
         yield Paragraph("None.")
         return
-    rows = [
-        (name, counts[name], "fault" if kind.fault else "remark", kind.meaning)
-        for name, kind in KINDS.items()
-        if counts[name]
-    ]
+    found = {name: kind for name, kind in KINDS.items() if counts[name]}
+    rows = [(name, counts[name], "fault" if kind.fault else "remark", kind.meaning) for name, kind in found.items()]
     yield Table(("kind", "clips", "severity", "meaning"), rows, wide=frozenset({"severity", "meaning"}))
-    for kind in (kind for kind in KINDS if counts[kind]):
+    for kind in found:
         findings = [finding for finding in checked.findings if finding.kind == kind]
         yield Heading(kind.capitalize(), level=3)
         shown = [(finding.path, finding.detail) for finding in findings[:LISTED]]
         yield Table(("clip", "what"), shown, wide=frozenset({"clip", "what"}))
         if len(findings) > LISTED:
             yield Paragraph(f"and {len(findings) - LISTED:,} more")
-        figures = _finding_figures(checked, findings[:PICTURED])
-        if figures:
+        if figures := _finding_figures(checked, findings[:PICTURED]):
             yield Gallery(figures)
 
 
@@ -143,48 +141,36 @@ def _leakage_blocks(checked: Checked) -> Iterator[Block]:
             "classes on the other side."
         )
     yield Paragraph(text)
-    rows = [
-        (
-            one.split,
-            one.clips,
-            one.leaking,
-            f"{100 * one.share:.1f} %",
-            one.seen_in_other_class,
-            Bar((one.leaking,), one.clips),
-        )
-        for one in checked.leakage
-    ]
-    if rows:
-        yield Table(("split", "clips", f"{noun} in train", "share", f"{noun} in train, other class", ""), rows)
-    else:
+    if not checked.leakage:
         yield Paragraph("There are neither validation nor test clips.")
+        return
+    rows: list[Sequence[Cell]] = []
+    for one in checked.leakage:
+        counts = (one.clips, one.leaking, f"{100 * one.share:.1f} %", one.seen_in_other_class)
+        rows.append((one.split, *counts, Bar((one.leaking,), one.clips)))
+    yield Table(("split", "clips", f"{noun} in train", "share", f"{noun} in train, other class", ""), rows)
 
 
 def _class_blocks(checked: Checked) -> Iterator[Block]:
     manifest = checked.manifest
-    of_class = {name: [r for r in manifest.records if r.label == name] for name in manifest.class_names}
-    largest = max(map(len, of_class.values()))
-    rows: list[tuple[str | int | Bar, ...]] = []
-    for name, records in of_class.items():
-        counts = [sum(record.split == split for record in records) for split in SPLITS]
-        sources = len({record.source_video for record in records})
-        rows.append((name, *counts, sources, length_text(records), Bar(counts, largest)))
-    total = manifest.counts()
-    sources = len({(record.label, record.source_video) for record in manifest.records})
-    everything = [total[split] for split in SPLITS]
-    whole = Bar(everything, sum(everything))
-    rows.append(("all", *everything, sources, length_text(manifest.records), whole))
+    found = class_rows(manifest)
+    largest = max(sum(counts) for _, counts, _, _ in found)
+    rows: list[Sequence[Cell]] = [
+        (name, *counts, sources, lengths, Bar(counts, largest)) for name, counts, sources, lengths in found
+    ]
+    total = [manifest.counts()[split] for split in SPLITS]
+    sources = len(source_groups(manifest.records))
+    rows.append(("all", *total, sources, length_text(manifest.records), Bar(total, sum(total))))
     yield Heading("Classes")
     columns = ("class", *SPLITS, f"{checked.dataset.source_noun}s", "frames: min - median - max", "")
     yield Table(columns, rows, legend=SPLITS)
-    typical = {name: typical_clips(records, count=CLIPS_OF_A_CLASS) for name, records in of_class.items()}
+    typical = {
+        name: typical_clips([r for r in manifest.records if r.label == name], count=CLIPS_OF_A_CLASS)
+        for name in manifest.class_names
+    }
     shown = [record for records in typical.values() for record in records]
-    drawn = dict(zip([r.path for r in shown], strips(shown, manifest.videos_dir, frames=1, height=72), strict=True))
-    figures = []
-    for name, records in typical.items():
-        jpegs = [jpeg for record in records if (jpeg := drawn[record.path])]
-        figures.append(Figure(jpegs, name))
-    yield Gallery(figures)
+    drawn = iter(strips(shown, manifest.videos_dir, frames=1, height=72))
+    yield Gallery([Figure([j for j in islice(drawn, len(clips)) if j], name) for name, clips in typical.items()])
 
 
 def _length_blocks(checked: Checked) -> Iterator[Block]:
@@ -213,14 +199,9 @@ def _tag_blocks(records: Sequence[ClipRecord]) -> Iterator[Block]:
     for tag, (title, meanings) in TAGS.items():
         counts = {split: Counter(getattr(r, tag) for r in records if r.split == split) for split in used}
         total = sum(counts.values(), Counter[str]())
-        values = [*(value for value in meanings if total[value]), *sorted(set(total) - set(meanings))]
-        rows: list[tuple[str | int | Bar, ...]] = [
-            (
-                meanings.get(value, value or "not said"),
-                total[value],
-                *(f"{100 * counts[split][value] / counts[split].total():.0f} %" for split in used),
-                Bar([counts[split][value] for split in SPLITS if split in used], len(records)),
-            )
-            for value in values
-        ]
+        rows: list[Sequence[Cell]] = []
+        for value in (*filter(total.get, meanings), *sorted(set(total) - set(meanings))):
+            shares = [f"{100 * count[value] / count.total():.0f} %" for count in counts.values()]
+            bar = Bar([count[value] for count in counts.values()], len(records))
+            rows.append((meanings.get(value, value or "not said"), total[value], *shares, bar))
         yield Table((title, "clips", *used, ""), rows, legend=used if tag == next(iter(TAGS)) else ())

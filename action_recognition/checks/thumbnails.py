@@ -21,7 +21,7 @@ from action_recognition.utils.files import replacing
 from action_recognition.video.clip_files import open_clip
 from action_recognition.video.frames import FrameFormat
 
-SAMPLES = 12  # frames a clip; a clip of HMDB51's mean length is then looked at every 8 frames
+SAMPLES = 12  # frames per clip: every 8th frame of a clip of HMDB51's mean length
 SKETCH_SIZE = 8
 # Frames are first brought to this size: less memory where videos are large.
 DECODED = FrameFormat(short_side=64)
@@ -43,7 +43,7 @@ def make_thumbnails(
     cache_dir: Path = Path(".cache/thumbnails"),
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[dict[str, Thumbnails], dict[str, str]]:
-    """Thumbnails the clips that are not in the cache, in parallel.
+    """Make the thumbnails that are not in the cache, in parallel.
 
     Args:
         records: decodable clips.
@@ -105,31 +105,25 @@ def to_gray(frames_HWC: Iterable[NDArray[np.uint8]], *, size: int) -> Gray:
 
 
 def read_thumbnails(path: Path) -> dict[str, Thumbnails]:
-    """The cache; one that cannot be read is as good as none."""
+    """The cache; one that cannot be read counts as empty."""
     try:
         with np.load(path, allow_pickle=False) as stored:
             md5_N, header_N, gray_NTHW = stored["md5"], stored["header_frames"], stored["gray"]
-        whole = len(md5_N) == len(header_N) == len(gray_NTHW) and (gray_NTHW.dtype, header_N.dtype.kind) == (
-            np.uint8,
-            "i",
-        )
-    except Exception:  # zip files and arrays that are damaged end in many kinds
+        types = gray_NTHW.dtype, header_N.dtype.kind, gray_NTHW.shape[1:]
+        if types != (np.uint8, "i", (SAMPLES, SKETCH_SIZE, SKETCH_SIZE)):
+            return {}
+        rows = list(zip(md5_N, header_N, gray_NTHW, strict=True))
+    except Exception:  # damaged zip files and arrays raise many kinds
         return {}
-    if gray_NTHW.shape[1:] != (SAMPLES, SKETCH_SIZE, SKETCH_SIZE) or not whole:
-        return {}
-    return {
-        str(md5): Thumbnails(header_frames=int(header), gray_THW=gray_THW)
-        for md5, header, gray_THW in zip(md5_N, header_N, gray_NTHW, strict=True)
-    }
+    return {str(md5): Thumbnails(header_frames=int(header), gray_THW=gray_THW) for md5, header, gray_THW in rows}
 
 
 def write_thumbnails(path: Path, thumbnails: dict[str, Thumbnails]) -> None:
-    shape = (0, SAMPLES, SKETCH_SIZE, SKETCH_SIZE)
-    gray_NTHW = np.stack([s.gray_THW for s in thumbnails.values()]) if thumbnails else np.zeros(shape, np.uint8)
+    gray = [thumbnail.gray_THW for thumbnail in thumbnails.values()]
     with replacing(path) as partial:
         np.savez(
             partial,
             md5=np.array(list(thumbnails), dtype="U32"),
-            header_frames=np.array([s.header_frames for s in thumbnails.values()], dtype=np.int64),
-            gray=gray_NTHW,
+            header_frames=np.array([thumbnail.header_frames for thumbnail in thumbnails.values()], dtype=np.int64),
+            gray=np.array(gray, dtype=np.uint8).reshape(-1, SAMPLES, SKETCH_SIZE, SKETCH_SIZE),
         )

@@ -70,17 +70,15 @@ def class_table(manifest: "Manifest") -> "Table":
     """Clips of each class in each split, and their lengths."""
     from rich.table import Table
 
-    from action_recognition.checks.overview import length_text
+    from action_recognition.checks.overview import class_rows
     from action_recognition.datasets.records import SPLITS
 
     table = Table(title=str(manifest.videos_dir), title_justify="left")
     table.add_column("class")
     for column in (*SPLITS, "sources", "frames"):
         table.add_column(column, justify="right")
-    for label in manifest.class_names:
-        records = [record for record in manifest.records if record.label == label]
-        counts = [str(sum(record.split == split for record in records)) for split in SPLITS]
-        table.add_row(label, *counts, str(len({r.source_video for r in records})), length_text(records))
+    for label, counts, sources, lengths in class_rows(manifest):
+        table.add_row(label, *map(str, counts), str(sources), lengths)
     return table
 
 

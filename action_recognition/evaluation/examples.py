@@ -2,20 +2,18 @@
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from action_recognition.datasets.records import NAMES_AS_THEY_ARE
 
 
-@dataclass(frozen=True, kw_only=True)
-class Judged:
+class Judged(NamedTuple):
     """One row of `predictions.csv`."""
 
     path: str
     label: str
     predicted: str
-    probability: float
 
     @property
     def is_right(self) -> bool:
@@ -25,27 +23,20 @@ class Judged:
 def read_predictions(path: Path) -> list[Judged]:
     """The rows of a `predictions.csv`, in its order."""
     with path.open(encoding="utf-8", errors=NAMES_AS_THEY_ARE, newline="") as file:
-        return [
-            Judged(
-                path=row["path"],
-                label=row["label"],
-                predicted=row["predicted"],
-                probability=float(row["probability"]),
-            )
-            for row in csv.DictReader(file)
-        ]
+        return [Judged(row["path"], row["label"], row["predicted"]) for row in csv.DictReader(file)]
 
 
 def choose_examples(judged: Sequence[Judged], *, count: int = 6, wrong: int = 2) -> list[Judged]:
-    """`count` clips: `wrong` ones that the model gets wrong, as far as there are any, after the right ones.
+    """Choose `count` clips: first right ones, then up to `wrong` that the model gets wrong.
 
-    A class is shown again only when there is no other left. The choice depends on the order of the clips alone, not on
-    how sure the model is.
+    A class is shown again only when no other is left. The choice depends on the order of the clips alone, not on how
+    sure the model is.
     """
-    mistakes = _spread([row for row in judged if not row.is_right], wrong, shown=[])
-    right = _spread([row for row in judged if row.is_right], count - len(mistakes), shown=mistakes)
+    all_wrong, all_right = ([row for row in judged if row.is_right is right] for right in (False, True))
+    mistakes = _spread(all_wrong, wrong, shown=[])
+    right = _spread(all_right, count - len(mistakes), shown=mistakes)
     if len(right) + len(mistakes) < count:  # a model that is hardly ever right
-        mistakes = _spread([row for row in judged if not row.is_right], count - len(right), shown=[])
+        mistakes = _spread(all_wrong, count - len(right), shown=[])
     return [*right, *mistakes]
 
 

@@ -34,9 +34,7 @@ def plot_runs(runs: Sequence[RunRecord], baselines: Sequence[RunRecord], path: P
         _score_point(left, place, run, shown)
         if run.seconds is not None:
             right.barh(place, run.seconds, height=0.55, color=GREY if run in baselines else BLUE, alpha=0.75)
-            right.annotate(
-                duration(run.seconds), (run.seconds, place), xytext=(4, 0), textcoords="offset points", va="center"
-            )
+            right.text(run.seconds, place, f" {duration(run.seconds)}", va="center")
     names = [f"{shortened(run.name, LONGEST_NAME)}{' *' if run in baselines else ''}" for run in runs]
     if len({run.experiment for run in runs}) > 1:
         names = [f"{run.experiment}: {name}" for run, name in zip(runs, names, strict=True)]
@@ -59,9 +57,8 @@ def plot_runs(runs: Sequence[RunRecord], baselines: Sequence[RunRecord], path: P
 def _score_point(axis: Axes, place: int, run: RunRecord, metric: Metric) -> None:
     scores = run.scores
     if scores is None or metric.name not in scores.values:
-        axis.annotate(
-            "not logged", (0.5, place), xycoords=("axes fraction", "data"), ha="center", va="center", color=GREY
-        )
+        beside = axis.get_yaxis_transform()
+        axis.text(0.5, place, "not logged", color=GREY, transform=beside, ha="center", va="center")
         return
     value = metric.scale * scores.values[metric.name]
     if metric.name == PRIMARY and scores.low is not None and scores.high is not None:
@@ -77,8 +74,7 @@ def _key(axis: Axes, runs: Sequence[RunRecord]) -> None:
     if any(run.test for run in runs):
         entries.append(Line2D([], [], color=BLUE, marker="o", label="test, 95 % interval"))
     if any(run.scores and run.scores.split == "val" for run in runs):
-        entries.append(
-            Line2D([], [], color=ORANGE, marker="o", fillstyle="none", linestyle="none", label="validation, best epoch")
-        )
+        label = "validation, best epoch"
+        entries.append(Line2D([], [], color=ORANGE, marker="o", fillstyle="none", linestyle="none", label=label))
     if entries:
         axis.figure.legend(handles=entries, loc="outside upper left", ncols=2, fontsize=9, frameon=False)

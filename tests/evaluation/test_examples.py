@@ -8,7 +8,7 @@ from action_recognition.evaluation.examples import Judged, choose_examples
 def rows(*words: str) -> list[Judged]:
     """`a>b`: a clip of class a that the model takes for b."""
     pairs = [word.split(">") for word in words]
-    return [Judged(path=f"{n}.avi", label=a, predicted=b, probability=0.5) for n, (a, b) in enumerate(pairs)]
+    return [Judged(path=f"{n}.avi", label=a, predicted=b) for n, (a, b) in enumerate(pairs)]
 
 
 def chosen(*words: str) -> list[str]:
