@@ -109,8 +109,7 @@ class ClipDataModule(L.LightningDataModule):
 
     def labels(self, split: str) -> NDArray[np.int64]:
         """`[N]` int64: the class of each clip of a split."""
-        number = {name: number for number, name in enumerate(self.contract.class_names)}
-        return np.array([number[record.label] for record in self.records(split)], dtype=np.int64)
+        return self._dataset(split, views=1).label_N
 
     def _dataset(self, split: str, *, views: int, crops: int = 1) -> ClipDataset:
         return ClipDataset(

@@ -36,46 +36,40 @@ def loaders(module):
     return module.train_dataloader(), module.val_dataloader(), module.test_dataloader()
 
 
-def test_batches_are_the_same_with_and_without_the_store(cached):
-    decoding = loaders(datamodule(cached.overrides, "data.cache.dir=null"))
+def test_batches_from_the_store_are_those_of_the_videos(cached):
+    crops = "data.test_crops=3"
+    decoding = loaders(datamodule(cached.overrides, crops, "data.cache.dir=null"))
     expected = [batches_of(loader) for loader in decoding]
     cached("data.cache.codec=raw")
     for workers, kind in ((0, DataLoader), (2, DataLoader), (-1, ThreadedLoader)):
-        module = datamodule(cached.overrides, f"data.num_workers={workers}")
+        module = datamodule(cached.overrides, crops, f"data.num_workers={workers}")
         for loader, batches_of_split in zip(loaders(module), expected, strict=True):
             assert type(loader) is kind
             next(iter(loader))  # an epoch that is left early
             assert same(batches_of(loader), batches_of_split)
+    cached("data.cache.codec=jpeg")
+    module = datamodule(cached.overrides, crops, "data.cache.codec=jpeg", "data.num_workers=-1")
+    for loader, batches_of_split in zip(loaders(module), expected, strict=True):
+        assert type(loader) is DataLoader
+        for a, b in zip(batches_of(loader), batches_of_split, strict=True):
+            assert (a.clip_BCTHW.float() - b.clip_BCTHW.float()).abs().mean() < 6
+            assert torch.equal(a.index_B, b.index_B)
 
 
-def test_the_store_alone_is_enough(cached, tiny_set, tmp_path):
+def test_the_store_alone_is_enough_and_clips_that_it_lacks_are_decoded(cached, tiny_set, tmp_path):
     shutil.copytree(tiny_set, tmp_path / "own")
-    own = [f"data.videos_dir={tmp_path}/own/videos", "data.cache.codec=raw"]
+    own = [f"data.videos_dir={tmp_path}/own/videos", "data.cache.codec=raw", "data.num_workers=-1"]
     cached(*own)
     module = datamodule(cached.overrides, *own)
-    expected = batches_of(module.val_dataloader())
-    shutil.rmtree(tmp_path / "own/videos")
-    assert same(batches_of(module.val_dataloader()), expected)
-
-
-def test_jpeg_batches_are_close(cached):
-    decoded = batches_of(datamodule(cached.overrides).train_dataloader())
-    cached("data.cache.codec=jpeg")
-    module = datamodule(cached.overrides, "data.num_workers=-1")
-    assert type(module.train_dataloader()) is DataLoader
-    for a, b in zip(batches_of(module.train_dataloader()), decoded, strict=True):
-        assert (a.clip_BCTHW.float() - b.clip_BCTHW.float()).abs().mean() < 6
-        assert torch.equal(a.label_B, b.label_B)
-
-
-def test_clips_that_the_store_lacks_are_decoded(cached, tmp_path):
-    decoded = batches_of(datamodule(cached.overrides).train_dataloader())
-    cached("data.cache.codec=raw")
+    expected = batches_of(module.train_dataloader())
     for path in clips_in(tmp_path)[::2]:
         path.unlink()
-    module = datamodule(cached.overrides, "data.num_workers=-1")
-    assert type(module.train_dataloader()) is DataLoader
-    assert same(batches_of(module.train_dataloader()), decoded)
+    decoding = datamodule(cached.overrides, *own).train_dataloader()
+    assert type(decoding) is DataLoader
+    assert same(batches_of(decoding), expected)
+    cached(*own)
+    shutil.rmtree(tmp_path / "own/videos")
+    assert same(batches_of(module.train_dataloader()), expected)
 
 
 def clips_in(folder):

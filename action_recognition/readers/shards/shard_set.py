@@ -18,13 +18,11 @@ class ShardSet:
     """An open folder of shards.
 
     Attributes:
-        records: all rows of the exported manifest; those in the shards come first, in the order of the shards.
         places: from the MD5 of a video to the position of its clip; of two equal videos, the last.
     """
 
     files: ShardFiles
     index: ShardIndex
-    records: tuple[ClipRecord, ...]
     places: dict[str, Place]
 
 
@@ -33,10 +31,21 @@ def read_index(files: ShardFiles) -> ShardIndex:
     return ShardIndex.from_json(files.read(INDEX_FILE), origin=f"{files.url}/{INDEX_FILE}")
 
 
-def open_shards(files: ShardFiles) -> ShardSet:
-    """Read `index.json` and `manifest.csv`; `DataError` if they cannot be read or do not belong together."""
-    index = read_index(files)
-    text = files.read(MANIFEST_FILE)
+@dataclass(frozen=True)
+class ShardManifest(Manifest):
+    """The manifest that shards were written from, with those in the shards first, and the shards."""
+
+    shards: ShardSet
+
+
+def read_shard_manifest(data: DataConfig) -> ShardManifest:
+    """Read the `index.json` and `manifest.csv` of `data=shards`.
+
+    Raises:
+        ConfigError, DataError: if they cannot be read, or do not belong together.
+    """
+    files = ShardFiles.named_by(data)
+    index, text = read_index(files), files.read(MANIFEST_FILE)
     origin = f"{files.url}/{MANIFEST_FILE}"
     if hashlib.sha256(text).hexdigest() != index.manifest_sha256:
         raise DataError(f"{origin}: not the one that {INDEX_FILE} was written with; copy the folder there again")
@@ -45,20 +54,7 @@ def open_shards(files: ShardFiles) -> ShardSet:
     if len(places) != sum(map(is_exported, records)):
         raise DataError(f"{origin}: {len(records)} rows do not fit the {len(places)} clips of {INDEX_FILE}")
     by_md5 = {record.md5: place for record, place in zip(records[: len(places)], places, strict=True)}
-    return ShardSet(files=files, index=index, records=records, places=by_md5)
-
-
-@dataclass(frozen=True)
-class ShardManifest(Manifest):
-    """The manifest that shards were written from, and where they are."""
-
-    shards: ShardSet
-
-
-def read_shard_manifest(data: DataConfig) -> ShardManifest:
-    """The manifest of `data=shards`; `ConfigError` or `DataError` if it cannot be read."""
-    shards = open_shards(ShardFiles.named_by(data))
-    return ShardManifest(Path(data.videos_dir), shards.records, shards)
+    return ShardManifest(Path(data.videos_dir), records, ShardSet(files=files, index=index, places=by_md5))
 
 
 def is_exported(record: ClipRecord) -> bool:
