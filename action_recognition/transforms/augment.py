@@ -37,7 +37,7 @@ class ClipAugment:
         first: int = 0,
         of: int | None = None,
     ) -> Tensor:
-        """uint8 `[B, C, T, H, W]` to float32 `[B, C, T, size, size]`, on the scale it came in.
+        """uint8 `[B, C, T, H, W]` to float32 `[B, C, T, size, size]`, on the same scale.
 
         Args:
             seed: determines the draw, so that a resumed run repeats what it would have done.

@@ -17,7 +17,7 @@ def mix(
         mixup_alpha, cutmix_alpha: parameter of the Beta distribution that the share is drawn from; 0 for none.
 
     Returns:
-        Mixed inputs, float, and labels `[B, num_classes]`, each row of which sums to 1.
+        Mixed inputs, float, and labels `[B, num_classes]` whose rows sum to 1.
     """
     from torchvision.transforms import v2  # takes a second to import
 

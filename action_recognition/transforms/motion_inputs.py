@@ -19,7 +19,7 @@ def input_shape(clip_shape: tuple[int, int, int, int], kind: str) -> tuple[int, 
 
 
 def as_input(clip_BCTHW: Tensor, kind: str) -> Tensor:
-    """`rgb`: the clip as it is. `residual`: each frame minus the one before it. `rgb_residual`: both, as channels.
+    """`rgb`: the clip itself. `residual`: each frame minus the one before it. `rgb_residual`: both, as channels.
 
     Residuals are doubled, so that they are about as large as normalised frames. The first frame has no predecessor and
     gets the second frame's residual, so that T stays.

@@ -9,7 +9,7 @@ from helpers.dvc_repos import FILES, dvc_add, git, write
 
 @pytest.fixture(autouse=True, scope="module")
 def own_dvc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Neither the caches nor the settings nor the SSH keys of whoever runs the tests."""
+    """Separate caches and settings, and no SSH keys of the user who runs the tests."""
     folder = tmp_path_factory.mktemp("dvc")
     with pytest.MonkeyPatch.context() as patch:
         for name in ("SITE_CACHE", "GLOBAL_CONFIG", "SYSTEM_CONFIG"):

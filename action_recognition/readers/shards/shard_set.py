@@ -1,4 +1,4 @@
-"""A folder of shards, opened: its index, its manifest, and where each clip lies."""
+"""An open folder of shards: its index, its manifest, and the position of each clip."""
 
 import hashlib
 from collections.abc import Sequence
