@@ -142,11 +142,8 @@ def test_a_place_without_shards(url, error, line, tmp_path, monkeypatch):
 
 
 def test_a_truncated_shard_behind_http(shards):
-    victim = next(shards.glob("train-*1.tar"))
+    victim = shards / "train-000001.tar"
     victim.write_bytes(truncate(victim.read_bytes()))
     for handler in (WholeFiles, Ranges):
-        with (
-            served(shards, handler) as (url, _),
-            pytest.raises(DataError, match=f"{victim.name}: not the file of index.json"),
-        ):
+        with served(shards, handler) as (url, _), pytest.raises(DataError, match=r"-000001.tar: not the file of index"):
             batches_of(make_datamodule(read(url)).train_dataloader())

