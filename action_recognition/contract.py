@@ -11,7 +11,7 @@ from math import prod
 from typing import Annotated, Any, Self
 
 from action_recognition.errors import ContractError, first_line
-from action_recognition.utils.rules import Choice, Distinct, Length, Range, Text
+from action_recognition.utils.rules import DISTINCT, Choice, Length, Range, Text
 from action_recognition.utils.stored_values import check_keys, check_values, shown
 
 CONTRACT_VERSION = 2
@@ -57,7 +57,7 @@ class ClipContract:
     mean: Annotated[tuple[Annotated[float, Range(0, 65535)], ...], Length(1, 16)]
     # Less than a millionth would be zero in float32, or make infinity of a pixel.
     std: Annotated[tuple[Annotated[float, Range(1e-6, 65535)], ...], Length(1, 16)]
-    class_names: Annotated[tuple[Annotated[str, Text(1000)], ...], Length(1, 1_000_000), Distinct()]
+    class_names: Annotated[tuple[Annotated[str, Text(1000)], ...], Length(1, 1_000_000), DISTINCT]
     short_clip: Annotated[str, Choice(*SHORT_CLIP_POLICIES)] = "repeat_last"
     data_hash: Annotated[str, Text(128, may_be_empty=True)] = ""
     channels: Annotated[int, Range(1, 16)] = 3

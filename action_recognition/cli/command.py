@@ -103,7 +103,8 @@ class Command:
         Raises:
             ConfigError: for a key or a value that cannot be used here.
         """
-        from action_recognition.config import check_given_once, load_config
+        from action_recognition.config import load_config
+        from action_recognition.config.keys import check_given_once
         from action_recognition.datasets import check_dataset, dataset_of
         from action_recognition.errors import ConfigError
 

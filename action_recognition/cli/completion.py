@@ -1,7 +1,7 @@
 """`completion`: a script for the shell, which asks this program for the words that may come next."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, get_args
+from types import NoneType
 
 from action_recognition.cli.command import Command, command
 from action_recognition.cli.commands import COMMANDS, load_command
@@ -35,7 +35,6 @@ FISH = r"""
 complete -c action-recognition -a '(action-recognition completion words (commandline -cp | string collect) 2>/dev/null)'
 """
 SCRIPTS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
-FLAGS = ("true", "false")
 
 
 @command(composes=False, usage="bash|zsh|fish")
@@ -104,21 +103,13 @@ def _overrides(found: Command, words: Sequence[str], current: str) -> Iterator[s
 
 
 def values_of(key: str) -> list[str]:
-    """What a key may be where these are few: choices, true and false, null."""
-    from action_recognition.config.keys import hint_of
-    from action_recognition.utils.rules import Choice, split_rules
+    """What a key may be where this is a short list: choices, true and false, null."""
+    from action_recognition.config.keys import hint_of, parts_of
+    from action_recognition.utils.rules import Choice
 
     found: list[str] = []
-    waiting: list[Any] = [hint_of(key)]
-    while waiting:
-        hint = waiting.pop(0)
-        plain, rules = split_rules(hint)
-        choices = [str(option) for rule in rules if isinstance(rule, Choice) for option in rule.options]
-        if plain is bool:
-            choices = list(FLAGS)
-        elif plain is type(None):
-            choices = ["null"]
-        elif not choices and isinstance(plain, type) is False:
-            waiting += get_args(plain)
-        found += choices
+    for part in parts_of(hint_of(key)):
+        if isinstance(part, Choice):
+            found += map(str, part.options)
+        found += {bool: ("true", "false"), NoneType: ("null",)}.get(part, ()) if isinstance(part, type) else ()
     return found

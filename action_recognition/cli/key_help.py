@@ -1,7 +1,7 @@
 """The keys that a command reads, as its `--help` lists them: default, comment in `conf/`, and what is allowed."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, get_args, get_origin
+from typing import Any, get_origin
 
 WIDEST = 44  # characters of `key=default` in a line
 
@@ -37,35 +37,18 @@ def _option_with(name: str, group: str, default: str) -> str | None:
 
 
 def keys_of_group(group: str, option: str) -> list[str]:
-    """Names without the group: those that an option gives, then what the schema has beside them; no mapping."""
+    """Names without the group: those that an option gives, then what else the schema has; no mapping."""
     from action_recognition.config import option_files
-    from action_recognition.config.keys import hint_of
+    from action_recognition.config.keys import declared_keys, section_of
 
     written = option_files.written_keys(group, option) if option else {}
     inner = {name.rpartition(".")[0] for name in written}
-    declared = _fields(hint_of(group)) if group != "experiment" else []
+    declared = [
+        key.removeprefix(f"{group}.")
+        for key, hint in declared_keys().items()
+        if key.startswith(f"{group}.") and not section_of(hint) and get_origin(hint) is not dict
+    ]
     return list(dict.fromkeys([*(name for name in written if name not in inner), *declared]))
-
-
-def _fields(hint: Any) -> list[str]:
-    from action_recognition.config.checking import Section, field_hints
-    from action_recognition.utils.rules import split_rules
-
-    section = split_rules(hint)[0]
-    names = []
-    for name, inner in field_hints(section).items():
-        plain = split_rules(inner)[0]
-        if isinstance(plain, type) and issubclass(plain, Section):
-            names += [f"{name}.{below}" for below in _fields(inner)]
-        elif get_origin(plain) is not dict and not _is_section(plain):
-            names.append(name)
-    return names
-
-
-def _is_section(hint: Any) -> bool:
-    from action_recognition.config.checking import Section
-
-    return any(isinstance(part, type) and issubclass(part, Section) for part in get_args(hint))
 
 
 def _line(key: str, value: str, comment: str, indent: str, *, widest: int = WIDEST) -> str:

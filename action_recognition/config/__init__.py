@@ -2,89 +2,32 @@
 
 `load_config` turns overrides into plain dataclasses, so the rest of the code never meets an OmegaConf object.
 """
+# ruff: noqa: F401 - other rooms import these names from here
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from action_recognition.config.clip_schema import AugmentConfig, ClipConfig
-from action_recognition.config.data_schema import (
-    CacheConfig,
-    DataConfig,
-    FullSetConfig,
-    MirrorConfig,
-    MirrorsConfig,
-    ShardsConfig,
-)
-from action_recognition.config.keys import is_open, keys_marked
+from action_recognition.config.data_schema import DataConfig, FullSetConfig, MirrorConfig, MirrorsConfig
+from action_recognition.config.keys import each_key_once, flatten, key_of, keys_marked, to_values
 from action_recognition.config.option_files import CONF_DIR, group_options
 from action_recognition.config.rules import Effect, Lifetime
 from action_recognition.config.schema import (
     CompareConfig,
     Config,
-    EvaluationConfig,
-    ExportConfig,
     ModelConfig,
     OptimizerConfig,
-    PredictConfig,
     TrackingConfig,
     TrainerConfig,
     TuneConfig,
 )
 
 if TYPE_CHECKING:
-    from action_recognition.config.compose import (
-        Composed,
-        check_composed,
-        check_given_once,
-        compose_values,
-        each_key_once,
-        flatten,
-        key_of,
-        load_config,
-        to_values,
-        to_yaml,
-    )
-
-__all__ = [
-    "CONF_DIR",
-    "AugmentConfig",
-    "CacheConfig",
-    "ClipConfig",
-    "CompareConfig",
-    "Composed",
-    "Config",
-    "DataConfig",
-    "Effect",
-    "EvaluationConfig",
-    "ExportConfig",
-    "FullSetConfig",
-    "Lifetime",
-    "MirrorConfig",
-    "MirrorsConfig",
-    "ModelConfig",
-    "OptimizerConfig",
-    "PredictConfig",
-    "ShardsConfig",
-    "TrackingConfig",
-    "TrainerConfig",
-    "TuneConfig",
-    "check_composed",
-    "check_given_once",
-    "compose_values",
-    "each_key_once",
-    "flatten",
-    "group_options",
-    "is_open",
-    "key_of",
-    "keys_marked",
-    "load_config",
-    "to_values",
-    "to_yaml",
-]
+    from action_recognition.config.compose import load_config, to_yaml
 
 
 def __getattr__(name: str) -> Any:
-    """What composes a configuration is imported with Hydra when it is first used: help and completion need neither."""
-    if name not in __all__:
+    """Import composition, and Hydra with it, on first use: help and completion need neither."""
+    if name not in ("load_config", "to_yaml"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.compose"), name)

@@ -1,10 +1,10 @@
 """What the keys of the groups `clip` and `augment` may be: how clips are cut, and what training makes of them."""
 
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from action_recognition.config.checking import Section, shown
-from action_recognition.config.rules import ChannelMeans, ChannelStds, Interval, Share
+from action_recognition.config.rules import INTERVAL, ChannelMeans, ChannelStds, Share
 from action_recognition.contract import SHORT_CLIP_POLICIES
 from action_recognition.errors import ConfigError
 from action_recognition.utils.rules import Choice, Range
@@ -16,13 +16,11 @@ BetaParameter = Annotated[float, Range(0, 100)]
 
 
 @dataclass(kw_only=True)
-class ClipConfig(Section):
+class ClipConfig(Section, key="clip"):
     """How a clip is cut from a video: what the clip contract is made of, beside the class names.
 
     `mean` and `std` have one value per channel, on the scale of pixel values of `bits` bits.
     """
-
-    KEY: ClassVar[str] = "clip"
 
     frames: Annotated[int, Range(1, 4096)]
     stride: Annotated[int, Range(1, 1000)]
@@ -44,17 +42,15 @@ class ClipConfig(Section):
 
 
 @dataclass(kw_only=True)
-class AugmentConfig(Section):
+class AugmentConfig(Section, key="augment"):
     """Training-time augmentation; `crop_scale` is the share of the frame's area, colour values are +- factors.
 
     `randaugment_ops` of `randaugment_magnitude` (0-10) follow colour; `erasing_scale` is a share of the frame's area;
     `mixup_alpha` and `cutmix_alpha` are the Beta distribution's parameter, 0 for none, one of the two drawn a batch.
     """
 
-    KEY: ClassVar[str] = "augment"
-
-    crop_scale: Annotated[list[Annotated[float, Range(above=0, most=1)]], Interval()]
-    crop_ratio: Annotated[list[Annotated[float, Range(0.01, 100)]], Interval()]
+    crop_scale: Annotated[list[Annotated[float, Range(above=0, most=1)]], INTERVAL]
+    crop_ratio: Annotated[list[Annotated[float, Range(0.01, 100)]], INTERVAL]
     flip_probability: Share
     keep_direction: list[str]
     brightness: ColorFactor
@@ -64,7 +60,7 @@ class AugmentConfig(Section):
     randaugment_ops: Annotated[int, Range(0, 16)] = 0
     randaugment_magnitude: Annotated[float, Range(0, 10)] = 9.0
     erasing_probability: Share = 0.0
-    erasing_scale: Annotated[list[Annotated[float, Range(above=0, below=1)]], Interval()] = field(
+    erasing_scale: Annotated[list[Annotated[float, Range(above=0, below=1)]], INTERVAL] = field(
         default_factory=lambda: [0.02, 0.33]
     )
     mixup_alpha: BetaParameter = 0.0

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from hydra import compose, initialize_config_dir
@@ -13,15 +13,13 @@ from omegaconf import OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from action_recognition.config.checking import checked, shown
-from action_recognition.config.keys import is_key, suggest_keys, takes_text
+from action_recognition.config.keys import key_of, known_keys, suggest_keys, takes_text
 from action_recognition.config.option_files import CONF_DIR, group_options
 from action_recognition.config.parameter_files import expand_files, quoted
 from action_recognition.config.schema import Config
 from action_recognition.errors import ConfigError, did_you_mean, first_line
 from action_recognition.utils.redaction import redacted_values
 
-# Fields of `Config` that are no keys.
-INTERNAL = ("overrides", "choices")
 # What Hydra raises, beside errors of its own, for overrides that it has not foreseen.
 ODD_OVERRIDES = (ValueError, TypeError, AttributeError, AssertionError, LookupError)
 
@@ -95,28 +93,6 @@ def _composed(overrides: list[str]) -> Composed:
         raise ConfigError(f"{' '.join(map(shown, overrides))}: {first_line(error)}") from None
 
 
-def key_of(override: str) -> str:
-    """The key that an override names, without `+`, `~` and the package behind `@`."""
-    return override.partition("=")[0].lstrip("+~").partition("@")[0]
-
-
-def check_given_once(overrides: Sequence[str]) -> None:
-    """Raise `ConfigError` if a key is given twice: one of the two values would be dropped in silence."""
-    values: dict[str, str] = {}
-    for override in overrides:
-        if override.startswith("@"):  # a file, whose keys may be given anew
-            continue
-        key, value = key_of(override), override.partition("=")[2]
-        if values.setdefault(key, value) != value:
-            raise ConfigError(f"{key} is given twice, as {shown(values[key])} and {shown(value)}: expected one of them")
-
-
-def each_key_once(earlier: Sequence[str], later: Sequence[str]) -> list[str]:
-    """Both, without those of the `earlier` overrides whose key is given `later`: as a command line takes them."""
-    keys = {key_of(override) for override in later}
-    return [override for override in earlier if override.startswith("@") or key_of(override) not in keys] + list(later)
-
-
 def prepared(override: str) -> str:
     """The override as Hydra reads it, with its key known and its value in quotes where Hydra would misread it.
 
@@ -169,26 +145,6 @@ def _suggested(key: str, value: str = "") -> str:
     return f" (did you mean {' or '.join(f'{name}={shown(value)}' for name in keys)}?)" if keys else ""
 
 
-def flatten(config: Config) -> dict[str, Any]:
-    """The configuration as `{"clip.frames": 16, ...}`, for MLflow parameters; without passwords, as `to_yaml`."""
-    flat: dict[str, Any] = {}
-
-    def visit(prefix: str, value: Any) -> None:
-        if isinstance(value, dict):
-            for key, inner in value.items():
-                visit(f"{prefix}.{key}" if prefix else key, inner)
-        else:
-            flat[prefix] = redacted_values(value)
-
-    visit("", to_values(config))
-    return flat
-
-
-def to_values(config: Config) -> dict[str, Any]:
-    """The configuration as nested plain values."""
-    return {key: value for key, value in asdict(config).items() if key not in INTERNAL}
-
-
 def to_yaml(config: Config) -> str:
     """The configuration to be stored: what gives access is hidden in the addresses in it."""
     return OmegaConf.to_yaml(OmegaConf.create(redacted_values(OmegaConf.to_container(OmegaConf.structured(config)))))
@@ -204,7 +160,7 @@ def _composition_line(error: ConfigCompositionException, overrides: Sequence[str
     """What is wrong with the override that Hydra could not apply: mostly, that there is no such key."""
     for override in sorted(overrides, key=lambda word: -len(key_of(word))):  # `data.x` before `data`
         key, value = key_of(override), override.partition("=")[2]
-        if not is_key(key) and not override.startswith("+") and key in str(error):
+        if key not in known_keys() and not override.startswith("+") and key in str(error):
             return f"{shown(override)}: no such key{_suggested(key, value)}; see conf/"
         if key in str(error):
             return (

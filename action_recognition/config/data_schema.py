@@ -1,11 +1,10 @@
 """What the keys of the `data` group may be."""
 
 from dataclasses import dataclass
-from enum import Enum
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from action_recognition.config.checking import Section
-from action_recognition.config.rules import Count, Effect, FolderName, Lifetime, Pattern, Seed, ShareBelowOne
+from action_recognition.config.rules import FOLDER_NAME, Count, Effect, Lifetime, Seed, ShareBelowOne, pattern
 from action_recognition.errors import ConfigError
 from action_recognition.utils.rules import Choice, Length, Range
 
@@ -18,13 +17,11 @@ SEQUENCE_GROUPS = ("subject", "label", "frame")
 
 
 @dataclass(kw_only=True)
-class MirrorConfig(Section):
+class MirrorConfig(Section, key="data.mirrors"):
     """Where an archive is to be had: a URL, a path, or `hf://datasets/OWNER/REPO/PATTERN` for files of the hub.
 
     `size` in bytes and the checksums are checked where known; what the hub's listing promises always is.
     """
-
-    KEY: ClassVar[str] = "data.mirrors"
 
     url: str
     size: Annotated[int, Range(0, 10**15)] | None = None
@@ -33,11 +30,8 @@ class MirrorConfig(Section):
 
 
 @dataclass(kw_only=True)
-class MirrorsConfig(Section):
+class MirrorsConfig(Section, key="data.mirrors", marks=(Lifetime.START, Effect.NONE)):
     """Lists of `MirrorConfig`, to be tried in turn; a plain text is a URL of which nothing else is known."""
-
-    KEY: ClassVar[str] = "data.mirrors"
-    MARKS: ClassVar[tuple[Enum, ...]] = (Lifetime.START, Effect.NONE)
 
     videos: list[MirrorConfig]
     splits: list[MirrorConfig]
@@ -52,11 +46,8 @@ def _mirrors(given: Any) -> Any:
 
 
 @dataclass(kw_only=True)
-class FullSetConfig(Section):
+class FullSetConfig(Section, key="data.full_set", marks=(Effect.NONE,)):
     """What the whole data set holds; `train` and `test` are the clips of splits 1, 2 and 3."""
-
-    KEY: ClassVar[str] = "data.full_set"
-    MARKS: ClassVar[tuple[Enum, ...]] = (Effect.NONE,)
 
     classes: Annotated[int, Range(1, 1_000_000)]
     clips: Annotated[int, Range(1, 1_000_000_000)]
@@ -65,11 +56,8 @@ class FullSetConfig(Section):
 
 
 @dataclass(kw_only=True)
-class ShardsConfig(Section):
+class ShardsConfig(Section, key="data.shards", marks=(Effect.NONE,)):
     """`export-shards` writes to `dir`; `data=shards` reads from `url`, shuffling `buffer` clips at a time."""
-
-    KEY: ClassVar[str] = "data.shards"
-    MARKS: ClassVar[tuple[Enum, ...]] = (Effect.NONE,)
 
     dir: str
     max_megabytes: Megabytes
@@ -79,11 +67,8 @@ class ShardsConfig(Section):
 
 
 @dataclass(kw_only=True)
-class CacheConfig(Section):
+class CacheConfig(Section, key="data.cache", marks=(Effect.NONE,)):
     """Where `cache-data` keeps decoded clips, and how; `auto` is raw unless that is larger than `max_gigabytes`."""
-
-    KEY: ClassVar[str] = "data.cache"
-    MARKS: ClassVar[tuple[Enum, ...]] = (Effect.NONE,)
 
     dir: str | None
     codec: Annotated[str, Choice("auto", "raw", "jpeg")]
@@ -93,13 +78,11 @@ class CacheConfig(Section):
 
 
 @dataclass(kw_only=True)
-class DataConfig(Section):
+class DataConfig(Section, key="data"):
     """A data set, its split, and how it is loaded."""
 
-    KEY: ClassVar[str] = "data"
-
     kind: Annotated[str, Effect.ON_CLIPS, Effect.NONE]  # one of `datasets.DATASETS`
-    name: Annotated[str, FolderName(), Effect.ON_CLIPS]
+    name: Annotated[str, FOLDER_NAME, Effect.ON_CLIPS]
     dir: Annotated[str, Effect.NONE]
     videos_dir: Annotated[str, Effect.ON_CLIPS, Effect.NONE]
     splits_dir: Annotated[str | None, Effect.NONE]
@@ -110,7 +93,7 @@ class DataConfig(Section):
     keep_downloads: Annotated[bool, Effect.NONE]
     full_set: FullSetConfig | None
     split: Annotated[int, Choice(1, 2, 3), Effect.ON_CLIPS]
-    source_pattern: Annotated[Annotated[str, Pattern()] | None, Effect.ON_CLIPS, Effect.NONE]
+    source_pattern: Annotated[Annotated[str, pattern()] | None, Effect.ON_CLIPS, Effect.NONE]
     test_fraction: Annotated[ShareBelowOne, Effect.ON_CLIPS]
     val_fraction: Annotated[ShareBelowOne, Effect.ON_CLIPS]
     split_seed: Annotated[Seed, Effect.ON_CLIPS]
@@ -128,7 +111,7 @@ class DataConfig(Section):
     labels_csv: Annotated[str | None, Effect.NONE] = None
     train_subjects: list[str] | None = None
     test_subjects: list[str] | None = None
-    sequence_pattern: Annotated[str, Pattern(SEQUENCE_GROUPS)] = r"(?P<subject>S\d+)-(?P<label>G\d+)-T(?P<frame>\d+)"
+    sequence_pattern: Annotated[str, pattern(*SEQUENCE_GROUPS)] = r"(?P<subject>S\d+)-(?P<label>G\d+)-T(?P<frame>\d+)"
     sequence_length: Count | None = None
     min_sequence: Count = 6
 

@@ -1,19 +1,22 @@
-"""Every key that an override may name, and which one was meant by a word that is none."""
+"""The keys of the configuration by name: what each may be, what overrides name, and which key a wrong word meant."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from difflib import SequenceMatcher
 from enum import Enum
 from functools import cache
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from action_recognition.config.checking import Section, field_hints
+from action_recognition.config.checking import Section, shown
 from action_recognition.config.option_files import CONF_DIR, keys_in
-from action_recognition.config.rules import TextByPart, Words
+from action_recognition.config.rules import TEXT_BY_PART, WORDS
 from action_recognition.config.schema import Config
+from action_recognition.errors import ConfigError
+from action_recognition.utils.redaction import redacted_values
 from action_recognition.utils.rules import split_rules
 
-# What other programs call it, where no key here sounds like it.
+# What other programs call a key, where the names are not alike.
 OTHER_NAMES = {
     "learning_rate": "optimizer.lr",
     "epoch": "trainer.max_epochs",
@@ -42,10 +45,6 @@ def known_keys() -> frozenset[str]:
     return frozenset(known)
 
 
-def is_key(key: str) -> bool:
-    return key in known_keys()
-
-
 def suggest_keys(word: str) -> list[str]:
     """The keys, two at most, that `word` may have been meant for: by the last part of their name, then by all of it."""
     last = word.rpartition(".")[2].replace("-", "_").lower()
@@ -68,58 +67,93 @@ def _likeness(word: str, last: str, key: str) -> float:
 
 
 @cache
-def keys_marked(*marks: Enum) -> tuple[str, ...]:
-    """The keys declared with one of `marks`, a whole section with a dot at its end: prefixes for `str.startswith`."""
-    return tuple(_marked(Config, set(marks)))
+def declared_keys() -> dict[str, Any]:
+    """The type that the schema declares for each key, with its rules; also for groups and inner sections."""
+    return dict(_declared("", Config))
 
 
-def _marked(section: type[Section], marks: set[Enum]) -> Iterator[str]:
-    for name, hint in field_hints(section).items():
-        key = f"{section.KEY}.{name}" if section.KEY else name
-        inner = next((part for part in _parts(hint) if isinstance(part, type) and issubclass(part, Section)), None)
-        if marks & {part for part in _parts(hint) if isinstance(part, Enum)}:
-            yield f"{key}." if inner else key
-        elif inner:
-            yield from [f"{key}."] if marks & set(inner.MARKS) else _marked(inner, marks)
+def _declared(key: str, hint: Any) -> Iterator[tuple[str, Any]]:
+    yield key, hint
+    if section := section_of(hint):
+        for name, inner in section.hints().items():
+            yield from _declared(f"{key}.{name}".lstrip("."), inner)
 
 
-def _parts(hint: Any) -> list[Any]:
-    """A declared type, the types in a union, and what stands beside any of them."""
+def parts_of(hint: Any) -> list[Any]:
+    """A declared type, the members of a union, and the rules and marks beside any of them."""
     inner = get_args(hint) if get_origin(hint) in (Annotated, Union, UnionType) else ()
-    return [hint, *(part for member in inner for part in _parts(member))]
+    return [hint, *(part for member in inner for part in parts_of(member))]
 
 
-@cache
-def is_open(key: str) -> bool:
-    """Whether a key holds a mapping whose own keys are not declared, such as `model.args`."""
-    hint: Any = Config
-    for name in key.split(".") if key else ():
-        hint = split_rules(hint)[0]
-        if not isinstance(hint, type) or not issubclass(hint, Section):
-            return True  # below an open one
-        hint = field_hints(hint).get(name, Any)
-    hint = split_rules(hint)[0]
-    return hint is Any or get_origin(hint) is dict
+def section_of(hint: Any) -> type[Section] | None:
+    return next((part for part in parts_of(hint) if isinstance(part, type) and issubclass(part, Section)), None)
 
 
 def hint_of(key: str) -> Any:
-    """The declared type of a key, with its rules; `Any` below a key that is open (see `is_open`) or no key at all."""
-    hint: Any = Config
-    for name in key.split("."):
-        members = [split_rules(part)[0] for part in _parts(hint)]
-        section = next((part for part in members if isinstance(part, type) and issubclass(part, Section)), None)
-        hint = field_hints(section).get(name, Any) if section else Any
-    return hint
+    """The declared type of a key, with its rules; `Any` below an open key (see `is_open`) and for an unknown key."""
+    return declared_keys().get(key, Any)
+
+
+@cache
+def keys_marked(*marks: Enum) -> tuple[str, ...]:
+    """The keys declared with one of `marks`, a whole section with a dot at its end: prefixes for `str.startswith`."""
+    marked = []
+    for key, hint in declared_keys().items():
+        section = section_of(hint)
+        if not {*parts_of(hint), *(section.MARKS if section else ())}.isdisjoint(marks):
+            marked.append(f"{key}." if section else key)
+    return tuple(marked)
+
+
+def is_open(key: str) -> bool:
+    """Whether a key holds a mapping whose own keys are not declared, such as `model.args`."""
+    plain, _ = split_rules(hint_of(key))
+    return plain is Any or get_origin(plain) is dict
 
 
 def takes_text(key: str) -> bool:
     """Whether the schema wants text, or a list of texts, for a key: numbers in it are then names."""
-    return _is_text(hint_of(key))
+    parts = parts_of(hint_of(key))
+    elements = [element for part in parts if get_origin(part) is list for element in get_args(part)]
+    kinds = {part for part in [*parts, *elements] if isinstance(part, type)}
+    return TEXT_BY_PART in parts or WORDS in parts or kinds - {NoneType} == {str}
 
 
-def _is_text(hint: Any) -> bool:
-    plain, rules = split_rules(hint)
-    if any(isinstance(rule, TextByPart | Words) for rule in rules):
-        return True
-    members = get_args(plain)
-    return plain is str or (bool(members) and all(_is_text(member) or member is type(None) for member in members))
+def key_of(override: str) -> str:
+    """The key that an override names, without `+`, `~` and the package behind `@`."""
+    return override.partition("=")[0].lstrip("+~").partition("@")[0]
+
+
+def check_given_once(overrides: Sequence[str]) -> None:
+    """Raise `ConfigError` if a key is given two different values: one of them would be dropped silently."""
+    values: dict[str, str] = {}
+    for override in overrides:
+        key, value = key_of(override), override.partition("=")[2]
+        if not override.startswith("@") and values.setdefault(key, value) != value:  # a file's keys may be overridden
+            raise ConfigError(f"{key} is given twice, as {shown(values[key])} and {shown(value)}: expected one of them")
+
+
+def each_key_once(earlier: Sequence[str], later: Sequence[str]) -> list[str]:
+    """Both, without the `earlier` overrides whose key is among the `later` ones: as a command line takes them."""
+    keys = {key_of(override) for override in later}
+    return [override for override in earlier if override.startswith("@") or key_of(override) not in keys] + list(later)
+
+
+def to_values(config: Config) -> dict[str, Any]:
+    """The configuration as nested plain values."""
+    values = asdict(config)
+    return {key: values[key] for key in config.hints()}
+
+
+def flatten(config: Config) -> dict[str, Any]:
+    """The configuration as `{"clip.frames": 16, ...}`, for MLflow parameters; without passwords, as `to_yaml`."""
+    return {key: redacted_values(value) for key, value in in_dots(to_values(config))}
+
+
+def in_dots(values: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """`{"a": {"b": 1}}` as `("a.b", 1)`."""
+    if isinstance(values, dict):
+        for name, value in values.items():
+            yield from in_dots(value, f"{key}.{name}" if key else str(name))
+    else:
+        yield key, values

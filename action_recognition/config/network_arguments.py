@@ -1,13 +1,12 @@
 """What `model.args` may hold: an argument has one meaning, and one range, in every network that takes it.
 
-Which of them a network takes is for its constructor to say (`models.networks.build_network`). An argument that is not
-listed here is only kept from being NaN.
+A network's constructor decides which of them it takes (`models.networks.build_network`). An argument that is not listed
+here may be anything but NaN.
 """
 
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from action_recognition.config.checking import checked
 from action_recognition.config.rules import ChannelMeans, ChannelStds, Share, ShareBelowOne
 from action_recognition.utils.rules import Choice, Length, Range
 
@@ -38,16 +37,3 @@ NETWORK_ARGUMENTS: Mapping[str, Any] = {
     "motion_size": Annotated[int, Range(1, 4096)],
     "appearance_stride": Annotated[int, Range(1, 1000)],
 }
-
-
-def check_network_arguments(given: Any) -> Any:
-    """The arguments, a mapping by name, as the types that are declared for them.
-
-    Raises:
-        ConfigError: for a value that no network takes.
-    """
-    if not isinstance(given, dict):  # the schema refuses it
-        return given
-    return {
-        name: checked(NETWORK_ARGUMENTS.get(name, Any), value, f"model.args.{name}") for name, value in given.items()
-    }

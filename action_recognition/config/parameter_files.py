@@ -5,7 +5,7 @@ there into the configuration, under the same names.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from action_recognition.config.keys import in_dots
 from action_recognition.errors import ConfigError, first_line
 
 MARK = "@"
@@ -40,19 +41,11 @@ def read_overrides(path: Path) -> list[str]:
         content = OmegaConf.load(path)
         if not isinstance(content, DictConfig):
             raise ConfigError(f"{MARK}{path}: expected keys with values, as in conf/; it holds a list")
-        return list(_overrides("", OmegaConf.to_container(content, resolve=True)))
+        return [f"{key}={_text(value)}" for key, value in in_dots(OmegaConf.to_container(content, resolve=True))]
     except FileNotFoundError:
         raise ConfigError(f"{MARK}{path}: no such file; expected a YAML file of keys, such as @params.yaml") from None
     except (OSError, UnicodeDecodeError, YAMLError, OmegaConfBaseException) as error:
         raise ConfigError(f"{MARK}{path}: not a YAML file of keys with values ({first_line(error)})") from None
-
-
-def _overrides(prefix: str, node: Any) -> Iterator[str]:
-    if not isinstance(node, dict):
-        yield f"{prefix}={_text(node)}"
-        return
-    for key, value in node.items():
-        yield from _overrides(f"{prefix}.{key}" if prefix else str(key), value)
 
 
 def _text(value: Any) -> str:

@@ -7,7 +7,8 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 
-from action_recognition.config.compose import key_of, load_config, prepared
+from action_recognition.config.compose import prepared
+from action_recognition.config.keys import key_of
 from action_recognition.config.option_files import CONF_DIR, keys_in
 from action_recognition.config.parameter_files import MARK, expand_files
 
@@ -22,7 +23,6 @@ def places_of_keys(overrides: Sequence[str]) -> dict[str, str]:
     Raises:
         ConfigError: for overrides that cannot be composed.
     """
-    load_config(overrides)  # or one clear line says why not
     places: dict[str, str] = {}
     for file, package in _merged_files(expand_files(overrides)):
         for key in keys_in(file):

@@ -1,14 +1,13 @@
 """What every configuration key may be: one dataclass a Hydra group, whose fields declare their ranges."""
 
 from dataclasses import dataclass, field
-from enum import Enum
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
-from action_recognition.config.checking import Section
+from action_recognition.config.checking import NOT_A_KEY, Section, checked
 from action_recognition.config.clip_schema import AugmentConfig, ClipConfig
 from action_recognition.config.data_schema import DataConfig
-from action_recognition.config.network_arguments import check_network_arguments
-from action_recognition.config.rules import Count, Effect, Internal, Lifetime, Seed, ShareBelowOne, TextByPart, Words
+from action_recognition.config.network_arguments import NETWORK_ARGUMENTS
+from action_recognition.config.rules import TEXT_BY_PART, WORDS, Count, Effect, Lifetime, Seed, ShareBelowOne
 from action_recognition.errors import ConfigError
 from action_recognition.utils.rules import Choice, Range
 
@@ -20,7 +19,7 @@ BatchSize = Annotated[int, Range(1, 65536)]
 
 
 @dataclass(kw_only=True)
-class ModelConfig(Section):
+class ModelConfig(Section, key="model"):
     """A network of `action_recognition.models.networks` by name, with its keyword arguments.
 
     `input` is what it is given of the frames. `weights` are pretrained ones: a name, a path or a URL, or for a network
@@ -28,28 +27,26 @@ class ModelConfig(Section):
     network with Adam and AdamW; `optimizer.lr` is that unless it is given.
     """
 
-    KEY: ClassVar[str] = "model"
-
     network: str
     args: dict[str, Any]
     input: Annotated[str, Choice(*INPUTS)] = "rgb"
-    weights: Annotated[Any, TextByPart(), Lifetime.START] = None
+    weights: Annotated[Any, TEXT_BY_PART, Lifetime.START] = None
     # optimizer.lr says what was used.
     default_lr: Annotated[float, Range(above=0, most=1), Effect.NONE] = 0.002
 
-    def __post_init__(self) -> None:
-        self.args = check_network_arguments(self.args)
-        super().__post_init__()
+    def check_together(self) -> None:
+        self.args = {
+            name: checked(NETWORK_ARGUMENTS.get(name, Any), value, f"model.args.{name}")
+            for name, value in self.args.items()
+        }
 
 
 @dataclass(kw_only=True)
-class OptimizerConfig(Section):
+class OptimizerConfig(Section, key="optimizer"):
     """`layer_decay` multiplies the learning rate once a stage, from the head (1) towards the input.
 
     `targets` are class numbers (`sparse`) or a row of shares a clip (`one_hot`); the loss is the same.
     """
-
-    KEY: ClassVar[str] = "optimizer"
 
     name: Annotated[str, Choice("adam", "adamw", "sgd")]
     lr: Annotated[float, Range(above=0, most=1_000_000)]
@@ -63,15 +60,13 @@ class OptimizerConfig(Section):
 
 
 @dataclass(kw_only=True)
-class TrainerConfig(Section):
+class TrainerConfig(Section, key="trainer"):
     """`precision` and `memory_format` `auto` measure the model's own step once a machine and keep the faster.
 
     `freeze=backbone` trains the head alone; with `unfreeze_every` one more stage joins every so many epochs.
     `feature_views` caches the frozen backbone's features of so many augmented views a clip and trains on them.
     `limit_train_batches` and `limit_val_batches` are a number of batches, or a share of them all.
     """
-
-    KEY: ClassVar[str] = "trainer"
 
     max_epochs: Count
     patience: Count
@@ -104,10 +99,7 @@ class TrainerConfig(Section):
 
 
 @dataclass(kw_only=True)
-class EvaluationConfig(Section):
-    KEY: ClassVar[str] = "evaluation"
-    MARKS: ClassVar[tuple[Enum, ...]] = (Lifetime.COMMAND,)
-
+class EvaluationConfig(Section, key="evaluation", marks=(Lifetime.COMMAND,)):
     checkpoint: str
     split: Annotated[str, Choice("val", "test")]
     metrics: str
@@ -116,10 +108,7 @@ class EvaluationConfig(Section):
 
 
 @dataclass(kw_only=True)
-class TrackingConfig(Section):
-    KEY: ClassVar[str] = "tracking"
-    MARKS: ClassVar[tuple[Enum, ...]] = (Lifetime.COMMAND,)
-
+class TrackingConfig(Section, key="tracking", marks=(Lifetime.COMMAND,)):
     tracking_uri: str
     artifact_root: str
     experiment: str
@@ -131,10 +120,7 @@ class TrackingConfig(Section):
 
 
 @dataclass(kw_only=True)
-class ExportConfig(Section):
-    KEY: ClassVar[str] = "export"
-    MARKS: ClassVar[tuple[Enum, ...]] = (Lifetime.COMMAND,)
-
+class ExportConfig(Section, key="export", marks=(Lifetime.COMMAND,)):
     checkpoint: str
     onnx: str
     opset: Annotated[int, Range(18, 99)]
@@ -155,10 +141,7 @@ class ExportConfig(Section):
 
 
 @dataclass(kw_only=True)
-class PredictConfig(Section):
-    KEY: ClassVar[str] = "predict"
-    MARKS: ClassVar[tuple[Enum, ...]] = (Lifetime.COMMAND,)
-
+class PredictConfig(Section, key="predict", marks=(Lifetime.COMMAND,)):
     backend: Annotated[str, Choice("torch", "onnx", "tensorrt")]
     model: str | None
     device: Annotated[str, Choice("auto", "cpu", "cuda")]
@@ -170,14 +153,11 @@ class PredictConfig(Section):
 
 
 @dataclass(kw_only=True)
-class CompareConfig(Section):
+class CompareConfig(Section, key="compare", marks=(Lifetime.COMMAND,)):
     """What `compare-runs` reads; `experiments` and `runs` become lists of names or ids, or None."""
 
-    KEY: ClassVar[str] = "compare"
-    MARKS: ClassVar[tuple[Enum, ...]] = (Lifetime.COMMAND,)
-
-    experiments: Annotated[Any, Words()] | None
-    runs: Annotated[Any, Words()] | None
+    experiments: Annotated[Any, WORDS] | None
+    runs: Annotated[Any, WORDS] | None
     baseline: str | None
     metric: str  # a registered metric: `evaluation.metrics` lies above this room, so `compare-runs` checks it
     output_dir: str
@@ -193,11 +173,8 @@ def _names(given: Any) -> list[str] | None:
 
 
 @dataclass(kw_only=True)
-class TuneConfig(Section):
+class TuneConfig(Section, key="tune", marks=(Lifetime.COMMAND,)):
     """A search with Optuna; `space` maps configuration keys to what they may be, see `experiments.space`."""
-
-    KEY: ClassVar[str] = "tune"
-    MARKS: ClassVar[tuple[Enum, ...]] = (Lifetime.COMMAND,)
 
     study: str
     trials: Count
@@ -227,6 +204,6 @@ class Config(Section):
     predict: PredictConfig
     compare: CompareConfig
     tune: TuneConfig
-    # As given, and the option of each group that they led to.
-    overrides: Annotated[list[str], Internal()] = field(default_factory=list)
-    choices: Annotated[dict[str, Any], Internal()] = field(default_factory=dict)
+    # The overrides that were given, and the option of each group that they chose.
+    overrides: list[str] = field(default_factory=list, metadata=NOT_A_KEY)
+    choices: dict[str, Any] = field(default_factory=dict, metadata=NOT_A_KEY)

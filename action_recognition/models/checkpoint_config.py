@@ -5,18 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from action_recognition.config import (
-    Composed,
-    Config,
-    Lifetime,
-    check_composed,
-    compose_values,
-    group_options,
-    is_open,
-    key_of,
-    keys_marked,
-    to_values,
-)
+from action_recognition.config import Config, Lifetime, group_options, key_of, keys_marked, to_values
+from action_recognition.config.compose import Composed, check_composed, compose_values
+from action_recognition.config.keys import is_open
 from action_recognition.errors import ConfigError
 from action_recognition.tracking.run_folders import checkpoint_to_resume, resolve_checkpoint
 from action_recognition.utils.redaction import is_hidden, redacted_values

@@ -6,9 +6,10 @@ files, which must have their types already.
 
 import math
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, Protocol, get_args, get_origin, runtime_checkable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from types import UnionType
+from typing import Annotated, Any, Protocol, Union, get_args, get_origin, runtime_checkable
 
 from action_recognition.utils.text import UNPRINTABLE
 
@@ -24,6 +25,14 @@ class Rule(Protocol):
     def expected(self) -> str: ...
 
     def allows(self, value: Any) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Check:
+    """A rule without parameters of its own."""
+
+    expected: str
+    allows: Callable[[Any], bool]
 
 
 @dataclass(frozen=True)
@@ -84,14 +93,7 @@ class Length:
         return f"of {self.least} to {self.most}" if self.least < self.most else f"of {self.least}"
 
 
-@dataclass(frozen=True)
-class Distinct:
-    """Lists without repetition."""
-
-    expected = "distinct"
-
-    def allows(self, value: Sequence[Any]) -> bool:
-        return len(set(value)) == len(value)
+DISTINCT = Check("distinct", lambda value: len(set(value)) == len(value))
 
 
 @dataclass(frozen=True)
@@ -118,3 +120,20 @@ def split_rules(hint: Any) -> tuple[Any, tuple[Rule, ...]]:
         return hint, ()
     plain, *rules = get_args(hint)
     return plain, tuple(rule for rule in rules if isinstance(rule, Rule))
+
+
+def describe(hint: Any) -> str:
+    """What a declared type and its rules allow, in words."""
+    plain, rules = split_rules(hint)
+    words = [rule.expected for rule in rules]
+    if get_origin(plain) in (Union, UnionType):
+        return ", or ".join(map(describe, get_args(plain)))
+    if get_origin(plain) in (list, tuple):
+        return f"a list {', '.join(words)}".rstrip() + f", each {describe(get_args(plain)[0])}"
+    if get_origin(plain) is dict:
+        return "a mapping, {key: value}"
+    if is_dataclass(plain):
+        return f"a mapping with the keys {', '.join(field.name for field in fields(plain))}"
+    if plain is str or plain is Any or any(isinstance(rule, Choice) for rule in rules):
+        return ", ".join(words) or (Text().expected if plain is str else "a value on one line, without NaN")
+    return ", ".join([TYPE_NAMES[plain], *words])

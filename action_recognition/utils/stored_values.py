@@ -9,7 +9,7 @@ from functools import cache
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from action_recognition.errors import ContractError, UserError
-from action_recognition.utils.rules import TYPE_NAMES, Choice, split_rules
+from action_recognition.utils.rules import describe, split_rules
 
 MAX_SHOWN = 60  # characters of a value in a message
 
@@ -24,7 +24,7 @@ def check_values(
     """
     for name, (hint, fits) in _checkers(declared).items():
         if name in values and not fits(values[name]):
-            raise error(f"{origin}: {name}={_offender(hint, values[name])}: expected {expected(hint)}")
+            raise error(f"{origin}: {name}={_offender(hint, values[name])}: expected {describe(hint)}")
 
 
 def check_keys(
@@ -52,24 +52,14 @@ def checker(hint: Any) -> Checker:
     plain, rules = split_rules(hint)
     allowed = [rule.allows for rule in rules]
     if get_origin(plain) in (list, tuple):
-        inner = checker(get_args(plain)[0])
+        fits = checker(get_args(plain)[0])
         return lambda value: (
-            isinstance(value, list | tuple) and all(map(inner, value)) and all(allows(value) for allows in allowed)
+            isinstance(value, list | tuple) and all(map(fits, value)) and all(allows(value) for allows in allowed)
         )
     kinds = (int, float) if plain is float else plain
     return lambda value: (
         isinstance(value, kinds) and not isinstance(value, bool) and all(allows(value) for allows in allowed)
     )
-
-
-def expected(hint: Any) -> str:
-    """What a type hint and its rules allow, in words."""
-    plain, rules = split_rules(hint)
-    words = [rule.expected for rule in rules]
-    if get_origin(plain) in (list, tuple):
-        return f"a list {', '.join(words)}, each {expected(get_args(plain)[0])}"
-    named = plain is str or any(isinstance(rule, Choice) for rule in rules)
-    return ", ".join(words if named else [TYPE_NAMES[plain], *words])
 
 
 def shown(value: object) -> str:

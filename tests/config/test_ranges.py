@@ -8,31 +8,19 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from action_recognition.config import check_given_once, each_key_once, flatten, load_config
-from action_recognition.config.checking import Section, checked, field_hints
+from action_recognition.config import each_key_once, flatten, load_config
+from action_recognition.config.checking import Section, checked
+from action_recognition.config.keys import check_given_once, declared_keys, section_of
 from action_recognition.config.network_arguments import NETWORK_ARGUMENTS
-from action_recognition.config.rules import FolderName, Internal, Interval, Pattern, TextByPart, Words
-from action_recognition.config.schema import Config
+from action_recognition.config.rules import INTERVAL, TEXT_BY_PART, WORDS
 from action_recognition.errors import ConfigError
 from action_recognition.utils.rules import Choice, Length, Range, split_rules
 
 NEVER = ["nan", "inf", "-inf", "???"]
 
 
-def declared(section: type[Section], prefix: str = "") -> dict[str, Any]:
-    """`{"augment.brightness": hint}` of every field that is no section itself."""
-    found: dict[str, Any] = {}
-    for name, hint in field_hints(section).items():
-        plain, rules = split_rules(hint)
-        inner = [part for part in (plain, *get_args(plain)) if isinstance(part, type) and issubclass(part, Section)]
-        if inner and get_origin(plain) is not list:
-            found |= declared(inner[0], f"{prefix}{name}.")
-        elif not any(isinstance(rule, Internal) for rule in rules):
-            found[f"{prefix}{name}"] = hint
-    return found
-
-
-FIELDS = declared(Config) | {f"model.args.{name}": hint for name, hint in NETWORK_ARGUMENTS.items()}
+FIELDS = {key: hint for key, hint in declared_keys().items() if not section_of(hint)}
+FIELDS |= {f"model.args.{name}": hint for name, hint in NETWORK_ARGUMENTS.items()}
 
 
 def members(hint: Any) -> list[Any]:
@@ -69,17 +57,17 @@ def _inside(hint: Any) -> st.SearchStrategy[Any]:
         return st.floats(
             low, high, exclude_min=bounds.above is not None, exclude_max=bounds.below is not None, allow_subnormal=False
         )
-    if plain is str or TextByPart in rule or Words in rule:
-        texts = ["a", "ünï", "2024", "a b"] if FolderName in rule else ["a", "x/y", "-1", "ünï"]
-        return st.sampled_from([r"(?P<subject>.)(?P<label>.)(?P<frame>.)"] if Pattern in rule else texts)
+    if plain is str or {TEXT_BY_PART, WORDS} & set(rules):
+        texts = [r"(?P<subject>.)(?P<label>.)(?P<frame>.)", "a", "ünï", "2024", "a b", "x/y", "-1"]
+        return st.sampled_from([text for text in texts if all(rule.allows(text) for rule in rules)])
     if get_origin(plain) is list:
         element = get_args(plain)[0]
         if isinstance(element, type) and issubclass(element, Section):
             return st.just([{"url": "https://host/file.tar"}])
-        least, most = (2, 2) if Interval in rule else (0, 3)
+        least, most = (2, 2) if INTERVAL in rules else (0, 3)
         least, most = (rule[Length].least, rule[Length].most) if Length in rule else (least, most)
         lists = st.lists(inside(element), min_size=least, max_size=most)
-        return lists.map(sorted) if Interval in rule else lists
+        return lists.map(sorted) if INTERVAL in rules else lists
     return {bool: st.booleans(), type(None): st.none()}.get(plain, st.just({}))
 
 

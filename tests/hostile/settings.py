@@ -157,8 +157,7 @@ def warm_up(material: Path) -> None:
 @cache
 def keys() -> dict[str, Any]:
     """Every key and its default."""
-    from action_recognition.config import load_config
-    from action_recognition.config.compose import flatten
+    from action_recognition.config import flatten, load_config
 
     return dict(sorted(flatten(load_config(["data=hmdb51"])).items()))
 

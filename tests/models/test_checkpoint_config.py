@@ -2,7 +2,8 @@
 
 import pytest
 
-from action_recognition.config import Composed, compose_values, flatten, keys_marked, load_config
+from action_recognition.config import flatten, keys_marked, load_config
+from action_recognition.config.compose import Composed, compose_values
 from action_recognition.config.rules import Lifetime
 from action_recognition.errors import ConfigError
 from action_recognition.models.checkpoint_config import as_trained, config_to_store, trained_config

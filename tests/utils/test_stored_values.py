@@ -17,7 +17,7 @@ from action_recognition.models.module import VideoActionModel
 from action_recognition.readers.shards.index import Shard, ShardIndex
 from action_recognition.tracking.run_folders import last_run, tracking_of
 from action_recognition.training.callbacks import read_history
-from action_recognition.utils.rules import Choice, Distinct, Length, Range, Text
+from action_recognition.utils.rules import DISTINCT, Choice, Length, Range, Text
 from action_recognition.utils.stored_values import checker
 
 STRANGE = [None, True, -1, 1.5, float("nan"), 10**30, "x\ny", "", [], [None], [[1]], {}, {"a": 1}]
@@ -40,7 +40,7 @@ def test_a_number_is_no_text_no_truth_value_and_not_nan(value: object) -> None:
 
 def test_distinct_values_and_empty_texts() -> None:
     assert checker(Annotated[tuple[DIGIT, ...], Length(0, 3)])([1, 1])
-    assert not checker(Annotated[tuple[DIGIT, ...], Length(0, 3), Distinct()])([1, 1])
+    assert not checker(Annotated[tuple[DIGIT, ...], Length(0, 3), DISTINCT])([1, 1])
     assert Text(may_be_empty=True).allows("")
     assert not Text().allows(" ")
     assert not Text(3).allows("four")
