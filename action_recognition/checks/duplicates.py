@@ -1,10 +1,10 @@
-"""The same footage twice: by bytes, and by what is seen.
+"""The same footage twice: clips with the same bytes, and near duplicates.
 
-Near duplicates are searched in two steps. Thumbnails of a few frames give the pairs worth a look; both clips of such a
-pair are then decoded whole and compared frame by frame. Two frames are the same when their normalised 16x16 grey
-pictures differ by no more than a re-encoding makes them differ; two clips are, when at least half of the shorter one's
-frames are found in the other, in order, and move alike. The last condition tells footage from its neighbours: clips
-cut one after the other from a film with a still camera have the same background, but not the same motion.
+Near duplicates are searched in two steps. Thumbnails of a few frames give candidate pairs; both clips of a pair are
+then decoded completely and compared frame by frame. Two frames are the same when their normalised 16x16 grey pictures
+differ by no more than re-encoding changes them. Two clips are the same when at least half of the shorter one's frames
+are found in the other, in order, and move alike. The last condition separates footage from its neighbours: clips cut
+one after the other from a film with a still camera have the same background, but not the same motion.
 
 On real HMDB51 clips (60 clips in 10 re-encoded, resized, trimmed, brightened or re-timed versions each) frames of a
 copy differ by up to 0.002, mostly by 0.0001; the nearest frames of clips of different sources by 0.01 and more.
@@ -13,8 +13,8 @@ copy differ by up to 0.002, mostly by 0.0001; the nearest frames of clips of dif
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +38,7 @@ USED = ("train", "val", "test")
 Vectors = NDArray[np.float32]
 
 
-@dataclass(frozen=True, kw_only=True)
-class NearPair:
+class NearPair(NamedTuple):
     """Places of two clips with common footage; `share` of the shorter one's frames are in the other."""
 
     first: int
@@ -83,17 +82,14 @@ def find_near_duplicates(
     nearest: dict[int, list[NearPair]] = defaultdict(list)
     for pair in sorted(pairs, key=lambda p: p.distance):
         nearest[pair.second].append(pair)
-    findings = [_near_finding(used, matches) for _, matches in sorted(nearest.items())]
+    findings = []
+    for _, (best, *others) in sorted(nearest.items()):
+        first, second = used[best.first], used[best.second]
+        kind = "near duplicate across splits" if first.label == second.label else "same footage, other class"
+        where = f"{first.path} ({first.split}){f' and {len(others)} more' if others else ''}"
+        detail = f"{second.split} clip with {100 * best.share:.0f} % of its frames in {where}"
+        findings.append(Finding(kind=kind, path=second.path, detail=detail, other=first.path))
     return findings, max(0, len(candidates) - MAX_PAIRS)
-
-
-def _near_finding(records: Sequence[ClipRecord], matches: Sequence[NearPair]) -> Finding:
-    best = matches[0]
-    first, second = records[best.first], records[best.second]
-    more = f" and {len(matches) - 1} more" if len(matches) > 1 else ""
-    kind = "near duplicate across splits" if first.label == second.label else "same footage, other class"
-    detail = f"{second.split} clip with {100 * best.share:.0f} % of its frames in {first.path} ({first.split}){more}"
-    return Finding(kind=kind, path=second.path, detail=detail, other=first.path)
 
 
 def _split_place(record: ClipRecord) -> int:
@@ -143,7 +139,7 @@ def compare_pairs(
     for first, second in pairs:
         common = common_footage(frame_vectors(gray_of[first]), frame_vectors(gray_of[second]))
         if common is not None:
-            found.append(NearPair(first=first, second=second, share=common[0], distance=common[1]))
+            found.append(NearPair(first, second, *common))
     return found
 
 

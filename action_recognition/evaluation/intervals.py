@@ -1,11 +1,11 @@
-"""How far a score can be trusted: bootstrap intervals over source videos."""
+"""Bootstrap intervals of scores, over source videos."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-# The bootstrap over groups covers less than it says with few of them (Cameron, Gelbach and Miller 2008).
+# With fewer groups than this, the interval is too narrow (Cameron, Gelbach and Miller 2008).
 FEW_GROUPS = 10
 
 
@@ -38,13 +38,3 @@ def bootstrap_interval(
     means_R = sum_G[drawn_RG].sum(axis=1) / size_G[drawn_RG].sum(axis=1)
     low, high = np.quantile(means_R, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
-
-
-def interval_caution(groups: int) -> str:
-    """One line where an interval rests on too few source videos; otherwise empty."""
-    if groups >= FEW_GROUPS:
-        return ""
-    return (
-        f"caution: the clips come from only {groups} source{'s' if groups > 1 else ''}; with fewer than "
-        f"{FEW_GROUPS} a bootstrap interval is too narrow"
-    )

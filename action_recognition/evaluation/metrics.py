@@ -1,4 +1,4 @@
-"""Metrics: one table of them, read by whatever computes, shows, records or compares scores.
+"""The table of metrics, which all code reads that computes, shows, records or compares scores.
 
 To add a metric, register it; nothing else has to change:
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from action_recognition.evaluation.intervals import bootstrap_interval, interval_caution
+from action_recognition.evaluation.intervals import FEW_GROUPS, bootstrap_interval
 
 # Probabilities `[N, K]` and labels `[N]` of N videos; returns the score.
 Compute = Callable[[NDArray[np.floating], NDArray[np.int64]], float]
@@ -86,7 +86,7 @@ METRICS: dict[str, Metric] = {
 
 
 def register_metric(metric: Metric) -> None:
-    """Add a metric to the table, before the evaluation that should compute it.
+    """Add a metric to the table; call it before the evaluation that should compute it.
 
     Raises:
         ValueError: for a name that is taken or cannot be a key.
@@ -118,7 +118,6 @@ class Metrics:
         return self.values[PRIMARY]
 
     def text(self, name: str) -> str:
-        """A metric's value as it is shown."""
         return METRICS[name].text(self.values[name])
 
     @property
@@ -129,7 +128,11 @@ class Metrics:
     @property
     def caution(self) -> str:
         """One line where the interval rests on too few source videos; otherwise empty."""
-        return interval_caution(self.groups)
+        if self.groups >= FEW_GROUPS:
+            return ""
+        sources = f"{self.groups} source{'s' if self.groups > 1 else ''}"
+        few = f"with fewer than {FEW_GROUPS} a bootstrap interval is too narrow"
+        return f"caution: the clips come from only {sources}; {few}"
 
     def flat(self) -> dict[str, float | int]:
         """All numbers by the keys of `metrics.json`."""

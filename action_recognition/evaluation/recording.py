@@ -7,7 +7,6 @@ from mlflow.entities import Metric, RunTag
 
 from action_recognition.config import Config
 from action_recognition.evaluation.evaluate import Evaluation, score_summary
-from action_recognition.evaluation.metrics import Metrics
 from action_recognition.tracking.mlflow_run import Tracker
 from action_recognition.tracking.mlflow_store import page_of, run_to_resume
 from action_recognition.tracking.run_description import command_line
@@ -25,33 +24,24 @@ def record_evaluation(
     Args:
         training_run_id: the run that trained the checkpoint; None if it is not known.
     """
-    split = config.evaluation.split
-    scores, numbers = scores_and_numbers(evaluation.metrics, split)
+    split, leaking = config.evaluation.split, config.evaluation.allow_leakage
+    values = {f"{split}_{name}": value for name, value in evaluation.metrics.flat().items()}
+    scores = {name: value for name, value in values.items() if isinstance(value, float)}
+    numbers = {name: str(value) for name, value in values.items() if name not in scores}
     tracker.log_metrics(scores)
     tracker.set_tags(numbers)
     tracker.log_artifact(evaluation.directory / "predictions.csv")
     for plot in evaluation.plots:
         tracker.log_artifact(plot, "plots")
-    result = score_line(evaluation.metrics, split, leaking=config.evaluation.allow_leakage)
+    clips = f"{evaluation.metrics.clips} {'test' if split == 'test' else 'validation'} clips"
+    result = f"{score_summary(evaluation.metrics)}; {clips}{', leaking' if leaking else ''}"
     what = f"{checkpoint.name} of {run_title(run_dir_of(checkpoint))} on {data_title(config.data)}"
     trained = run_to_resume(tracker.client, training_run_id)
     if trained is not None:
         what += f"; [its training]({page_of(trained.info.experiment_id, trained.info.run_id)})"
     tracker.describe({EVALUATION: what, COMMAND: command_line(tracker, config), TEST: result})
-    if trained is not None and split == "test" and not config.evaluation.allow_leakage:
+    if trained is not None and split == "test" and not leaking:
         _log_in_training_run(tracker, trained.info.run_id, checkpoint, scores, numbers, result)
-
-
-def scores_and_numbers(metrics: Metrics, split: str) -> tuple[dict[str, float], dict[str, str]]:
-    """Scores, and counts as text, both named `<split>_<name>`."""
-    values = {f"{split}_{name}": value for name, value in metrics.flat().items()}
-    scores = {name: value for name, value in values.items() if isinstance(value, float)}
-    return scores, {name: str(value) for name, value in values.items() if name not in scores}
-
-
-def score_line(metrics: Metrics, split: str, *, leaking: bool) -> str:
-    clips = f"{metrics.clips} {'test' if split == 'test' else 'validation'} clips{', leaking' if leaking else ''}"
-    return f"{score_summary(metrics)}; {clips}"
 
 
 def _log_in_training_run(

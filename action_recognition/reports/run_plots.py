@@ -6,7 +6,6 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from action_recognition.reports.figures import save_figure
 from action_recognition.utils.text import shortened
 
-# Longer class names are cut in the middle: what is left has to leave room for the picture.
+# Longer class names are cut in the middle, to leave room for the picture.
 LONGEST_CLASS_NAME = 28
 # More cells than this are smaller than a number that one could read.
 MOST_NUMBERED_CLASSES = 60
@@ -38,7 +37,8 @@ def plot_history(rows: Sequence[dict[str, float]], path: Path, *, title: str) ->
                 marker = "o" if len(points) <= POINTS_WITH_MARKERS else ""
                 label = {"train": "training", "val": "validation"}[split]
                 axis.plot(*zip(*points, strict=True), label=label, color=color, marker=marker, markersize=3)
-        _whole_epochs(axis, len(rows))
+        axis.set(xlabel="epoch", xlim=(0.5, len(rows) + 0.5) if len(rows) < 10 else None)
+        axis.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True, min_n_ticks=1))
         axis.grid(alpha=0.3)
     axes[0].set(ylabel="loss")
     axes[1].set(ylabel="top-1 in %", ylim=(-2, 102))
@@ -50,13 +50,7 @@ def plot_history(rows: Sequence[dict[str, float]], path: Path, *, title: str) ->
         title = f"{title}\nbest validation top-1 {value:.1f} %, in epoch {epoch} of {len(rows)}"
     handles = {label: line for axis in axes for line, label in zip(*axis.get_legend_handles_labels(), strict=True)}
     figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=3, frameon=False)
-    _set_title(figure, title)
-    save_figure(figure, path)
-
-
-def _whole_epochs(axis: Axes, epochs: int) -> None:
-    axis.set(xlabel="epoch", xlim=(0.5, epochs + 0.5) if epochs < 10 else None)
-    axis.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True, min_n_ticks=1))
+    _save_with_title(figure, title, path)
 
 
 def plot_confusion(matrix_KK: NDArray[np.int64], class_names: Sequence[str], path: Path, *, title: str) -> None:
@@ -86,8 +80,7 @@ def plot_confusion(matrix_KK: NDArray[np.int64], class_names: Sequence[str], pat
             count = int(matrix_KK[row, column])
             size = 7 if count < 1000 else 5
             axis.text(column, row, str(count), ha="center", va="center", color=color, fontsize=size)
-    _set_title(figure, title)
-    save_figure(figure, path)
+    _save_with_title(figure, title, path)
 
 
 def plot_class_accuracy(matrix_KK: NDArray[np.int64], class_names: Sequence[str], path: Path, *, title: str) -> None:
@@ -114,13 +107,13 @@ def plot_class_accuracy(matrix_KK: NDArray[np.int64], class_names: Sequence[str]
     axis.axvline(mean, color="black", linewidth=1, linestyle="--", label=f"mean of classes {mean:.1f} %")
     axis.set(xlim=(0, 100), ylim=(-0.7, len(order) - 0.3), xlabel="top-1 in %; clips at the right")
     figure.legend(loc="outside lower right", fontsize=8, frameon=False)
-    _set_title(figure, title)
-    save_figure(figure, path)
+    _save_with_title(figure, title, path)
 
 
-def _set_title(figure: Figure, title: str) -> None:
-    """Broken at the figure's width. A `$` is none of mathtext's: it may be in a folder's name."""
+def _save_with_title(figure: Figure, title: str, path: Path) -> None:
+    """Break the title at the figure's width; a `$` in it is no mathtext, because folder names may contain it."""
     size = 10 if figure.get_figwidth() < 12 else 14
     characters = int(figure.get_figwidth() * 120 / size)
     lines = [piece for line in title.splitlines() for piece in textwrap.wrap(line, characters, max_lines=2)]
     figure.suptitle("\n".join(lines), fontsize=size, parse_math=False)
+    save_figure(figure, path)

@@ -23,10 +23,6 @@ def found_in(planting: Planting, *overrides: str) -> set[tuple[str, str]]:
     return set(counts)
 
 
-def noise(size: int) -> bytes:
-    return np.random.default_rng(0).bytes(size)
-
-
 def test_one_fault_of_each_kind_in_the_tiny_set(tiny_set, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     small = ["clip.frames=4", "clip.stride=2", "clip.short_side=36", "clip.size=32", "data.val_fraction=0"]
@@ -60,7 +56,7 @@ def test_twenty_faults_of_eight_kinds_among_real_clips(shared_dir, tmp_path, mon
 
     planting.replace("unreadable", next(take), b"")
     planting.replace("unreadable", next(take), HTML)
-    planting.replace("unreadable", next(take), noise(100_000))
+    planting.replace("unreadable", next(take), np.random.default_rng(0).bytes(100_000))
     for keep in (0.3, 0.7, 0.97):
         planting.truncate(next(take), keep=keep)
     for keep in (0.4, 0.6):

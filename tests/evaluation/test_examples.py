@@ -5,14 +5,10 @@ import pytest
 from action_recognition.evaluation.examples import Judged, choose_examples
 
 
-def rows(*words: str) -> list[Judged]:
-    """`a>b`: a clip of class a that the model takes for b."""
-    pairs = [word.split(">") for word in words]
-    return [Judged(path=f"{n}.avi", label=a, predicted=b) for n, (a, b) in enumerate(pairs)]
-
-
 def chosen(*words: str) -> list[str]:
-    return [f"{row.label}>{row.predicted}" for row in choose_examples(rows(*words))]
+    """`a>b` is a clip of class a that the model takes for b."""
+    judged = [Judged(f"{number}.avi", *word.split(">")) for number, word in enumerate(words)]
+    return [f"{row.label}>{row.predicted}" for row in choose_examples(judged)]
 
 
 def test_right_ones_come_first_and_classes_are_spread():
@@ -23,12 +19,7 @@ def test_right_ones_come_first_and_classes_are_spread():
 
 @pytest.mark.parametrize(
     ("words", "expected"),
-    [
-        (["a>a"] * 9, ["a>a"] * 6),
-        (["a>b"] * 9, ["a>b"] * 6),
-        (["a>a", "a>b"], ["a>a", "a>b"]),
-        ([], []),
-    ],
+    [(["a>a"] * 9, ["a>a"] * 6), (["a>b"] * 9, ["a>b"] * 6), (["a>a", "a>b"], ["a>a", "a>b"]), ([], [])],
 )
-def test_whatever_there_is_fills_the_places(words: list[str], expected: list[str]):
+def test_available_clips_fill_the_places(words: list[str], expected: list[str]):
     assert chosen(*words) == expected
