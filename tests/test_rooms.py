@@ -9,6 +9,7 @@ import pytest
 from helpers.support import ROOT
 
 PACKAGE = ROOT / "action_recognition"
+MOST_LINES, MOST_LINES_OF_A_FUNCTION = 400, 60
 # From the bottom up. An entry names a room, or a module that stands apart from the room it lies in.
 ROOMS = (
     "utils.text",
@@ -123,3 +124,17 @@ def test_no_import_runs_in_a_circle():
 def test_every_room_has_its_tests():
     rooms = {room.partition(".")[0] for room in ROOMS} - {"errors", "contract", "__main__"}
     assert sorted(room for room in rooms if not any((ROOT / "tests" / room).glob("test_*.py"))) == []
+
+
+def test_files_and_functions_fit_on_a_few_screens():
+    long = []
+    for path in sorted(
+        path for name in ("action_recognition", "tests", "benchmarks") for path in (ROOT / name).rglob("*.py")
+    ):
+        text = path.read_text(encoding="utf-8")
+        if text.count("\n") > MOST_LINES:
+            long.append(f"{path.relative_to(ROOT)}: {text.count(chr(10))} lines")
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno >= MOST_LINES_OF_A_FUNCTION:
+                long.append(f"{path.relative_to(ROOT)}: {node.name}")
+    assert long == []
