@@ -90,7 +90,7 @@ class DatasetDownload:
         key = "data.archive" if part == "videos" else "data.splits_archive"
         where = f"{key}=FILE|FOLDER|URL"
         if archive is not None and not is_url(archive):
-            files = self._opened(archive)
+            files = from_archive(archive, self.work, self.console)
             try:
                 use(files, must_be_full=False)
             except DataError as error:
@@ -121,10 +121,7 @@ class DatasetDownload:
         archive = self.data.archive
         if archive is None or is_url(archive) or holds_something(self.videos_dir):
             return None
-        return self._opened(archive)
-
-    def _opened(self, archive: str) -> Path:
-        return from_archive(Path(archive).expanduser(), self.work, self.console)
+        return from_archive(archive, self.work, self.console)
 
     def _say(self, line: str) -> None:
         self.console.print(line, markup=False, highlight=False)

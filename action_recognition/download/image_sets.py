@@ -32,7 +32,7 @@ def download_images(data: DataConfig, console: Console) -> None:
         line = f"data.archive={data.archive}: expected a file or folder on this machine"
         raise DataError(f"{line}; {dataset.where_to_get}")
     work = DOWNLOADS_DIR / data.name
-    files = from_archive(Path(data.archive).expanduser(), work, console)
+    files = from_archive(data.archive, work, console)
     images = [path for path in files.rglob("*") if is_image(path) and path.is_file()]
     if not images:
         raise DataError(f"data.archive={data.archive}: no images in it")

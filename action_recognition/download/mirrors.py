@@ -28,15 +28,16 @@ def is_url(text: str) -> bool:
     return text.startswith(("http://", "https://", "file://", "hf://"))
 
 
-def from_archive(archive: Path, work: Path, console: Console) -> Path:
+def from_archive(archive: str, work: Path, console: Console) -> Path:
     """A folder below `work` with the content of a local archive or folder, nested archives too.
 
     Raises:
         ArchiveError: `unpack` refuses the archive.
         DataError: the archive does not exist.
     """
+    path = Path(archive).expanduser()
     with progress_bar("", console=console, in_bytes=True) as progress:
-        return unpack(archive, work / f"local-{zlib.crc32(os.fsencode(archive.absolute())):08x}", progress=progress)
+        return unpack(path, work / f"local-{zlib.crc32(os.fsencode(path.absolute())):08x}", progress=progress)
 
 
 def from_mirrors(

@@ -4,7 +4,7 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -103,15 +103,13 @@ def list_members(archive: Path, kind: str) -> Iterator[Member]:
             yield _member(archive, fields)
 
 
-@contextmanager
-def opened(archive: Path, kind: str) -> Iterator[IO[bytes]]:
+def opened(archive: Path, kind: str) -> AbstractContextManager[IO[bytes]]:
     """The bytes of all its files, concatenated in the order of `list_members`.
 
     Raises:
         ArchiveError: at the end of the block, if 7-Zip reports an error such as a wrong checksum.
     """
-    with _output(archive, kind, "x", "-so") as content:
-        yield content
+    return _output(archive, kind, "x", "-so")
 
 
 def _member(archive: Path, fields: dict[str, str]) -> Member:

@@ -5,7 +5,6 @@ a random generator of its own.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -93,10 +92,14 @@ def render_demo_set(
     check_at_least("clips_per_class", clips_per_class, len(SPLITS))
     with new_folder(directory) as partial:
         planned = list(plan_clips(seed=seed, clips_per_class=clips_per_class))
-        with _one_opencv_thread():
+        threads = cv2.getNumThreads()
+        cv2.setNumThreads(1)  # for pictures this small, OpenCV's own threads cost more time than they save
+        try:
             for done, clip in enumerate(planned, start=1):
                 _write_video(clip, partial / "videos")
                 progress(done, len(planned))
+        finally:
+            cv2.setNumThreads(threads)
         _write_splits(planned, partial / "splits")
 
 
@@ -163,17 +166,6 @@ def _split_labels(
         train = islice((key for key in keys if key[0] not in tested), max(1, round(TRAIN_SHARE * clips_per_class)))
         by_split.append(dict.fromkeys(train, 1) | dict.fromkeys(test, 2))
     return {key: tuple(labels.get(key, 0) for labels in by_split) for key in keys}
-
-
-@contextmanager
-def _one_opencv_thread() -> Iterator[None]:
-    """For pictures this small, OpenCV's own threads cost more time than they save."""
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(threads)
 
 
 def _write_video(planned: PlannedClip, videos_dir: Path) -> None:

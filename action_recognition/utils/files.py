@@ -28,23 +28,20 @@ _PARTIAL = re.compile(rf"\..*\.partial-{HOST}-(?P<pid>\d+)(\.[^.]*)?")  # not SQ
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` to write to; it replaces `path` if the block ends without an exception."""
-    partial = _partial_path(path)
     try:
-        yield partial
-        partial.replace(path)
+        with _partial_path(path) as partial:
+            yield partial
+            partial.replace(path)
     except OSError as error:
         if error.errno in NO_ROOM and error.filename is None:  # opening names the file, writing does not
             error.filename = str(path)
         raise
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 @contextmanager
 def placing(path: Path) -> Iterator[Path]:
     """As `replacing`, but keeps a file that another process has put at `path` meanwhile, and drops the new one."""
-    partial = _partial_path(path)
-    try:
+    with _partial_path(path) as partial:
         yield partial
         try:
             os.link(partial, path)  # unlike renaming, this fails if the file exists
@@ -52,15 +49,18 @@ def placing(path: Path) -> Iterator[Path]:
             pass
         except OSError:  # a disk without hard links
             partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
-def _partial_path(path: Path) -> Path:
+@contextmanager
+def _partial_path(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_abandoned(path.parent, f".{glob.escape(path.stem)}.partial-*")
     # The suffix stays last: some writers choose the format by it.
-    return path.with_name(f".{path.stem}.partial-{HOST}-{os.getpid()}{path.suffix}")
+    partial = path.with_name(f".{path.stem}.partial-{HOST}-{os.getpid()}{path.suffix}")
+    try:
+        yield partial
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def remove_abandoned(folder: Path, pattern: str = ".*.partial-*") -> None:

@@ -32,13 +32,11 @@ def silent(done: int, total: int | None, note: str = "") -> None:
 
 
 @contextmanager
-def progress_bar(
-    label: str, *, console: Console, line_seconds: float | None = None, in_bytes: bool = False
-) -> Iterator[Advance]:
+def progress_bar(label: str, *, console: Console, in_bytes: bool = False) -> Iterator[Advance]:
     """Show the progress of the work in the block, which reports it through the `Advance` that this yields.
 
     A terminal gets a bar, which disappears when the block ends. Elsewhere a thread prints a plain line every
-    `line_seconds` (default: `LINE_SECONDS`), also during a single long step. Shorter work prints nothing.
+    `LINE_SECONDS`, also during a single long step. Shorter work prints nothing.
 
     Args:
         in_bytes: `done` and `total` are bytes.
@@ -51,7 +49,7 @@ def progress_bar(
             yield work.advance
     else:
         stream = console.file  # now, because noisy libraries have their output redirected for a while
-        with _repeating(lambda: print(work.line(), file=stream, flush=True), line_seconds or LINE_SECONDS):
+        with _repeating(lambda: print(work.line(), file=stream, flush=True), LINE_SECONDS):
             yield work.advance
 
 

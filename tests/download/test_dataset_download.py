@@ -1,4 +1,4 @@
-"""`download-data`: mirrors that fail, archives of all kinds, hostile ones, and what is said about what came."""
+"""`download-data`: mirrors that fail, archives of all kinds, hostile archives, and what is reported."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from helpers.archive_makers import MAKERS, make_rar5, make_zip
+from helpers.archive_makers import MAKERS, make_rar5
 from helpers.mirror_server import Server, add_tree
 from helpers.support import files_in, moving_square, write_video
 from rich.console import Console
@@ -38,11 +38,8 @@ def refusal(outcome) -> str:
 
 @pytest.fixture
 def rars(shared_dir: Path) -> dict[str, bytes]:
-    folder = shared_dir / "hmdb51_sample/rar"
-    return {
-        "videos": (folder / "hmdb51_mini_nested_rar4.rar").read_bytes(),
-        "splits": (folder / "test_train_splits_rar5.rar").read_bytes(),
-    }
+    names = {"videos": "hmdb51_mini_nested_rar4.rar", "splits": "test_train_splits_rar5.rar"}
+    return {part: (shared_dir / "hmdb51_sample/rar" / name).read_bytes() for part, name in names.items()}
 
 
 @pytest.fixture(scope="session")
@@ -52,9 +49,9 @@ def composed() -> Config:
 
 @pytest.fixture
 def bring(composed: Config, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """The command's function with `data=hmdb51` and mirrors that have nothing; gives what it said.
+    """Runs the command's function with `data=hmdb51` and a mirror that has nothing, and returns its output.
 
-    Composing the configuration anew takes half a second each time.
+    Composing the configuration takes half a second, so it is done once.
     """
     monkeypatch.chdir(tmp_path)
 
@@ -109,17 +106,15 @@ def test_mirrors_that_are_gone_wrong_or_break_off(server, shared_dir, rars, run_
 
     server.seen.clear()
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("*")}
-    second = run_cli("download-data", *overrides)
-    assert second.code == 0
-    assert "already exists" in second.out
+    assert "already exists" in run_cli("download-data", *overrides).out
     assert server.seen == []
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("*")} == before
 
 
 def test_the_hub_clip_by_clip_with_its_own_lists(server, shared_dir, bring, tmp_path):
     sample = shared_dir / "hmdb51_sample"
-    clips = sorted(path.relative_to(sample / "videos") for path in (sample / "videos/golf").iterdir())[:7]
-    files = {f"hmdb51_org/{clip.as_posix()}": (sample / "videos" / clip).read_bytes() for clip in clips}
+    clips = clips_of(shared_dir)
+    files = {f"hmdb51_org/{name}": content for name, content in clips.items()}
     codes = {name: code for code, name in SPLIT_CODES.items()}
     for number in (1, 2, 3):
         entries = [
@@ -132,8 +127,7 @@ def test_the_hub_clip_by_clip_with_its_own_lists(server, shared_dir, bring, tmp_
     gone, hub = server.url + "/hmdb51_org.rar", "hf://datasets/CVML-TueAI/HMDB51/"
     given = MirrorsConfig(videos=[gone, f"{hub}*.avi"], splits=[gone, f"{hub}metadata_split*.jsonl"])
     bring(full_set=None, hub=server.url, split=2, mirrors=given)
-    videos = files_in(tmp_path / "data/hmdb51/videos")
-    assert videos == {clip.as_posix(): (sample / "videos" / clip).read_bytes() for clip in clips}
+    assert files_in(tmp_path / "data/hmdb51/videos") == clips
     for number in (1, 2, 3):
         brought = HMDB51().read_split(tmp_path / "data/hmdb51/splits", split=number)
         assert brought == HMDB51().read_split(sample / "splits", split=number)
@@ -162,7 +156,7 @@ def test_an_incomplete_download_is_kept_until_it_is_accepted(server, shared_dir,
     for _ in range(2):
         bring(mirrors=given, full_set=None, keep_downloads=True)
         assert_mini_set(tmp_path, shared_dir)
-        assert server.seen == []  # what came is not fetched a second time
+        assert server.seen == []  # no second download
         shutil.rmtree(tmp_path / "data")
 
 
@@ -186,7 +180,7 @@ def test_when_no_mirror_has_it_one_line_says_what_each_was_about(server, bring, 
 
 
 def clips_of(shared_dir: Path) -> dict[str, bytes]:
-    """A few real clips as members of an archive, with the lists."""
+    """A few real clips, by their path in class folders."""
     sample = shared_dir / "hmdb51_sample"
     golf, wave = (sorted((sample / "videos" / label).iterdir())[:3] for label in ("golf", "wave"))
     return {f"{path.parent.name}/{path.name}": path.read_bytes() for path in (*golf, *wave)}
@@ -207,9 +201,8 @@ def test_an_archive_with_everything_in_it(shared_dir, bring, tmp_path):
 
 
 def test_a_folder_of_class_folders(shared_dir, bring, tmp_path, server):
-    for name, data in clips_of(shared_dir).items():
-        (tmp_path / "mine" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "mine" / name).write_bytes(data)
+    for label in ("golf", "wave"):
+        shutil.copytree(shared_dir / "hmdb51_sample/videos" / label, tmp_path / "mine" / label)
     own = files_in(tmp_path / "mine")
     given = {"archive": "mine", "splits_archive": f"{shared_dir}/hmdb51_sample/splits"}
     bring(**given)
@@ -252,28 +245,21 @@ def test_odd_names_from_the_archive_to_the_manifest(bring, tmp_path, kind):
     assert odd.split in ("train", "val")
 
 
-# --- archives that mean harm ---
+# --- hostile archives ---
 
 
-@pytest.mark.parametrize("which", ["zip", "rar"])
-def test_the_command_refuses_hostile_archives(shared_dir, run_cli, tmp_path, which):
+def test_the_command_refuses_hostile_archives(shared_dir, run_cli, tmp_path):
     archive = shared_dir / "hmdb51_sample/rar/rar5-evil-symlink-traversal.rar"
-    if which == "zip":
-        archive = tmp_path / "deep/down/evil.zip"
-        archive.parent.mkdir(parents=True)
-        names = ["wave/a.avi", "../../../../evil.avi", "wave/../../evil.avi"]
-        archive.write_bytes(make_zip([{"name": name, "data": b"evil"} for name in names]))
     before = set(tmp_path.parent.rglob("*"))
     given = ["data=hmdb51", f"data.splits_archive={shared_dir}/hmdb51_sample/splits", f"data.archive={archive}"]
     line = refusal(run_cli("download-data", *given))
-    assert f"{archive}: refused, " in line
-    assert ("a path that leads out" if which == "zip" else "'up' of rar5-evil-symlink-traversal.rar is a link") in line
+    assert f"{archive}: refused, the member 'up' of {archive.name} is a link" in line
     new = [path for path in set(tmp_path.parent.rglob("*")) - before if path.is_file() or path.is_symlink()]
     official = {path.name for path in (shared_dir / "hmdb51_sample/splits").iterdir()}
     assert {path.name for path in new} - {".unpacked.json"} == official
 
 
-# --- what came, compared with what it has to be ---
+# --- the download compared with the lists ---
 
 
 def test_mistakes_are_one_line_and_leave_nothing_in_place(tiny_set, bring, tmp_path, server):
@@ -325,7 +311,7 @@ def test_lists_that_contradict_one_another(tiny_set, bring, tmp_path):
     (tmp_path / "lists/run_test_split2.txt").unlink()
     assert not (tmp_path / "data").exists()
     assert "data.splits_archive=lists: no *_test_split2.txt in it" in refused(bring, **given, split=2)
-    bring(**given)  # split 1 is all that is asked for
+    bring(**given)  # it needs split 1 alone
 
 
 # --- places ---
@@ -351,7 +337,7 @@ def test_two_at_once(tiny_set, tmp_path, bring):
         assert "is already running" in refused(bring, archive=f"{tiny_set}/videos")
 
 
-# --- the other kinds of data ---
+# --- other data sets ---
 
 
 def test_own_videos_need_no_lists(tiny_set, tmp_path, run_cli):

@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that misbehaves in the ways mirrors do, and looks like the hub where asked to."""
+"""A real HTTP server on loopback that misbehaves as mirrors do, or serves a data set as the hub does."""
 
 import hashlib
 import json
@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 DATA = random.Random(0).randbytes(600_000)
@@ -17,7 +18,7 @@ DATA = random.Random(0).randbytes(600_000)
 
 @dataclass
 class Route:
-    """What the server answers at one path. `drops`: after how many bytes it hangs up, one entry a request."""
+    """What the server answers at one path. `drops`: the bytes after which it hangs up, one entry per request."""
 
     body: bytes = b""
     statuses: list[int] = field(default_factory=list)
@@ -29,8 +30,7 @@ class Route:
     pause_seconds: float = 0.0
 
 
-@dataclass
-class Seen:
+class Seen(NamedTuple):
     path: str
     range: str | None
     if_range: str | None
@@ -38,7 +38,7 @@ class Seen:
 
 class Server(ThreadingHTTPServer):
     daemon_threads = True
-    # A client that was killed is the point of a test, not news.
+    # Tests kill clients on purpose.
     handle_error = lambda self, request, address: None  # noqa: E731
 
     def __init__(self) -> None:
@@ -59,23 +59,23 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         wanted, if_range = self.headers["Range"], self.headers["If-Range"]
         self.server.seen.append(Seen(self.path, wanted, if_range))
-        # The path alone first, then with the query: pages of a listing differ in that only.
+        # First with the query, in which the pages of a listing differ, then the path alone.
         route = self.server.routes.get(self.path) or self.server.routes.get(unquote(urlsplit(self.path).path))
-        status = route.statuses.pop(0) if route and route.statuses else 200 if route else 404
-        if route is None or status != 200:
-            self.send_response(status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+        if route is None or route.statuses:
+            self._refuse(route.statuses.pop(0) if route else 404)
             return
         start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and route.honours_range else 0
         if route.honours_if_range and if_range and if_range not in route.headers.values():
             start = 0
         if start > len(route.body):
-            self.send_response(416)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self._refuse(416)
             return
         self._send(route, start, partial=bool(wanted and route.honours_range and (start or not if_range)))
+
+    def _refuse(self, status: int) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def _send(self, route: Route, start: int, *, partial: bool) -> None:
         body = route.body[start:]
@@ -114,7 +114,7 @@ def running_server() -> Iterator[Server]:
 def add_tree(
     server: Server, repo: str, tree: dict[str, bytes], *, page_size: int = 2, entry: dict | None = None
 ) -> str:
-    """The hub's listing in pages and its files, the avi as large files; `entry` is listed besides."""
+    """Serve the hub's listing, in pages, and its files, the avi as large files; `entry` is added to the listing."""
     entries: list[dict] = [{"type": "directory", "path": "videos", "size": 0, "oid": "0" * 40}]
     for path, body in tree.items():
         git = hashlib.sha1(b"blob %d\0" % len(body) + body).hexdigest()

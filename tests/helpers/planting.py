@@ -1,4 +1,4 @@
-"""Faults put into a data set in HMDB51's layout, each remembered as what check-data has to find."""
+"""Plants faults in a data set in HMDB51's layout, and remembers what check-data must find."""
 
 import shutil
 from dataclasses import dataclass, field
@@ -41,7 +41,7 @@ class Planting:
 
     @classmethod
     def copy(cls, videos: Path, splits: Path, root: Path, *, split: int, classes: list[str]) -> "Planting":
-        """Take over what the split uses of some classes; clips are links where the file system allows them."""
+        """Copy what the split uses of some classes."""
         codes: dict[str, dict[str, str]] = {}
         for label in classes:
             lines = (splits / f"{label}_test_split{split}.txt").read_text().split("\n")
@@ -49,7 +49,8 @@ class Planting:
             for name, code in (line.split() for line in lines if line.strip()):
                 if (videos / label / name).exists() and code != "0":
                     codes[label][name] = code
-                    _link(videos / label / name, root / "videos" / label / name)
+                    (root / "videos" / label).mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(videos / label / name, root / "videos" / label / name)
         return cls(root, split, codes)
 
     @property
@@ -67,8 +68,6 @@ class Planting:
             path.write_text("".join(f"{name} {code} \n" for name, code in codes.items()))
 
     def replace(self, kind: str, path: str, content: bytes) -> None:
-        """Put other bytes in a clip's place; the link's other end stays what it was."""
-        self.video(path).unlink()
         self.video(path).write_bytes(content)
         self.expected.add((kind, path))
 
@@ -83,9 +82,7 @@ class Planting:
         self.replace("frame mismatch", path, content[:4] + (len(content) - 8).to_bytes(4, "little") + content[8:])
 
     def shorten(self, path: str, *, frames: int) -> None:
-        kept = read_bgr(self.video(path))[:frames]
-        self.video(path).unlink()
-        write_bgr(self.video(path), kept)
+        write_bgr(self.video(path), read_bgr(self.video(path))[:frames])
         self.expected.add(("short", path))
 
     def copy_into_test(self, path: str, number: int) -> None:
@@ -107,14 +104,14 @@ class Planting:
         self.expected.add(("near duplicate across splits", copy))
 
     def move(self, path: str, label: str) -> None:
-        """Into another class's folder and list, name and all."""
+        """Move a clip to another class's folder and list, with its name."""
         old, name = path.split("/")
         self.codes[label][name] = self.codes[old].pop(name)
         self.video(path).rename(self.video(f"{label}/{name}"))
         self.expected.add(("mislabelled", f"{label}/{name}"))
 
     def misplace(self, path: str, label: str, number: int) -> None:
-        """Into another class's folder, under a name that tells nothing, while the list of its own class names it."""
+        """Move a clip to another class's folder under a neutral name, which its own class's list has."""
         old, name = path.split("/")
         plain = f"holiday-{number}.avi"
         self.codes[old][plain] = self.codes[old].pop(name)
@@ -122,7 +119,7 @@ class Planting:
         self.expected.add(("mislabelled", f"{label}/{plain}"))
 
     def leak(self, trained: str, tested: str) -> None:
-        """Two test clips of one source, of which the first is now listed for training."""
+        """List the first of two test clips from one source for training."""
         label, name = trained.split("/")
         assert self.codes[label][name] == "2"
         self.codes[label][name] = "1"
@@ -133,11 +130,3 @@ class Planting:
         name = f"{source}_{label}_{TAGS}{suffix}"
         self.codes[label][name] = code
         return f"{label}/{name}"
-
-
-def _link(origin: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        target.hardlink_to(origin)
-    except OSError:
-        shutil.copyfile(origin, target)

@@ -86,8 +86,3 @@ def _write(target: _Stream | str, kind: Container, frames_THWC: np.ndarray, fps:
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame_HWC), format="rgb24")
             output.mux(video.encode(frame))
         output.mux(video.encode())
-
-
-def write_container(path: Path, name: str, frames_THWC: np.ndarray) -> Path:
-    path.write_bytes(video_bytes(CONTAINERS[name], frames_THWC))
-    return path

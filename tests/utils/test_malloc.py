@@ -2,6 +2,7 @@ import subprocess
 import sys
 
 import pytest
+from helpers.support import ROOT
 
 SCRIPT = """
 import resource, sys, torch
@@ -19,18 +20,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's malloc")
 def test_freed_memory_is_used_again_without_touching_new_pages():
-    from helpers.support import ROOT
-
-    faults = [
-        int(
-            subprocess.run(
-                [sys.executable, "-c", SCRIPT.format(root=str(ROOT), keep=keep)],
-                capture_output=True,
-                text=True,
-                check=True,
-            ).stdout
-        )
-        for keep in (False, True)
-    ]
+    scripts = [SCRIPT.format(root=str(ROOT), keep=keep) for keep in (False, True)]
+    faults = [int(subprocess.check_output([sys.executable, "-c", script])) for script in scripts]
     assert faults[0] > 50_000, "each of four tensors of 96 MB is mapped anew"
     assert faults[1] < 5_000

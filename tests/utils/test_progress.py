@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
+from action_recognition.utils import progress
 from action_recognition.utils.progress import Work, as_clock, progress_bar
 
 
@@ -16,6 +17,11 @@ def wait_for(condition: Callable[[], bool]) -> None:
     while not condition() and time.monotonic() < end:
         time.sleep(0.01)
     assert condition()
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0.01)
 
 
 def lines_of(label: str, steps: list[tuple], *, in_bytes: bool = False) -> list[str]:
@@ -55,10 +61,10 @@ def test_times_are_written_as_on_a_clock(seconds: float, text: str) -> None:
     assert as_clock(seconds) == text
 
 
-def test_without_a_terminal_lines_come_also_while_a_single_step_takes_long() -> None:
+def test_without_a_terminal_lines_come_also_while_a_single_step_takes_long(often: None) -> None:
     out = io.StringIO()
     label = "a step [with brackets] and a name that is longer than a line"
-    with progress_bar(label, console=Console(file=out, width=40), line_seconds=0.02, in_bytes=True) as advance:
+    with progress_bar(label, console=Console(file=out, width=40), in_bytes=True) as advance:
         wait_for(lambda: out.getvalue().count("\n") >= 2)
         lines = out.getvalue().splitlines()
         assert all(re.fullmatch(rf"{re.escape(label)}: 0:0\d elapsed", line) for line in lines), lines
@@ -66,11 +72,16 @@ def test_without_a_terminal_lines_come_also_while_a_single_step_takes_long() -> 
         wait_for(lambda: "hmdb51.rar: 1.0 MB of 4.0 MB (25 %)" in out.getvalue())
 
 
-def test_short_work_and_a_quiet_console_say_nothing() -> None:
+def test_short_work_says_nothing() -> None:
     out = io.StringIO()
     with progress_bar("short", console=Console(file=out)) as advance:
         advance(1, 1)
-    with progress_bar("quiet", console=Console(file=out, quiet=True), line_seconds=0.01):
+    assert out.getvalue() == ""
+
+
+def test_a_quiet_console_says_nothing(often: None) -> None:
+    out = io.StringIO()
+    with progress_bar("quiet", console=Console(file=out, quiet=True)):
         time.sleep(0.1)
     assert out.getvalue() == ""
 
@@ -85,9 +96,9 @@ def test_a_terminal_gets_a_bar_that_goes() -> None:
     assert "4/4" in out.getvalue()
 
 
-def test_an_error_in_the_work_passes_and_ends_the_lines() -> None:
+def test_an_error_in_the_work_passes_and_ends_the_lines(often: None) -> None:
     out = io.StringIO()
-    with pytest.raises(KeyError), progress_bar("work", console=Console(file=out), line_seconds=0.01):
+    with pytest.raises(KeyError), progress_bar("work", console=Console(file=out)):
         raise KeyError
     written = out.getvalue()
     time.sleep(0.05)

@@ -1,6 +1,8 @@
 """Values of wrong types in files that are read back: sidecars, indexes of shards, the settings of a checkpoint."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,10 +26,15 @@ STRANGE = [None, True, -1, 1.5, float("nan"), 10**30, "x\ny", "", [], [None], [[
 DIGIT = Annotated[int, Range(0, 9)]
 
 
-def assert_is_one_line(error: UserError, origin: str) -> None:
-    assert str(error).startswith(origin)
-    assert str(error).isprintable()
-    assert len(str(error)) < 400
+@contextmanager
+def one_line(kind: type[UserError], origin: object) -> Iterator[None]:
+    """The block raises an error of one line about `origin`."""
+    with pytest.raises(kind) as raised:
+        yield
+    line = str(raised.value)
+    assert line.startswith(str(origin))
+    assert line.isprintable()
+    assert len(line) < 400
 
 
 @pytest.mark.parametrize("value", [*STRANGE, "4"])
@@ -65,9 +72,8 @@ def test_a_sidecar_with_any_value_changed_is_read_or_one_line(tmp_path: Path, ke
     path = tmp_path / "model.engine.json"
     for value in STRANGE:
         path.write_text(json.dumps(json.loads(INFO.to_json()) | {key: value}))
-        with pytest.raises(ContractError) as raised:
+        with one_line(ContractError, path):
             EngineInfo.read(path)
-        assert_is_one_line(raised.value, str(path))
     path.write_text(INFO.to_json())
     assert EngineInfo.read(path) == INFO
 
@@ -76,9 +82,8 @@ def test_a_sidecar_with_any_value_changed_is_read_or_one_line(tmp_path: Path, ke
 def test_a_sidecar_that_is_none_is_one_line(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "model.engine.json"
     path.write_bytes(content)
-    with pytest.raises(ContractError) as raised:
+    with one_line(ContractError, path):
         EngineInfo.read(path)
-    assert_is_one_line(raised.value, str(path))
 
 
 def test_an_index_with_any_value_changed_is_read_or_one_line() -> None:
@@ -91,16 +96,11 @@ def test_an_index_with_any_value_changed_is_read_or_one_line() -> None:
     changed = [whole | {key: value} for key in whole if key != "clips" for value in STRANGE]
     changed = [values for values in changed if values["shards"] != []]
     parts = [asdict(shard) | {key: value} for key in asdict(shard) for value in STRANGE]
-    parts += [
-        asdict(shard) | {"offsets": [20, 0]},
-        asdict(shard) | {"offsets": [0, 31]},
-        asdict(shard) | {"file": "../a"},
-    ]
+    parts += [asdict(shard) | wrong for wrong in ({"offsets": [20, 0]}, {"offsets": [0, 31]}, {"file": "../a"})]
     changed += [whole | {"shards": [part]} for part in parts] + [whole | {"shards": [value]} for value in STRANGE]
     for values in changed:
-        with pytest.raises(DataError) as raised:
+        with one_line(DataError, "index.json"):
             ShardIndex.from_json(json.dumps(values).encode(), origin="index.json")
-        assert_is_one_line(raised.value, "index.json")
 
 
 SETTINGS: list[tuple[str, Any]] = [
@@ -124,9 +124,8 @@ def test_a_checkpoint_with_other_settings_is_one_line(tmp_path: Path, key: str, 
     model, path = tiny_model(), tmp_path / "model.ckpt"
     settings = dict(model.hparams) | {key: value}
     torch.save({"state_dict": model.state_dict(), "hyper_parameters": settings}, path)
-    with pytest.raises(ContractError) as raised:
+    with one_line(ContractError, path):
         VideoActionModel.from_checkpoint(path)
-    assert_is_one_line(raised.value, str(path))
 
 
 @pytest.mark.parametrize(
@@ -135,9 +134,8 @@ def test_a_checkpoint_with_other_settings_is_one_line(tmp_path: Path, key: str, 
 def test_a_checkpoint_of_something_else_is_one_line(tmp_path: Path, content: object) -> None:
     path = tmp_path / "model.ckpt"
     torch.save(content, path)
-    with pytest.raises(ContractError) as raised:
+    with one_line(ContractError, path):
         VideoActionModel.from_checkpoint(path)
-    assert_is_one_line(raised.value, str(path))
 
 
 @pytest.mark.parametrize(
@@ -147,17 +145,15 @@ def test_a_checkpoint_of_something_else_is_one_line(tmp_path: Path, content: obj
 def test_a_history_that_is_none_is_one_line(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "history.csv"
     path.write_bytes(content)
-    with pytest.raises(DataError) as raised:
+    with one_line(DataError, path):
         read_history(path)
-    assert_is_one_line(raised.value, str(path))
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"plots/ru\0ns/a", b"\x1b[2J", b"a\nb", b"x" * 5000])
 def test_a_pointer_that_names_no_run_is_one_line(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "last_run").write_bytes(content)
-    with pytest.raises(ConfigError, match="names no run") as raised:
+    with one_line(ConfigError, tmp_path):
         last_run(str(tmp_path))
-    assert_is_one_line(raised.value, str(tmp_path))
     (tmp_path / "mlflow_run_id").write_bytes(content)
     assert tracking_of(tmp_path) is None
 
