@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from action_recognition.config import Config
-    from action_recognition.datasets.records import Manifest
 
 
 @command(groups=("data",), reads_videos=True)
@@ -37,6 +36,7 @@ def download_data(config: "Config", *, console: "Console") -> None:
     """
     from action_recognition.data.load import load_manifest
     from action_recognition.datasets import check_dataset
+    from action_recognition.datasets.records import read_records
     from action_recognition.download.dataset_download import DOWNLOADS_DIR
     from action_recognition.utils.locks import locked
 
@@ -46,7 +46,11 @@ def download_data(config: "Config", *, console: "Console") -> None:
             _render(Path(data.dir), Path(data.videos_dir), dataset.renderer, console)
         else:
             resolve_name(dataset.downloader)(data, console)
-        _write_if_changed(load_manifest(config, console), Path(data.dir))
+        manifest, path = load_manifest(config, console), Path(data.dir, "manifest.csv")
+        for left in path.parent.glob(".manifest.partial-*"):  # left by a run that was killed
+            left.unlink(missing_ok=True)
+        if path.parent.is_dir() and not (path.exists() and tuple(read_records(path)) == manifest.records):
+            manifest.write(path)
 
 
 def _render(folder: Path, videos_dir: Path, renderer: str, console: "Console") -> None:
@@ -58,13 +62,3 @@ def _render(folder: Path, videos_dir: Path, renderer: str, console: "Console") -
             resolve_name(renderer)(folder, progress=progress)
         line = f"rendered the synthetic set to {folder}"
     console.print(line, markup=False, highlight=False)
-
-
-def _write_if_changed(manifest: "Manifest", folder: Path) -> None:
-    from action_recognition.datasets.records import read_records
-
-    path = folder / "manifest.csv"
-    for left in folder.glob(".manifest.partial-*"):  # left by a run that was killed
-        left.unlink(missing_ok=True)
-    if folder.is_dir() and not (path.exists() and tuple(read_records(path)) == manifest.records):
-        manifest.write(path)

@@ -14,8 +14,6 @@ from action_recognition.errors import ConfigError, DataError
 from action_recognition.utils.files import blocks_of, check_room
 from action_recognition.utils.progress import Advance, silent
 
-_HEX_DIGITS = {"sha256": 64, "md5": 32}
-
 
 def expected_file(size: int | None = None, sha256: str | None = None, md5: str | None = None) -> Expected:
     """What a download must be. `md5`, all that some old data sets publish, counts only without `sha256`.
@@ -27,11 +25,9 @@ def expected_file(size: int | None = None, sha256: str | None = None, md5: str |
     """
     name, digest = ("md5", md5) if sha256 is None and md5 is not None else ("sha256", sha256)
     if digest is not None:
-        digest = digest.strip().lower()
-        if not re.fullmatch(f"[0-9a-f]{{{_HEX_DIGITS[name]}}}", digest):
-            raise ConfigError(
-                f"{name}={digest}: expected {_HEX_DIGITS[name]} hexadecimal digits; see data.mirrors in conf/data/"
-            )
+        digest, digits = digest.strip().lower(), 64 if name == "sha256" else 32
+        if not re.fullmatch(f"[0-9a-f]{{{digits}}}", digest):
+            raise ConfigError(f"{name}={digest}: expected {digits} hexadecimal digits; see data.mirrors in conf/data/")
     return Expected(size, digest, name)
 
 

@@ -24,11 +24,9 @@ FIXED_POINT_BITS = 4
 class Person:
     """Proportions, in body heights, and BGR colours of one person."""
 
-    thigh: float
-    shin: float
     torso: float
-    upper_arm: float
-    forearm: float
+    half_arm: float
+    half_leg: float
     head_radius: float
     limb_width: float
     torso_width: float
@@ -156,12 +154,12 @@ def joints_of(person: Person, pose: Pose) -> Joints:
     head = shoulder + up * (person.head_radius * 1.35)
     arms = []
     for angle, bend in pose.arms:
-        elbow = shoulder * 0.93 + _limb(angle) * person.upper_arm
-        arms.append((elbow, elbow + _limb(angle + bend) * person.forearm))
+        elbow = shoulder * 0.93 + _limb(angle) * person.half_arm
+        arms.append((elbow, elbow + _limb(angle + bend) * person.half_arm))
     legs = []
     for angle, bend in pose.legs:
-        knee = _limb(angle) * person.thigh
-        ankle = knee + _limb(angle - bend) * person.shin
+        knee = _limb(angle) * person.half_leg
+        ankle = knee + _limb(angle - bend) * person.half_leg
         legs.append((knee, ankle, ankle + _limb(angle - bend + pi / 2) * 0.08))
     turned = exp(-1j * pose.turn)
     if pose.anchor == "foot":

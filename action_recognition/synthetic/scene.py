@@ -84,12 +84,10 @@ class Scene:
 
 @dataclass(frozen=True, kw_only=True)
 class Blob:
-    """A bright spot that drifts; pixels, and pixels per frame."""
+    """A bright spot at `place` (pixels, x + iy) that drifts by `drift` per frame."""
 
-    x: float
-    y: float
-    dx: float
-    dy: float
+    place: complex
+    drift: complex
     radius: float
     color: Color
 
@@ -205,8 +203,8 @@ def draw_frame(scene: Scene, clip: Clip, index: int) -> Image:
         beside = View(x=clip.bystander_x - shake_x, y=view.y - 3, height=clip.height * 0.9, facing=-clip.facing)
         draw_person(frame, scene.bystander, joints_of(scene.bystander, idle_pose(index / 40)), beside)
     for blob in clip.blobs:
-        spot = View(x=blob.x + blob.dx * index - shake_x, y=blob.y + blob.dy * index - shake_y, height=1, facing=1)
-        spot.disc(frame, 0j, blob.radius, blob.color)
+        place = blob.place + blob.drift * index - complex(shake_x, shake_y)
+        View(x=place.real, y=place.imag, height=1, facing=1).disc(frame, 0j, blob.radius, blob.color)
     joints = joints_of(scene.person, POSES[clip.pair](phase))
     draw_person(frame, scene.person, joints, view)
     if clip.pair == "throw":
@@ -269,11 +267,9 @@ def _person(rng: Generator, background: Color) -> Person:
     leg, torso = rng.uniform(0.46, 0.53), rng.uniform(0.28, 0.33)
     arm = rng.uniform(0.30, 0.36)
     return Person(
-        thigh=leg * 0.5,
-        shin=leg * 0.5,
         torso=torso,
-        upper_arm=arm * 0.5,
-        forearm=arm * 0.5,
+        half_arm=arm * 0.5,
+        half_leg=leg * 0.5,
         head_radius=rng.uniform(0.075, 0.095),
         limb_width=rng.uniform(0.055, 0.085),
         torso_width=rng.uniform(0.12, 0.18),
@@ -301,10 +297,8 @@ def _flicker(rng: Generator, frames: int) -> NDArray[np.int16]:
 
 def _blob(rng: Generator) -> Blob:
     return Blob(
-        x=rng.uniform(0, WIDTH),
-        y=rng.uniform(5, 75),
-        dx=rng.uniform(-1.2, 1.2),
-        dy=rng.uniform(-0.6, 0.6),
+        place=complex(rng.uniform(0, WIDTH), rng.uniform(5, 75)),
+        drift=complex(rng.uniform(-1.2, 1.2), rng.uniform(-0.6, 0.6)),
         radius=rng.uniform(1.5, 3.5),
         color=_color(rng, 200, 256),
     )

@@ -48,8 +48,6 @@ class SourceVideo:
     """One source video, with `clips_per_class` clips of each class in `pairs`."""
 
     name: str
-    number: int
-    round: int
     pairs: tuple[str, ...]
     clips_per_class: int
 
@@ -107,8 +105,8 @@ def plan_clips(*, seed: int, clips_per_class: int) -> Iterator[PlannedClip]:
     """Every clip of the set, in a fixed order, without rendering."""
     sources = make_sources(clips_per_class)
     labels = _split_labels(sources, seed=seed, clips_per_class=clips_per_class)
-    for source in sources:
-        scene = make_scene(_generator(seed, 1, source.number))
+    for source_number, source in enumerate(sources):
+        scene = make_scene(_generator(seed, 1, source_number))
         for place, action in enumerate(ACTIONS):
             if action.pair not in source.pairs:
                 continue
@@ -118,8 +116,8 @@ def plan_clips(*, seed: int, clips_per_class: int) -> Iterator[PlannedClip]:
                     source=source,
                     number=number,
                     scene=scene,
-                    clip=make_clip(action, _generator(seed, 2, source.number, place, number)),
-                    split_labels=labels[source.round, number],
+                    clip=make_clip(action, _generator(seed, 2, source_number, place, number)),
+                    split_labels=labels[source_number // 2, number],
                 )
 
 
@@ -134,8 +132,6 @@ def make_sources(clips_per_class: int) -> list[SourceVideo]:
     return [
         SourceVideo(
             name=f"{_PLACES[number % len(_PLACES)]}_{number // len(_PLACES) + 1:02d}",
-            number=number,
-            round=number // 2,
             pairs=_ROUNDS[number // 2 % len(_ROUNDS)][number % 2],
             clips_per_class=sizes[number // 2],
         )

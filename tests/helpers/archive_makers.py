@@ -1,4 +1,4 @@
-"""Archives with any content, right or wrong. A member is a dictionary: name, data, and what is to be odd about it."""
+"""Makes archives, also invalid ones. A member is a dict: name, data, and how it differs from a normal file."""
 
 import io
 import stat
@@ -20,7 +20,7 @@ def make_zip(members: list[dict[str, Any]]) -> bytes:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for member in members:
             info = zipfile.ZipInfo("x")
-            info.filename = member["name"]  # as it is: the constructor would clean it
+            info.filename = member["name"]  # set here, because the constructor would clean it
             info.external_attr = member.get("mode", 0o100644) << 16
             info.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(info, member.get("link", member.get("data", b"")))
@@ -50,7 +50,7 @@ def vint(number: int) -> bytes:
 
 
 def make_rar5(members: list[dict[str, Any]]) -> bytes:
-    """Stored members only, after the format's public technical note."""
+    """Stored members only; the format is that of RAR's public technical note."""
 
     def block(kind: int, fields: bytes, extra: bytes = b"", data: bytes = b"") -> bytes:
         header = vint(kind) + vint((1 if extra else 0) | (2 if data else 0))
@@ -102,12 +102,12 @@ MAKERS: dict[str, Callable[[list[dict[str, Any]]], bytes]] = {
     "tar.bz2": lambda members: make_tar(members, compression="bz2"),
     "tar.xz": lambda members: make_tar(members, compression="xz"),
 }
-# The way of making archives, and the suffix that marks them inside another one.
+# Kinds of archives, and the suffix that marks them inside another archive.
 SUFFIXES = {"rar4": ".rar", "rar5": ".rar", "zip": ".zip", "tar": ".tar", "tar.gz": ".tar.gz"}
 
 
 def make_7z(path: Path, content: dict[str, bytes], *switches: str) -> None:
-    """An archive made by 7-Zip itself, the one of the product: nothing else here writes this format or passwords."""
+    """An archive made by the package's own 7-Zip; nothing else here writes 7z or passwords."""
     with TemporaryDirectory() as folder:
         for name, data in content.items():
             Path(folder, name).parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Image networks with random weights whose outputs still tell inputs apart."""
+"""Image networks with random weights whose outputs still differ between inputs."""
 
 from typing import TypeVar
 
@@ -10,12 +10,12 @@ M = TypeVar("M", bound=nn.Module)
 
 
 def settle(network: M, batch: Tensor) -> M:
-    """Norms with values told apart and with the statistics of noise: of fresh ones all inputs give the same."""
+    """Give norms distinct values and the statistics of `batch`; with fresh ones all inputs give the same output."""
     stir(network)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.reset_running_stats()
-            module.momentum = None  # the average of what follows
+            module.momentum = None  # average over the batch below
     with torch.no_grad():
         network.train()(batch)
     return network.eval()

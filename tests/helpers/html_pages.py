@@ -1,10 +1,10 @@
-"""What a browser would make of a page that the project wrote."""
+"""Parses a page that the project wrote, as a browser would."""
 
 from html.parser import HTMLParser
 
 
 class Page(HTMLParser):
-    """Rows of cells, every address that would be fetched, and the tags that are left open."""
+    """Rows of cells, the addresses that a browser would fetch, and the tags that are still open."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What every network has to keep to."""
+"""Checks that every network must pass."""
 
 import contextlib
 import io
@@ -17,7 +17,7 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 
 
 def stir(network: nn.Module, seed: int = 0) -> None:
-    """Give norms and biases values that are told apart: fresh ones are all zero or one."""
+    """Give norms and biases distinct values; fresh ones are all zero or one."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, tensor in network.state_dict().items():
@@ -28,14 +28,14 @@ def stir(network: nn.Module, seed: int = 0) -> None:
 
 
 def check_parts(network: ActionNetwork) -> None:
-    """Stages and head hold every parameter, none twice."""
+    """Stages and head hold every parameter exactly once."""
     found = [id(weight) for part in [*network.stages(), network.head] for weight in part.parameters()]
     assert len(found) == len(set(found))
     assert set(found) == {id(weight) for weight in network.parameters()}
 
 
 def check_logits(network: ActionNetwork, clip_BCTHW: Tensor, *, num_classes: int) -> Tensor:
-    """Shape, finite values, head of features; returns the features."""
+    """Check shape and finite values, and that the head of the features gives the logits; returns the features."""
     network.eval()
     with torch.no_grad():
         logits_BK, features = network(clip_BCTHW), network.features(clip_BCTHW)
@@ -57,7 +57,7 @@ def check_every_stage_learns(network: ActionNetwork, clip_BCTHW: Tensor) -> None
     optimizer.step()
     for number, (part, old) in enumerate(zip(parts, before, strict=True)):
         changed = [not torch.equal(weight, was) for weight, was in zip(part.parameters(), old, strict=True)]
-        assert any(changed), f"stage {number} of {len(parts)} stays as it was"
+        assert any(changed), f"stage {number} of {len(parts)} did not change"
 
 
 def check_onnx(network: ActionNetwork, shape: tuple[int, ...], *, batch: int = 3) -> None:

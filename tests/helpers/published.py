@@ -14,7 +14,7 @@ CLIP = (3, 6, 5, 4)
 
 
 class Published(nn.Module):
-    """What somebody published: a backbone and its classifier `fc`."""
+    """A published network: a backbone and its classifier `fc`."""
 
     def __init__(self, *, channels: int = 3, classes: int = 7, positions: int = 6, bias: bool = False) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class Tiny(ActionNetwork):
 
 
 def published() -> Published:
-    """One with its own statistics, biases and positions."""
+    """A published network with nonzero statistics, biases and positions."""
     torch.manual_seed(1)
     network = Published().eval()
     stir(network)
@@ -69,7 +69,7 @@ def load(network: nn.Module, weights: object) -> PretrainedReport:
 
 
 def one_line(error: type[Exception], network: nn.Module, weights: object) -> str:
-    """The message with which the weights are refused."""
+    """The message that refuses the weights."""
     with pytest.raises(error) as raised:
         load(network, weights)
     assert "\n" not in str(raised.value)

@@ -16,12 +16,12 @@ DAY = 86_400_000
 
 @functools.cache
 def params(*overrides: str) -> dict[str, str]:
-    """What MLflow keeps of a configuration."""
+    """The parameters that MLflow stores for a configuration."""
     return {key: str(value) for key, value in flatten(load_config(overrides)).items()}
 
 
 def run_record(name: str = "run", *overrides: str, test: Scores | None = None, **values: object) -> RunRecord:
-    """20 epochs, as planned, of 20 steps of half a second."""
+    """A run of the planned 20 epochs, with 20 steps of half a second each."""
     plain = {"epochs": 20, "steps_per_epoch": 20.0, "seconds": 200.0, "epoch_seconds": (), "tags": {}, "facts": {}}
     started = datetime.fromtimestamp(START / 1000, UTC)
     fixed = {"run_id": name, "name": name, "experiment": "demo", "started": started, "status": "FINISHED", "val": None}

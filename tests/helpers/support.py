@@ -38,14 +38,14 @@ def moving_square(frames: int, *, direction: int = 1, seed: int = 0, height: int
 
 
 def latest_of_each_key(words: Sequence[str]) -> list[str]:
-    """Of words that give a key twice, which the command line refuses, the last: tests vary shared overrides."""
+    """Keep only the last override of each key: tests vary shared overrides, and the command line refuses repeats."""
     is_override = [OVERRIDE.match(word) for word in words]
     last = {key_of(word): number for number, word in enumerate(words) if is_override[number]}
     return [word for number, word in enumerate(words) if not is_override[number] or last[key_of(word)] == number]
 
 
 def files_in(folder: Path) -> dict[str, bytes]:
-    """Path and content of every file below a folder, without the notes that a download leaves about itself."""
-    notes = (".unpacked.json", ".fetched.json")
-    paths = [path for path in folder.rglob("*") if path.is_file() and path.name not in notes]
+    """Path and content of every file below a folder, without the receipts of downloads."""
+    receipts = (".unpacked.json", ".fetched.json")
+    paths = [path for path in folder.rglob("*") if path.is_file() and path.name not in receipts]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}

@@ -1,4 +1,4 @@
-"""Files that cannot be read, each in its own way, and a process without root's right to read everything."""
+"""Files that cannot be read, for many reasons, and a process without root's right to read everything."""
 
 import ctypes
 import os
@@ -23,7 +23,7 @@ PLAYLISTS = {
 
 @contextmanager
 def permissions_that_count() -> Iterator[None]:
-    """Without root's right to read what permissions forbid; tests often run as root."""
+    """Drop root's right to ignore permissions in the block; tests often run as root."""
     if os.geteuid() != 0:
         yield
         return
@@ -33,7 +33,7 @@ def permissions_that_count() -> Iterator[None]:
         pytest.skip("permissions cannot be made to count here")
     before = data.raw
     numbers = list(struct.unpack("6I", before))
-    numbers[0] &= ~(1 << DAC_OVERRIDE | 1 << DAC_READ_SEARCH)  # of those in effect; they can be taken back
+    numbers[0] &= ~(1 << DAC_OVERRIDE | 1 << DAC_READ_SEARCH)  # the effective ones, which can be restored
     if libc.capset(header, struct.pack("6I", *numbers)) != 0:
         pytest.skip("permissions cannot be made to count here")
     try:
@@ -43,7 +43,7 @@ def permissions_that_count() -> Iterator[None]:
 
 
 def put_unreadable(folder: Path, good: Path, *, latin1: bool = False) -> list[str]:
-    """Fill `folder` with files that have a video's suffix and cannot be read as one; their names."""
+    """Fill `folder` with files that have a video's suffix and cannot be read; returns their names."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "folder.avi").mkdir()
     os.mkfifo(folder / "pipe.avi")

@@ -1,4 +1,4 @@
-"""Small real videos in every usual container, written by PyAV: whole ones, live ones, and what only looks like one."""
+"""Small real videos in every usual container, complete or live, written by PyAV."""
 
 import io
 import tempfile
@@ -11,7 +11,7 @@ import numpy as np
 
 
 class Container(NamedTuple):
-    """How PyAV is asked for a kind of file; `is_live` writes it to a stream that cannot go back to fill in lengths."""
+    """What PyAV needs to write a kind of file; `is_live` writes to a stream that cannot seek back to set lengths."""
 
     suffix: str
     muxer: str
@@ -45,13 +45,13 @@ CONTAINERS = {
     "y4m": Container(".y4m", "yuv4mpegpipe", "wrapped_avframe"),
     "gif": Container(".gif", "gif", "gif"),
 }
-# They end without a word of how long they should have been, wherever they are cut.
+# These state no length, so a file that was cut off looks complete.
 BELIEVED = frozenset({"gif", "avi, live", "wmv, live"})
 PIXEL_FORMATS = {"mjpeg": "yuvj420p", "gif": "rgb8"}
 
 
 class _Stream(io.RawIOBase):
-    """A pipe, as far as a muxer can tell."""
+    """A stream that cannot seek, like a pipe."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class _Stream(io.RawIOBase):
 
 
 def video_bytes(kind: Container, frames_THWC: np.ndarray, *, fps: int = 25) -> bytes:
-    """RGB uint8 frames in that container."""
+    """RGB uint8 frames in a container."""
     with tempfile.TemporaryDirectory() as folder:
         path, stream = Path(folder, "video"), _Stream()
         _write(stream if kind.is_live else str(path), kind, frames_THWC, fps)

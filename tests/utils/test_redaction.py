@@ -1,4 +1,4 @@
-"""Passwords and tokens in addresses are stored and shown nowhere."""
+"""Passwords and tokens in URLs are never stored or shown."""
 
 import sqlite3
 
