@@ -107,7 +107,7 @@ def find_frame_mismatches(
 ) -> list[Finding]:
     """Clips that end early, where all headers may be off.
 
-    Every HMDB51 header gives a fifth more frames than there are. So only frames missing beyond the data set's bias
+    Every HMDB51 header gives a fifth more frames than the file has. So only frames missing beyond the data set's bias
     count: more than 2, and more than a tenth.
     """
     findings = []

@@ -1,4 +1,4 @@
-"""`demo`: the whole job, offline, on synthetic clips, and a single-frame model beside it as the control."""
+"""`demo`: the whole pipeline, offline, on synthetic clips, with a single-frame model as the control."""
 
 import time
 from collections.abc import Sequence
@@ -76,7 +76,7 @@ def run_demo(overrides: Sequence[str], *, console: "Console") -> None:
     console.print(
         f"contact sheet of these videos: {sheet}; labelled videos: {labelled}/", highlight=False, markup=False
     )
-    console.print(f"all of it took {time.perf_counter() - start:.0f} s", highlight=False)
+    console.print(f"the demo took {time.perf_counter() - start:.0f} s", highlight=False)
     console.print(f"see the runs: {experiment_hint(config.tracking)}", highlight=False, markup=False)
 
 
@@ -97,7 +97,7 @@ def _train_and_judge(overrides: Sequence[str], console: "Console", *, dvc: bool)
 def label_examples(
     config: "Config", trained: "Config", evaluation: "Evaluation", sheet: Path, *, console: "Console"
 ) -> "Table":
-    """Label a few test videos, right ones and wrong ones, with the exported model; draw them on `sheet`.
+    """Label a few test videos with the exported model, some of which it gets wrong; draw them on `sheet`.
 
     Returns:
         One row per video: what it shows beside what the model says.
@@ -119,7 +119,8 @@ def label_examples(
 
     wrong = sum(not row.is_right for row in judged)
     table = Table(
-        title=f"{len(chosen)} of {len(judged)} test videos, of which the model gets {wrong} wrong", title_justify="left"
+        title=f"{len(chosen)} of {len(judged)} test videos; the model gets {wrong} of the {len(judged)} wrong",
+        title_justify="left",
     )
     for column in ("video", "shows", "model says", "probability", ""):
         table.add_column(column, justify="right" if column == "probability" else "left")

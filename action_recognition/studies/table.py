@@ -95,7 +95,7 @@ def _interval(scores: Scores | None) -> str:
 
 
 def notes(runs: Sequence[RunRecord]) -> list[str]:
-    """What a reader has to know about the table, as far as it applies to these runs."""
+    """What a reader has to know about the table of these runs."""
     labels = [metric.label for metric in METRICS.values() if metric.compared]
     lines = [f"{', '.join(labels)}: on test clips, with the 95 % interval of {METRICS[PRIMARY].label}."]
     if any(run.test is None for run in runs):

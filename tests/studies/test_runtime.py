@@ -3,7 +3,6 @@
 import pytest
 from helpers.recorded_runs import run_record
 
-from action_recognition.studies.records import RunRecord
 from action_recognition.studies.runtime import runtime_change
 from action_recognition.studies.table import config_changes, duration
 
@@ -51,12 +50,11 @@ def test_the_runtime_against_the_baseline(overrides, values, expected):
     ],
 )
 def test_a_slower_step_is_explained_only_beyond_the_spread_of_the_epochs(epochs, told):
-    def trained(*overrides: str, seconds: list[float]) -> RunRecord:
-        counts = {"epochs": len(seconds), "steps_per_epoch": 1.0, "seconds": sum(seconds)}
-        return run_record("".join(overrides), *overrides, epoch_seconds=tuple(seconds), **counts)
-
     usual = [1.0, 1.2, 1.1, 1.0, 1.05, 1.1] if len(epochs) > 1 else [1.0]
-    baseline, run = trained(seconds=usual), trained("clip.size=64", seconds=epochs)
+    baseline, run = (
+        run_record(name, *changed, epochs=len(of), steps_per_epoch=1.0, seconds=sum(of), epoch_seconds=tuple(of))
+        for name, changed, of in (("base", [], usual), ("other", ["clip.size=64"], epochs))
+    )
     found = runtime_change(baseline, run, config_changes(baseline, run))
     assert found.endswith("; clip.size 56 -> 64" if told else "; within the noise")
 

@@ -15,6 +15,7 @@ import optuna
 import pytest
 import torch
 import yaml
+from helpers.refusals import refused
 from mlflow import MlflowClient
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState, create_trial
@@ -317,11 +318,8 @@ def test_a_timeout_starts_no_further_trial(search, project):
 def test_a_mistake_is_one_line_before_anything_is_trained(tmp_path, console, monkeypatch, override, words):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(trials, "train", trainings(AssertionError("trained")))
-    with pytest.raises(ConfigError) as caught:
+    with refused(*words):
         run_tune(load_config([*QUICK, override]), console=console)
-    line = str(caught.value)
-    assert "\n" not in line
-    assert [word for word in words if word not in line] == []
 
 
 def test_no_complete_trial_says_why(search):
