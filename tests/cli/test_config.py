@@ -90,8 +90,8 @@ def test_a_fixed_key_is_said_to_be_fixed(run_cli):
 
 def test_help_lists_the_keys_that_a_command_reads(run_cli):
     lines = run_cli("infer", "--help").out.splitlines()
-    assert any(re.match(r" +clip\.frames=16 +of a clip +\[a whole number, 1 to 4096\]$", line) for line in lines)
-    assert any(re.match(r" +data\.labels_csv=\S+ +\(of data=stills\)", line) for line in lines)
+    assert any(re.match(r" +clip\.frames=16 +frames per clip +\[a whole number, 1 to 4096\]$", line) for line in lines)
+    assert any(re.match(r" +data\.labels_csv=\S+ +CSV .* \(of data=stills\)", line) for line in lines)
     assert not any("optimizer." in line for line in lines)
 
 
