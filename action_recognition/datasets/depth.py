@@ -142,17 +142,10 @@ def _check_bits(path: Path, bits: int) -> None:
 
 
 def _listed(run: Run, root: Path, min_sequence: int) -> ClipRecord:
-    count = len(run.files)
+    count, size = len(run.files), sum(map(size_bytes, run.files))
     short = f"{root / run.path}: {count} frames, fewer than data.min_sequence={min_sequence}"
-    return ClipRecord(
-        path=run.path,
-        label=run.label,
-        split="unused",
-        source_video=run.subject,
-        frames=count,
-        size_bytes=sum(size_bytes(path) for path in run.files),
-        error=short if count < min_sequence else "",
-    )
+    record = ClipRecord(path=run.path, label=run.label, split="unused", source_video=run.subject, size_bytes=size)
+    return replace(record, frames=count, error=short if count < min_sequence else "")
 
 
 def assign_splits(clips: Sequence[ClipRecord], data: DataConfig) -> list[ClipRecord]:

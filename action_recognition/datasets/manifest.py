@@ -56,7 +56,11 @@ def _probe_all(records: Sequence[ClipRecord], *, config: Config, progress: Progr
             known[record.path, record.size_bytes] = record
             if progress:
                 progress(done, len(missing))
-    found = (r if r.error else _with_probe(r, known[r.path, r.size_bytes]) for r in records)
+    names = ("frames", "fps", "width", "height", "md5", "error")
+    found = (
+        r if r.error else replace(r, **{name: getattr(known[r.path, r.size_bytes], name) for name in names})
+        for r in records
+    )
     manifest = Manifest(videos_dir, tuple(found))
     if missing:
         manifest.write(caches[-1])
@@ -70,11 +74,6 @@ def _still_true(cache: Path, videos_dir: Path) -> list[ClipRecord]:
     written = cache.stat().st_mtime
     kept = [(record, clip_files(videos_dir / record.path)) for record in read_records(cache) if record.md5]
     return [record for record, files in kept if files and all(file.stat().st_mtime <= written for file in files)]
-
-
-def _with_probe(record: ClipRecord, probe_of: ClipRecord) -> ClipRecord:
-    names = ("frames", "fps", "width", "height", "md5", "error")
-    return replace(record, **{name: getattr(probe_of, name) for name in names})
 
 
 def probed(record: ClipRecord, videos_dir: Path, *, channels: int = 3) -> ClipRecord:

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.batches import make_datamodule
 from PIL import Image
 
 from action_recognition.config import load_config
-from action_recognition.data.datamodule import ClipDataModule, make_contract
 from action_recognition.datasets.depth import Depth
 from action_recognition.datasets.manifest import build_manifest
 from action_recognition.datasets.records import group_digests
@@ -55,12 +55,6 @@ def config_of(*words):
     return load_config(["data=depth", "data.dir=.", *SMALL, *words])
 
 
-def datamodule_of(*words):
-    config = config_of(*words)
-    manifest = build_manifest(config)
-    return ClipDataModule(config, manifest, make_contract(config, manifest), seed=1)
-
-
 def subjects(manifest, split):
     return {record.source_video for record in manifest.records if record.split == split}
 
@@ -89,13 +83,14 @@ def test_the_split_is_by_subject_for_all_classes_at_once(flat):
 
 
 def test_subjects_go_where_they_are_named(flat):
-    words = ["data.train_subjects=[S1,S10]", "data.test_subjects=[S2]", "data.val_fraction=0"]
-    manifest = build_manifest(config_of(*words))
-    assert [subjects(manifest, split) for split in ("train", "test", "unused")] == [{"S1", "S10"}, {"S2"}, {"S3"}]
-    manifest = build_manifest(config_of("data.test_subjects=[S2]", "data.val_fraction=0"))
-    assert [subjects(manifest, split) for split in ("train", "test")] == [{"S1", "S3", "S10"}, {"S2"}]
-    manifest = build_manifest(config_of("data.train_subjects=[S2]", "data.val_fraction=0"))
-    assert [subjects(manifest, split) for split in ("train", "test")] == [{"S2"}, {"S1", "S3", "S10"}]
+    train, test = "data.train_subjects=[S1,S10]", "data.test_subjects=[S2]"
+    for words, expected in (
+        ([train, test], [{"S1", "S10"}, {"S2"}, {"S3"}]),
+        ([train], [{"S1", "S10"}, {"S2", "S3"}, set()]),
+        ([test], [{"S1", "S3", "S10"}, {"S2"}, set()]),
+    ):
+        manifest = build_manifest(config_of(*words, "data.val_fraction=0"))
+        assert [subjects(manifest, split) for split in ("train", "test", "unused")] == expected
 
 
 def test_one_subject_is_cut_by_sequence_and_that_is_said(flat):
@@ -176,7 +171,7 @@ DEEP = ["clip.bits=16", "clip.mean=[30000]", "clip.std=[20000]", "data.source_pa
 
 @pytest.mark.parametrize("more", [[], ["data.in_memory=true"], ["data.num_workers=1"]], ids=["", "memory", "worker"])
 def test_sixteen_bits_arrive_as_they_are(folders, more):
-    datamodule = datamodule_of(*DEEP, *more)
+    datamodule = make_datamodule(config_of(*DEEP, *more))
     assert subjects(datamodule.manifest, "test") < {"anna1", "anna2", "anna3"}
     contract = datamodule.contract
     assert (contract.bits, contract.channels, contract.dtype, contract.mean) == (16, 1, "uint16", (30000.0,))
@@ -246,6 +241,7 @@ def test_the_synthetic_set_trains_is_judged_exported_and_predicts(run_cli, tmp_p
     outcome = run_cli("infer", "evaluation.bootstrap=50", "trainer.accelerator=cpu")
     assert outcome.code == 0, outcome.err
     assert "18 test clips" in outcome.out
+    assert "caution: the clips come from only 1 source;" in outcome.out
     outcome = run_cli("export-onnx")
     assert outcome.code == 0, outcome.err
     folder = "data/depth_demo/frames/push/S1-01"
@@ -254,6 +250,10 @@ def test_the_synthetic_set_trains_is_judged_exported_and_predicts(run_cli, tmp_p
         assert outcome.code == 0, outcome.err
         assert '"frames": 12' in (tmp_path / "p.json").read_text()
     assert "nothing that makes training wrong" in run_cli("check-data", "data=depth_demo").out
+    page = (tmp_path / "plots/data_report.md").read_text()
+    assert "subjects" in page
+    assert "source video" not in page
+    assert "fficial" not in page
     assert "nothing to cache" in run_cli("cache-data", "data=depth_demo").out
 
 
@@ -266,7 +266,7 @@ def test_the_real_sequences_load(shared_dir, tmp_path, monkeypatch):
     assert Counter(record.split for record in manifest.records) == {"train": 11, "val": 11, "test": 11}
     assert len(manifest.class_names) == 11
     assert len(Depth().split_remarks(manifest, config.data)) == 2
-    datamodule = ClipDataModule(config, manifest, make_contract(config, manifest), seed=1)
+    datamodule = make_datamodule(config)
     record = datamodule.records("test")[0]
     batch = next(iter(datamodule.test_dataloader()))
     first = int(record.path.split("[")[1].split(":")[0]) + 1

@@ -1,7 +1,6 @@
 """Split files, manifests and tables of labels as editors, spreadsheets and broken disks leave them."""
 
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -74,17 +73,7 @@ def test_what_is_no_file_is_not_read(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["trainlist01.txt", "testlist01.txt", "classInd.txt"])
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (lambda _: b"", "empty"),
-        (lambda content: content.decode().encode("utf-16"), "not UTF-8"),
-        (lambda content: content + b"\0\n", "control character"),
-    ],
-)
-def test_lists_of_ucf101_are_read_alike(
-    tmp_path: Path, name: str, change: Callable[[bytes], bytes], words: str
-) -> None:
+def test_lists_of_ucf101_are_read_alike(tmp_path: Path, name: str) -> None:
     (tmp_path / "classInd.txt").write_bytes(b"1 Run\n2 Walk\n")
     (tmp_path / "trainlist01.txt").write_bytes(b"Run/v_Run_g01_c01.avi 1\nWalk/v_Walk_g01_c01.avi 2\n")
     (tmp_path / "testlist01.txt").write_bytes(b"Run/v_Run_g02_c01.avi\n")
@@ -92,36 +81,9 @@ def test_lists_of_ucf101_are_read_alike(
     content = (tmp_path / name).read_bytes()
     (tmp_path / name).write_bytes(BOM + content.replace(b"\n", b"\r\n"))
     assert UCF101().read_split(tmp_path, split=1) == whole
-    (tmp_path / name).write_bytes(change(content))
-    with pytest.raises(DataError, match=words) as raised:
+    (tmp_path / name).write_bytes(content + b"\0\n")
+    with pytest.raises(DataError, match=rf"{name}:\d: not text \(control character"):
         UCF101().read_split(tmp_path, split=1)
-    assert name in str(raised.value)
-
-
-LABELS = "filename,label\na.png,run\nb.png,walk\n"
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (LABELS.encode("utf-16"), "not UTF-8"),
-        (LABELS.replace("run", "r\0un").encode(), ":2: not text"),
-        ((LABELS + "x" * 200_000 + ".png,run\n").encode(), "field larger than field limit"),
-        ((LABELS + '"c.png,run\nd.png,run\n').encode(), "quotation mark"),
-        ((LABELS + 'c.png,"run\nd.png,run\n').encode(), "quotation mark"),
-        ((LABELS + "c.png,sitting, reading\n").encode(), "more values than columns"),
-        (b"filename,label,label\na.png,run,walk\n", "more than one column 'label'"),
-        (("filename,label\n" + "x" * 2000 + ",run\n").encode(), "at most 1000 characters"),
-    ],
-)
-def test_a_table_of_labels_that_is_damaged_is_one_line(tmp_path: Path, content: bytes, words: str) -> None:
-    path = tmp_path / "labels.csv"
-    path.write_bytes(content)
-    with pytest.raises(DataError) as raised:
-        read_labels(path)
-    assert str(path) in str(raised.value)
-    assert words in str(raised.value)
-    assert str(raised.value).isprintable()
 
 
 def record(**changes: object) -> ClipRecord:
@@ -171,17 +133,11 @@ def test_a_manifest_that_ends_in_a_row_is_refused() -> None:
     whole = parse_records(BOM + content, origin="m")
     assert [row.path for row in whole] == ["run/a.avi", "run/b.avi"]
     last_row = content.rindex(b"run/b.avi")
+    with pytest.raises(DataError, match="not a manifest"):
+        parse_records(b"a,b\n1,2\n", origin="m")
     for end in range(last_row + 1, len(content) - 2):
         with pytest.raises(DataError):
             parse_records(content[:end], origin="m")
-
-
-@pytest.fixture
-def own_set(tiny_set: Path, tmp_path: Path) -> list[str]:
-    """A copy of the tiny set in `own/`, and the words that name it on the command line."""
-    shutil.copytree(tiny_set, tmp_path / "own")
-    small = ["clip.frames=4", "clip.stride=2", "clip.short_side=36", "clip.size=32", "data.val_fraction=0.25"]
-    return ["data=hmdb51", "data.videos_dir=own/videos", "data.splits_dir=own/splits", *small]
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,10 @@
 
 from collections import Counter
 from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
-from zipfile import ZipFile
 
 import pytest
+from helpers.archive_makers import make_zip
 from helpers.mirror_server import Server
 from helpers.support import files_in, moving_square, write_video
 
@@ -62,11 +61,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 
 def zipped(members: dict[str, bytes]) -> bytes:
-    buffer = BytesIO()
-    with ZipFile(buffer, "w") as archive:
-        for name, data in members.items():
-            archive.writestr(name, data)
-    return buffer.getvalue()
+    return make_zip([{"name": name, "data": data} for name, data in members.items()])
 
 
 @pytest.fixture
@@ -120,13 +115,9 @@ def test_real_clips_from_a_folder(shared_dir: Path, run_cli: Callable, tmp_path:
         path = tmp_path / "mine/SoccerJuggling" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes((shared_dir / "videos" / name).read_bytes())
-    text = {"classInd": "84 SoccerJuggling\n"}
-    for split in (1, 2, 3):
-        text |= {
-            f"trainlist0{split}": f"SoccerJuggling/{names[0]} 84\n",
-            f"testlist0{split}": f"SoccerJuggling/{names[1]}\n",
-        }
-    write_lists(tmp_path / "lists", **text)
+    text = {f"trainlist0{split}": f"SoccerJuggling/{names[0]} 84\n" for split in (1, 2, 3)}
+    text |= {f"testlist0{split}": f"SoccerJuggling/{names[1]}\n" for split in (1, 2, 3)}
+    write_lists(tmp_path / "lists", classInd="84 SoccerJuggling\n", **text)
     outcome = run_cli("download-data", "data=ucf101", "data.archive=mine", "data.splits_archive=lists")
     assert outcome.code == 0, outcome.err
     assert "ucf101 subset: 1 of 101 classes, 2 of 13,320 clips" in outcome.out
