@@ -1,27 +1,25 @@
 """Pretrained weights: every form they come in, what is adapted to the network, and what is left out."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import torch
-from helpers.network_checks import noise, stir
+from helpers.network_checks import stir
 from helpers.published import Published, Tiny, assert_same, load, one_line, saved
-from torch import Tensor, nn
+from torch import nn
 
 from action_recognition.errors import ConfigError
 from action_recognition.models.networks.base import ActionNetwork
-
-
-def lightning(state: Mapping[str, Tensor]) -> dict[str, object]:
-    return {"state_dict": {f"network.{name}": tensor for name, tensor in state.items()}, "hyper_parameters": {"lr": 1}}
-
 
 WRAPPED = {
     "plain": dict,
     "state_dict": lambda state: {"epoch": 3, "state_dict": dict(state)},
     "model": lambda state: {"model": dict(state), "optimizer": {}},
     "parallel": lambda state: {f"module.{name}": tensor for name, tensor in state.items()},
+    "project": lambda state: {
+        "state_dict": {f"network.{name}": tensor for name, tensor in state.items()},
+        "hyper_parameters": {"lr": 1},
+    },
     "compiled": lambda state: {"state_dict": {f"module._orig_mod.{name}": tensor for name, tensor in state.items()}},
 }
 
@@ -32,16 +30,8 @@ def test_published_file_in_any_wrapping(form: str, theirs: Published, tmp_path: 
     report = load(ours, str(saved(WRAPPED[form](theirs.state_dict()), tmp_path / "weights.pth")))
     assert_same(ours, theirs)
     assert set(report.matched) == set(ours.state_dict())
-    assert (report.missing, report.unexpected, report.mismatched, dict(report.adapted)) == ((), (), (), {})
-    assert str(report) == f"weights tiny {tmp_path}/weights.pth: 15 of 15 tensors matched"
-
-
-def test_checkpoint_of_this_project(tmp_path: Path) -> None:
-    trained, ours = Tiny(), Tiny()
-    stir(trained)
-    report = load(ours, str(saved(lightning(trained.state_dict()), tmp_path / "best.ckpt")))
-    assert_same(ours, trained)
-    assert len(report.matched) == 15
+    assert (report.missing, report.unexpected, report.mismatched, report.adapted) == ([], [], {}, {})
+    assert report.line() == f"weights tiny {tmp_path}/weights.pth: 15 of 15 tensors matched"
 
 
 def test_classifier_of_other_classes_is_left_out_whole(path: Path, theirs: Published) -> None:
@@ -50,8 +40,8 @@ def test_classifier_of_other_classes_is_left_out_whole(path: Path, theirs: Publi
     report = load(ours, str(path))
     assert torch.equal(ours.head[1].weight, before)
     assert report.head_classes == (7, 4)
-    assert [mismatch.name for mismatch in report.mismatched] == ["head.1.weight", "head.1.bias"]
-    assert (report.mismatched[0].shape_in_file, report.mismatched[0].shape_here) == ((7, 5), (4, 5))
+    assert list(report.mismatched) == ["head.1.weight", "head.1.bias"]
+    assert report.mismatched["head.1.weight"] == ((7, 5), (4, 5))
     assert report.line() == f"weights tiny {path}: 13 of 15 tensors matched; left out: head (7 classes, here 4)"
     theirs.fc = nn.Identity()
     assert_same(ours.backbone, theirs)
@@ -65,14 +55,14 @@ def test_stem_takes_other_channels(channels: int, path: Path, theirs: Published)
     by_hand = (weight[:, :1] + weight[:, 1:2] + weight[:, 2:3]) / 3 * 3 / channels
     for channel in range(channels):
         torch.testing.assert_close(ours.backbone.stem[0].weight[:, channel : channel + 1], by_hand)
-    assert dict(report.adapted) == {"backbone.stem.0.weight": f"stem from 3 to {channels} channels"}
+    assert report.adapted == {"backbone.stem.0.weight": f"stem from 3 to {channels} channels"}
     assert f"stem from 3 to {channels} channels (1)" in report.line()
 
 
 def test_only_the_stem_takes_other_channels(theirs: Published, tmp_path: Path) -> None:
     state = theirs.state_dict() | {"conv2.weight": torch.zeros(5, 9, 1, 1, 1)}
     report = load(Tiny(), str(saved(state, tmp_path / "other.pth")))
-    assert [mismatch.name for mismatch in report.mismatched] == ["backbone.conv2.weight"]
+    assert list(report.mismatched) == ["backbone.conv2.weight"]
     assert "of other shapes: backbone.conv2.weight" in report.line()
 
 
@@ -83,7 +73,7 @@ def test_positions_are_interpolated_linearly(theirs: Published, tmp_path: Path) 
     report = load(ours, str(saved(state, tmp_path / "other.pth")))
     # Three places over six: each in the middle of two.
     assert ours.backbone.pos_embedding[0, :, 0].tolist() == [0.5, 2.5, 4.5]
-    assert dict(report.adapted) == {"backbone.pos_embedding": "positions interpolated"}
+    assert report.adapted == {"backbone.pos_embedding": "positions interpolated"}
 
 
 def test_half_becomes_float(theirs: Published, tmp_path: Path) -> None:
@@ -101,17 +91,17 @@ def test_folded_batch_norm_becomes_an_identity_plus_bias(tmp_path: Path) -> None
     stir(ours)
     report = load(ours, str(saved(folded.state_dict(), tmp_path / "folded.pth")))
     assert_same(ours, folded)
-    assert dict(report.adapted) == dict.fromkeys(
+    assert report.adapted == dict.fromkeys(
         ["backbone.stem.1.bias", "backbone.bn2.bias"], "batch norm unfolded from its convolution"
     )
-    assert (report.missing, report.unexpected) == ((), ())
+    assert (report.missing, report.unexpected) == ([], [])
 
 
 def test_a_norm_that_the_file_holds_is_not_overwritten(theirs: Published, tmp_path: Path) -> None:
     state = theirs.state_dict() | {"stem.0.bias": torch.full((4,), 9.0)}
     ours = Tiny()
     report = load(ours, str(saved(state, tmp_path / "both.pth")))
-    assert report.unexpected == ("stem.0.bias",)
+    assert report.unexpected == ["stem.0.bias"]
     torch.testing.assert_close(ours.backbone.stem[1].running_mean, theirs.stem[1].running_mean)
 
 
@@ -120,8 +110,8 @@ def test_what_is_missing_and_unexpected_is_named(theirs: Published, tmp_path: Pa
     state["extra.weight"] = state.pop("conv2.weight")
     del state["bn2.num_batches_tracked"]
     report = load(Tiny(), str(saved(state, tmp_path / "other.pth")))
-    assert report.missing == ("backbone.conv2.weight",)
-    assert report.unexpected == ("extra.weight",)
+    assert report.missing == ["backbone.conv2.weight"]
+    assert report.unexpected == ["extra.weight"]
     assert "not in the file: backbone.conv2.weight; not in the network: extra.weight" in report.line()
 
 
@@ -146,41 +136,7 @@ def test_parts_are_given_each_their_own(tmp_path: Path, path: Path) -> None:
     report = load(ours, {"appearance": str(saved(other.state_dict(), tmp_path / "other.pth")), "motion": str(path)})
     assert torch.equal(ours.appearance.backbone.conv2.weight, other.conv2.weight)
     assert not torch.equal(ours.motion.backbone.conv2.weight, other.conv2.weight)
-    assert "motion.head.1.weight" in report.matched
-    assert "appearance.head.1.weight" not in report.matched
+    assert ["head.1.weight" in part.matched for part in report.parts] == [False, True]
     assert [part.network_name for part in report.parts] == ["tiny.appearance", "tiny.motion"]
     assert report.line().count("tensors matched") == 2
-    assert "\n" not in str(report)
-
-
-def test_real_folded_mobilenet(shared_dir: Path) -> None:
-    """ImageNet's MobileNetV2 with its norms folded away, against a network that never had any."""
-    from torchvision.models import mobilenet_v2
-
-    class Frames(ActionNetwork):
-        pretrained_prefix = "backbone."
-        classifier_prefix = "classifier.1."
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.backbone = mobilenet_v2()
-            self.backbone.classifier = nn.Identity()
-            self.head = nn.Linear(1280, 1000)
-
-        def features(self, clip_BCTHW: Tensor) -> Tensor:
-            features_BD: Tensor = self.backbone(clip_BCTHW[:, :, 0])
-            return features_BD
-
-    path = shared_dir / "weights" / "mobilenet_v2_imagenet_bnfolded_fp16.pt"
-    ours = Frames().eval()
-    report = load(ours, str(path))
-    assert (report.missing, report.unexpected, report.mismatched) == ((), (), ())
-    assert "106 of 106 tensors matched" in report.line()
-    folded = mobilenet_v2(norm_layer=lambda channels: nn.Identity()).eval()
-    for module in list(folded.modules()):
-        if isinstance(module, nn.Conv2d):
-            module.bias = nn.Parameter(torch.zeros(module.out_channels))
-    folded.load_state_dict({name: tensor.float() for name, tensor in torch.load(path, weights_only=True).items()})
-    clip_BCTHW = noise(2, 3, 1, 64, 64)
-    with torch.no_grad():
-        torch.testing.assert_close(ours(clip_BCTHW), folded(clip_BCTHW[:, :, 0]), rtol=1e-3, atol=1e-3)
+    assert "\n" not in report.line()

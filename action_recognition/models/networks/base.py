@@ -10,8 +10,8 @@ from torch import Tensor, nn
 class ActionNetwork(nn.Module):
     """A network in two parts: features of a frozen backbone can be cached, and stages trained at different rates.
 
-    A subclass sets `head` and writes `features` and `stages`. For published weights it says under which name their
-    keys lie here (`pretrained_prefix`), and which of their keys are the classifier's (`classifier_prefix`).
+    A subclass sets `head` and implements `features` and `stages`. For published weights it names the prefix that their
+    keys have here (`pretrained_prefix`), and the prefix of their classifier (`classifier_prefix`).
 
     Shape: float `[B, C, T, H, W]`, normalised, to logits `[B, num_classes]`.
     """
@@ -26,7 +26,7 @@ class ActionNetwork(nn.Module):
         return {}
 
     def features(self, clip_BCTHW: Tensor) -> Tensor:
-        """What the head is given: `[B, D]`, or `[B, T, D]` and the like where the head looks at frames."""
+        """The head's input: `[B, D]`, or `[B, T, D]` and the like for a head that looks at frames."""
         raise NotImplementedError
 
     def stages(self) -> list[nn.Module]:
@@ -38,13 +38,18 @@ class ActionNetwork(nn.Module):
         return logits_BK
 
     def to(self, *args: Any, **kwargs: Any) -> Self:
-        """As of any module; `channels_last_3d`, which torch refuses for 2D weights, makes those `channels_last`."""
+        """As for any module, but `channels_last_3d`, which torch refuses for 2D weights, makes them `channels_last`."""
         if kwargs.get("memory_format") is not torch.channels_last_3d:
             return super().to(*args, **kwargs)
         others = {name: value for name, value in kwargs.items() if name != "memory_format"}
         if args or others:
             super().to(*args, **others)
         return self._apply(_channels_last)
+
+
+def linear_head(width: int, num_classes: int, dropout: float) -> nn.Sequential:
+    """Features `[B, width]` to logits."""
+    return nn.Sequential(nn.Dropout(dropout), nn.Linear(width, num_classes))
 
 
 def _channels_last(tensor: Tensor) -> Tensor:

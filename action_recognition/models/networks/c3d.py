@@ -7,12 +7,12 @@ from torch import Tensor, nn
 
 from action_recognition.models.networks.base import ActionNetwork
 
-# Convolutions in each group, and how far the pooling behind each group goes in time.
+# Convolutions in each group.
 DEPTHS = (1, 1, 2, 2, 2)
 
 
 class Variant(NamedTuple):
-    """Units of the dense layers, pooling in time of each group, and how many groups at the end do without padding."""
+    """Units of the dense layers, pooling in time of each group, and how many groups at the end have no padding."""
 
     fc: tuple[int, ...]
     pool_time: tuple[int, ...]
@@ -21,7 +21,7 @@ class Variant(NamedTuple):
 
 VARIANTS = {
     "original": Variant(fc=(4096, 4096), pool_time=(1, 2, 2, 2, 2), valid_groups=0),
-    # Less pooling in time: the valid convolutions at the end need five frames to look at.
+    # Less pooling in time: the two convolutions without padding need five frames.
     "adapted": Variant(fc=(512, 512), pool_time=(1, 2, 1, 1, 2), valid_groups=1),
 }
 
@@ -29,8 +29,8 @@ VARIANTS = {
 class C3D(ActionNetwork):
     """C3D (Tran et al. 2015, arXiv:1412.0767): eight convolutions in five pooled groups, two dense layers, linear.
 
-    `original` is the published network. `adapted` has a batch norm after each pooling, no zero padding in the last
-    group's convolutions, where padding would be most of what they see, and narrower dense layers.
+    `original` is the published network. `adapted` has a batch norm after each pooling, narrower dense layers, and no
+    zero padding in the last group's convolutions, which would mostly see zeros.
 
     Args:
         clip_shape: `(C, T, H, W)` of the input; the dense layers are made for it.
@@ -71,10 +71,9 @@ class C3D(ActionNetwork):
         for number, (width, depth, pool) in enumerate(zip(widths, DEPTHS, pools, strict=True)):
             padding = 1 if number < padded else 0
             self.groups.append(_group(channels, width, depth, pool, padding, norm=variant == "adapted"))
-            channels, sides = (
-                width,
-                [_pooled(side - 2 * depth * (1 - padding), step) for side, step in zip(sides, pool, strict=True)],
-            )
+            channels = width
+            # Pooling rounds up.
+            sides = [-(-(side - 2 * depth * (1 - padding)) // step) for side, step in zip(sides, pool, strict=True)]
         self.fc = nn.Sequential(nn.Flatten())
         units = channels * sides[0] * sides[1] * sides[2]
         for width in settings.fc if fc is None else fc:
@@ -105,10 +104,6 @@ def _group(
     if norm:
         group.append(nn.BatchNorm3d(width))
     return group
-
-
-def _pooled(side: int, step: int) -> int:
-    return -(-side // step)
 
 
 def _check_clip(sides: Sequence[int], pools: Sequence[tuple[int, int, int]], padded: int) -> None:

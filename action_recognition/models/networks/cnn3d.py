@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from action_recognition.models.networks.base import ActionNetwork
+from action_recognition.models.networks.base import ActionNetwork, linear_head
 
 
 class CNN3D(ActionNetwork):
-    """Three (or as many as `widths` says) blocks of 3x3x3 convolution, batch norm, ReLU and max pooling.
+    """Blocks of 3x3x3 convolution, batch norm, ReLU and max pooling, one per entry of `widths`.
 
-    The first convolution has spatial stride 2, as the stems of ResNets have: frames are the costliest where they are
-    largest. Time is pooled from the second block on, so that motion is still at full rate where it is first seen.
+    The first convolution has spatial stride 2, like the stems of ResNets: large frames cost most. Time is pooled from
+    the second block on, so that the first layers see motion at the full rate.
 
     Args:
         clip_shape: `(C, T, H, W)` of the input; only C matters.
@@ -46,7 +46,7 @@ class CNN3D(ActionNetwork):
                 block.append(nn.MaxPool3d(pool, ceil_mode=True))
             self.blocks.append(nn.Sequential(*block))
             channels = width
-        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(channels, num_classes))
+        self.head = linear_head(channels, num_classes, dropout)
 
     def features(self, clip_BCTHW: Tensor) -> Tensor:
         features_BD: Tensor = self.blocks(clip_BCTHW).mean(dim=(2, 3, 4))

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -80,7 +81,7 @@ class LRCN(ActionNetwork):
         return features_BTD
 
     def stages(self) -> list[nn.Module]:
-        return [*self.frames, *([self.fc] if len(self.fc) else [])]
+        return [*self.frames, self.fc] if len(self.fc) else [*self.frames]
 
 
 class RecurrentHead(nn.Module):
@@ -111,13 +112,13 @@ class RecurrentHead(nn.Module):
 
     def _steps(self, features_BTD: Tensor) -> Tensor:
         device = features_BTD.device.type
-        if not (torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)):
+        context: AbstractContextManager[object] = nullcontext()
+        if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+            # CPUs have no bfloat16 LSTM that can be trained, and long sums in it are coarse anywhere.
+            context, features_BTD = torch.autocast(device, enabled=False), features_BTD.float()
+        with context:
             steps_BTD: Tensor = self.lstm(features_BTD)[0]
-            return steps_BTD
-        # CPUs have no bfloat16 LSTM that can be trained, and long sums in it are coarse anywhere.
-        with torch.autocast(device, enabled=False):
-            exact_BTD: Tensor = self.lstm(features_BTD.float())[0]
-        return exact_BTD
+        return steps_BTD
 
 
 def _blocks(channels: int, widths: Sequence[int]) -> nn.Sequential:
@@ -142,17 +143,14 @@ def _caffenet(channels: int, widths: Sequence[int]) -> nn.Sequential:
     if len(widths) != 5 or any(width % 2 for width in widths):
         raise ValueError(f"widths={list(widths)}: expected five even numbers, one per convolution")
     one, two, three, four, five = widths
-    pool = (1, 3, 3), (1, 2, 2)
+    pool = nn.MaxPool3d((1, 3, 3), (1, 2, 2))
+    norm = nn.LocalResponseNorm(size=5, alpha=1e-4, beta=0.75)  # over neighbouring channels, CaffeNet's settings
     return nn.Sequential(
-        nn.Sequential(
-            nn.Conv3d(channels, one, (1, 11, 11), stride=(1, 4, 4)), nn.ReLU(), nn.MaxPool3d(*pool), ChannelNorm()
-        ),
-        nn.Sequential(
-            nn.Conv3d(one, two, (1, 5, 5), padding=(0, 2, 2), groups=2), nn.ReLU(), nn.MaxPool3d(*pool), ChannelNorm()
-        ),
+        nn.Sequential(nn.Conv3d(channels, one, (1, 11, 11), stride=(1, 4, 4)), nn.ReLU(), pool, norm),
+        nn.Sequential(nn.Conv3d(one, two, (1, 5, 5), padding=(0, 2, 2), groups=2), nn.ReLU(), pool, norm),
         nn.Sequential(nn.Conv3d(two, three, (1, 3, 3), padding=(0, 1, 1)), nn.ReLU()),
         nn.Sequential(nn.Conv3d(three, four, (1, 3, 3), padding=(0, 1, 1), groups=2), nn.ReLU()),
-        nn.Sequential(nn.Conv3d(four, five, (1, 3, 3), padding=(0, 1, 1), groups=2), nn.ReLU(), nn.MaxPool3d(*pool)),
+        nn.Sequential(nn.Conv3d(four, five, (1, 3, 3), padding=(0, 1, 1), groups=2), nn.ReLU(), pool),
     )
 
 
@@ -161,10 +159,3 @@ def _caffenet_side(side: int) -> int:
     for _ in range(3):
         side = (side - 3) // 2 + 1
     return side
-
-
-class ChannelNorm(nn.LocalResponseNorm):
-    """Local response normalisation over five neighbouring channels (Krizhevsky et al. 2012), CaffeNet's settings."""
-
-    def __init__(self) -> None:
-        super().__init__(size=5, alpha=1e-4, beta=0.75)

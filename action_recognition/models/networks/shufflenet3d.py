@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from action_recognition.models.networks.base import ActionNetwork
+from action_recognition.models.networks.base import ActionNetwork, linear_head
 
 # Channels after the stem and the three stages at width 1, by number of groups (table 1 of the paper).
 WIDTHS = {
@@ -55,11 +55,10 @@ class ShuffleNet3D(ActionNetwork):
             nn.ReLU(inplace=True),
         )
         self.pool = nn.MaxPool3d(3, stride=2, padding=1)
-        given = (stem, *widths)
         self.layer1, self.layer2, self.layer3 = (
-            _stage(given[number], given[number + 1], depth, groups) for number, depth in enumerate(DEPTHS)
+            _stage(*pair, depth, groups) for pair, depth in zip(pairwise((stem, *widths)), DEPTHS, strict=True)
         )
-        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(widths[-1], num_classes))
+        self.head = linear_head(widths[-1], num_classes, dropout)
 
     def features(self, clip_BCTHW: Tensor) -> Tensor:
         maps = self.pool(self.conv1(clip_BCTHW))
@@ -74,7 +73,7 @@ def _widths(width_mult: float, groups: int) -> Sequence[int]:
     if groups not in WIDTHS:
         raise ValueError(f"groups={groups}: expected one of {', '.join(map(str, WIDTHS))}")
     widths = [int(width * width_mult) for width in WIDTHS[groups]]
-    # The bottleneck has a quarter of a stage's channels; it, the stem and what a first block adds are cut into groups.
+    # Groups share the stem, each bottleneck (a quarter of a stage's channels) and what a first block adds.
     stem = [] if widths[0] == FULL_STEM else [widths[0]]
     cut = [*stem, *(width // 4 for width in widths[1:]), *(b - a for a, b in pairwise(widths))]
     if widths[0] < 1 or any(width % groups for width in cut):
@@ -98,7 +97,7 @@ class ShuffleBlock(nn.Module):
         self.stride, self.groups = stride, groups
         middle = width // 4
         added = width - channels if stride == 2 else width
-        # As in the authors' code, which published weights come from: behind a stem of full width it is not grouped.
+        # As in the authors' code, where published weights come from: behind a stem of full width it is not grouped.
         self.conv1 = nn.Conv3d(channels, middle, 1, groups=1 if channels == FULL_STEM else groups, bias=False)
         self.bn1 = nn.BatchNorm3d(middle)
         self.conv2 = nn.Conv3d(middle, middle, 3, stride=stride, padding=1, groups=middle, bias=False)
@@ -113,13 +112,13 @@ class ShuffleBlock(nn.Module):
             return F.relu(made + maps)
         if maps.shape[2] % 2:  # the convolution rounds up, the pooling down: an odd last frame counts twice
             maps = torch.cat([maps, maps[:, :, -1:]], dim=2)
-        # Zeros put around it by hand: with avg_pool3d's own padding, export refuses maps smaller than the kernel.
+        # F.pad, because with avg_pool3d's own padding export refuses maps smaller than the kernel.
         pooled = F.avg_pool3d(F.pad(maps, (1, 1, 1, 1)), kernel_size=(2, 3, 3), stride=2)
         return F.relu(torch.cat([made, pooled], dim=1))
 
 
 def shuffle_channels(maps: Tensor, groups: int) -> Tensor:
-    """Deal out the channels of `[B, C, T, H, W]`: each group of the next convolution sees all groups of the last.
+    """Deal out the channels of `[B, C, T, H, W]`, so that each group of the next convolution sees all groups.
 
     Channel `g * C/groups + i` becomes channel `i * groups + g`.
     """

@@ -3,9 +3,6 @@
 Lin, Gan and Han 2019, "TSM: Temporal Shift Module for Efficient Video Understanding", arXiv:1811.08383.
 """
 
-from collections.abc import Iterator
-from typing import cast
-
 import torch
 from torch import Tensor, nn
 from torchvision.models.efficientnet import MBConv
@@ -14,15 +11,12 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 
 
 def temporal_shift(frames_NCHW: Tensor, *, frames: int, fraction: int = 8) -> Tensor:
-    """Move 1/`fraction` of the channels one frame towards the past, as many towards the future; zeros follow.
+    """Move 1/`fraction` of the channels one frame towards the past, and as many towards the future; zeros follow.
 
     Args:
         frames_NCHW: `[B * frames, C, H, W]`, the frames of a clip one after the other.
         frames: T of the clips; 1 changes nothing.
         fraction: 8 in the paper, its best trade between motion and appearance.
-
-    Returns:
-        `[B * frames, C, H, W]`.
     """
     if frames == 1:
         return frames_NCHW
@@ -36,7 +30,7 @@ def temporal_shift(frames_NCHW: Tensor, *, frames: int, fraction: int = 8) -> Te
 
 
 class ShiftedConv2d(nn.Conv2d):
-    """A convolution whose input is shifted in time first; its parameters are named as the plain one's are."""
+    """A convolution whose input is shifted in time first; its parameters have the same names."""
 
     frames = 1
 
@@ -44,29 +38,22 @@ class ShiftedConv2d(nn.Conv2d):
         return super().forward(temporal_shift(input, frames=self.frames))
 
 
-def add_temporal_shift(backbone: nn.Module, *, frames: int) -> int:
-    """Shift the input of every residual block's first convolution ("residual shift": the skip connection is not).
+def add_temporal_shift(backbone: nn.Module, *, frames: int) -> None:
+    """Shift the input of every residual block's first convolution, but not of its skip connection.
 
     Args:
         backbone: a ResNet, MobileNetV2 or EfficientNet of torchvision, or parts of one.
         frames: T of the clips.
-
-    Returns:
-        How many convolutions shift now.
     """
-    found = list(_first_convolutions(backbone))
-    for convolution in found:
-        # The same module under another class: what it holds and how it is called in a checkpoint stay.
-        convolution.__class__ = ShiftedConv2d
-        cast(ShiftedConv2d, convolution).frames = frames
-    return len(found)
-
-
-def _first_convolutions(backbone: nn.Module) -> Iterator[nn.Module]:
     for block in backbone.modules():
         if isinstance(block, BasicBlock | Bottleneck):
-            yield block.conv1
+            convolution = block.conv1
         elif isinstance(block, InvertedResidual) and block.use_res_connect:
-            yield block.conv[0][0]
+            convolution = block.conv[0][0]
         elif isinstance(block, MBConv) and block.use_res_connect:
-            yield block.block[0][0]
+            convolution = block.block[0][0]
+        else:
+            continue
+        # The same module under another class: its parameters and its name in a checkpoint stay.
+        convolution.__class__ = ShiftedConv2d
+        convolution.frames = frames

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from action_recognition.errors import ConfigError, check_choice, did_you_mean
 from action_recognition.models.networks.base import ActionNetwork
 from action_recognition.models.networks.frame_heads import pooled_head
-from action_recognition.models.networks.temporal_pooling import TransformerHead
 
 POOLINGS = ("average", "transformer")
 
@@ -20,8 +19,8 @@ class TimmFrames(ActionNetwork):
     timm's module tree stays whole under `backbone`, without its classifier, so that its published weights fit by name.
 
     Args:
-        clip_shape: `(C, T, H, W)` of the input. T is what the transformer's positions are made for; H and W are what
-            networks of a fixed input size are made for.
+        clip_shape: `(C, T, H, W)` of the input. The transformer's positions are made for T, and networks of a fixed
+            input size for H and W.
         num_classes: outputs.
         backbone: one of `timm.list_models()`, such as `convnext_atto`.
         pooling: over time. `average` of the frames' features (TSN, Wang et al. 2016, arXiv:1608.00859), or a
@@ -54,15 +53,16 @@ class TimmFrames(ActionNetwork):
         super().__init__()
         check_choice("model.args.pooling", pooling, POOLINGS)
         self.name, self.pooling = backbone, pooling
-        self.backbone = _make_backbone(backbone, clip_shape)
+        if not timm.is_model(backbone):
+            close = did_you_mean(backbone, timm.list_models())
+            raise ConfigError(f"model.args.backbone={backbone}: expected one of timm.list_models(){close}")
+        config = timm.get_pretrained_cfg(backbone)
+        size: dict[str, Any] = {"img_size": clip_shape[2:]} if config and config.fixed_input_size else {}
+        self.backbone = timm.create_model(backbone, pretrained=False, in_chans=clip_shape[0], num_classes=0, **size)
         self.classifier_prefix = f"{self.backbone.default_cfg.get('classifier')}."
         width = int(self.backbone.num_features)
-        if pooling == "transformer":
-            share = 0.1 if dropout is None else dropout
-            encoder = {"frames": clip_shape[1], "dim": dim, "depth": depth, "heads": heads}
-            self.head: nn.Module = TransformerHead(features=width, num_classes=num_classes, dropout=share, **encoder)
-        else:
-            self.head = pooled_head(width, num_classes, dropout=0.5 if dropout is None else dropout)
+        encoder = {"frames": clip_shape[1], "dim": dim, "depth": depth, "heads": heads}
+        self.head = pooled_head(width, num_classes, head="linear", pooling=pooling, dropout=dropout, **encoder)
 
     def weight_names(self) -> Mapping[str, str]:
         """timm's tags of this backbone whose weights are a plain file of torch, such as `a1_in1k`."""
@@ -85,13 +85,3 @@ class TimmFrames(ActionNetwork):
                 groups[-1].append(child)
         stages = [nn.ModuleList(group) for group in groups]
         return [stage for stage in stages if any(True for _ in stage.parameters())]
-
-
-def _make_backbone(name: str, clip_shape: tuple[int, int, int, int]) -> nn.Module:
-    if not timm.is_model(name):
-        close = did_you_mean(name, timm.list_models())
-        raise ConfigError(f"model.args.backbone={name}: expected one of timm.list_models(){close}")
-    config = timm.get_pretrained_cfg(name)
-    size: dict[str, Any] = {"img_size": clip_shape[2:]} if config is not None and config.fixed_input_size else {}
-    made: nn.Module = timm.create_model(name, pretrained=False, in_chans=clip_shape[0], num_classes=0, **size)
-    return made

@@ -9,21 +9,23 @@ from itertools import accumulate, pairwise
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
-from torchvision.models import get_model, get_model_weights
+from torchvision.models import get_model
 from torchvision.models.video.mvit import MSBlockConfig, MViT
 from torchvision.models.video.swin_transformer import SwinTransformer3d
 
-from action_recognition.models.networks.base import ActionNetwork
+from action_recognition.models.networks.base import ActionNetwork, linear_head
+from action_recognition.models.networks.torchvision_backbones import published_weights, replace_stem
 
 
 class TorchvisionVideo(ActionNetwork):
-    """One of `torchvision.models.video`; a subclass names it and says where its parts are.
+    """One of `torchvision.models.video`; a subclass says where its parts are.
 
     Args:
+        name: torchvision's name of the network.
         clip_shape: `(C, T, H, W)` of the input.
         num_classes: outputs.
         dropout: before the linear layer; None for torchvision's own.
-        options: what torchvision's builder takes besides.
+        options: further arguments of `build`.
 
     Shape: float `[B, C, T, H, W]`, normalised, to logits `[B, num_classes]`; features `[B, D]`.
 
@@ -32,7 +34,6 @@ class TorchvisionVideo(ActionNetwork):
     """
 
     pretrained_prefix = "backbone."
-    builder: ClassVar[str]
     classifier: ClassVar[str]
     stem: ClassVar[str]
     default_dropout: ClassVar[float] = 0.0
@@ -41,6 +42,8 @@ class TorchvisionVideo(ActionNetwork):
 
     def __init__(
         self,
+        name: str,
+        /,
         *,
         clip_shape: tuple[int, int, int, int],
         num_classes: int,
@@ -48,57 +51,35 @@ class TorchvisionVideo(ActionNetwork):
         **options: Any,
     ) -> None:
         super().__init__()
-        self.check_clip(*clip_shape[1:])
+        self.name = name
         self.backbone = self.build(clip_shape[1:], **options)
-        width = _last_width(self.backbone.get_submodule(self.classifier))
+        classifier = self.backbone.get_submodule(self.classifier)
+        last = [module for module in classifier.modules() if isinstance(module, nn.Linear | nn.Conv3d)][-1]
+        width = last.in_features if isinstance(last, nn.Linear) else last.in_channels
         self.backbone.set_submodule(self.classifier, nn.Identity())
         if clip_shape[0] != 3:
-            stem = self.backbone.get_submodule(self.stem)
-            assert isinstance(stem, nn.Conv3d)
-            self.backbone.set_submodule(self.stem, _stem_of(stem, clip_shape[0]))
-        share = self.default_dropout if dropout is None else dropout
-        self.head = nn.Sequential(nn.Dropout(share), nn.Linear(width, num_classes))
+            replace_stem(self.backbone, self.stem, clip_shape[0])
+        self.head = linear_head(width, num_classes, self.default_dropout if dropout is None else dropout)
 
-    @classmethod
-    def check_clip(cls, frames: int, height: int, width: int) -> None:
-        """Raise ValueError, naming what is allowed, if the network cannot take such clips."""
-
-    @classmethod
-    def build(cls, clip_THW: Sequence[int], **options: Any) -> nn.Module:  # noqa: ARG003
-        """torchvision's network with random weights, for clips of `clip_THW` where it is made for a size."""
-        made: nn.Module = get_model(cls.builder, weights=None, **options)
+    def build(self, clip_THW: Sequence[int], **options: Any) -> nn.Module:  # noqa: ARG002
+        """torchvision's network with random weights, for clips of `clip_THW` if it is made for a size."""
+        made: nn.Module = get_model(self.name, weights=None, **options)
         return made
 
     def weight_names(self) -> Mapping[str, str]:
-        # __members__, because DEFAULT is another name of one of them.
-        return {name: weight.url for name, weight in get_model_weights(self.builder).__members__.items()}
+        return published_weights(self.name)
 
     def features(self, clip_BCTHW: Tensor) -> Tensor:
         features_BD: Tensor = self.backbone(clip_BCTHW)
         return features_BD
 
 
-def _last_width(classifier: nn.Module) -> int:
-    """Channels that the classifier is given: its only linear layer's, or 1x1x1 convolution's."""
-    last = [module for module in classifier.modules() if isinstance(module, nn.Linear | nn.Conv3d)][-1]
-    return last.in_features if isinstance(last, nn.Linear) else last.in_channels
+class VideoResNet(TorchvisionVideo):
+    """Residual networks of 18 layers (Tran et al. 2018, arXiv:1711.11248); any T, H and W.
 
-
-def _stem_of(stem: nn.Conv3d, channels: int) -> nn.Conv3d:
-    made = nn.Conv3d(
-        channels,
-        stem.out_channels,
-        kernel_size=stem.kernel_size,  # type: ignore[arg-type]
-        stride=stem.stride,  # type: ignore[arg-type]
-        padding=stem.padding,  # type: ignore[arg-type]
-        bias=stem.bias is not None,
-    )
-    nn.init.kaiming_normal_(made.weight, mode="fan_out", nonlinearity="relu")
-    return made
-
-
-class _VideoResNet(TorchvisionVideo):
-    """Residual networks of 18 layers (Tran et al. 2018, arXiv:1711.11248); any T, H and W."""
+    `r3d_18`: all convolutions 3x3x3. `mc3_18`: convolutions over time in the first stage only. `r2plus1d_18`: each
+    convolution in two, over space and then over time.
+    """
 
     classifier, classifier_prefix, stem = "fc", "fc.", "stem.0"
 
@@ -106,39 +87,21 @@ class _VideoResNet(TorchvisionVideo):
         return [getattr(self.backbone, name) for name in ("stem", "layer1", "layer2", "layer3", "layer4")]
 
 
-class R3D18(_VideoResNet):
-    """All convolutions 3x3x3 (Tran et al. 2018, arXiv:1711.11248)."""
-
-    builder = "r3d_18"
-
-
-class MC318(_VideoResNet):
-    """Convolutions over time in the first stage only (Tran et al. 2018, arXiv:1711.11248)."""
-
-    builder = "mc3_18"
-
-
-class R2Plus1D18(_VideoResNet):
-    """Each convolution in two: over space, then over time (Tran et al. 2018, arXiv:1711.11248)."""
-
-    builder = "r2plus1d_18"
-
-
 class S3D(TorchvisionVideo):
     """Separable 3D inception network (Xie et al. 2018, arXiv:1712.04851), with torchvision's fixed 2x7x7 pooling."""
 
-    builder, classifier, classifier_prefix = "s3d", "classifier", "classifier.1."
+    classifier, classifier_prefix = "classifier", "classifier.1."
     stem, default_dropout = "features.0.0.0", 0.2
 
-    @classmethod
-    def check_clip(cls, frames: int, height: int, width: int) -> None:
-        # What five halvings, all but the last rounding up, must leave for the pooling: 2 frames of 7x7.
-        if frames < 13 or min(height, width) < 209:
-            given = f"{frames}x{height}x{width}"
+    def build(self, clip_THW: Sequence[int], **options: Any) -> nn.Module:
+        frames, *sides = clip_THW
+        # Five halvings, all but the last rounding up, must leave 2 frames of 7x7 for the pooling.
+        if frames < 13 or min(sides) < 209:
             raise ValueError(
-                f"clips of {given} (frames x height x width): s3d takes them from 13x209x209, "
+                f"clips of {_shown(clip_THW)}: s3d takes them from 13x209x209, "
                 "as with clip.frames=16 clip.short_side=256 clip.size=224"
             )
+        return super().build(clip_THW, **options)
 
     def stages(self) -> list[nn.Module]:
         layers = self.backbone.features
@@ -155,35 +118,31 @@ class MViTV2S(TorchvisionVideo):
         depths: blocks in each of the four stages.
     """
 
-    builder, classifier, classifier_prefix = "mvit_v2_s", "head", "head.1."
+    classifier, classifier_prefix = "head", "head.1."
     stem, default_dropout = "conv_proj", 0.5
 
-    def __init__(
+    def build(
         self,
+        clip_THW: Sequence[int],
         *,
-        clip_shape: tuple[int, int, int, int],
-        num_classes: int,
-        dropout: float | None = None,
         stochastic_depth: float = 0.2,
         depths: Sequence[int] = (1, 2, 11, 2),
-    ) -> None:
+        **options: Any,
+    ) -> nn.Module:
         _check_depths(depths)
-        super().__init__(
-            clip_shape=clip_shape,
-            num_classes=num_classes,
-            dropout=dropout,
-            stochastic_depth_prob=stochastic_depth,
-            block_setting=_mvit_v2_blocks(depths),
-        )
+        frames, *sides = clip_THW
+        if frames < 2 or frames % 2 or min(sides) < 32 or any(side % 4 for side in sides):
+            raise ValueError(
+                f"clips of {_shown(clip_THW)}: mvit_v2_s takes an even number of frames and sides that "
+                "are multiples of 4 from 32; set clip.frames and clip.size"
+            )
         self.depths = tuple(depths)
-
-    @classmethod
-    def build(cls, clip_THW: Sequence[int], **options: Any) -> nn.Module:
         # torchvision's builder is for 16 frames of 224x224 only; this is what it does, for any size.
-        frames, height, width = clip_THW
         return MViT(
-            spatial_size=(height, width),
+            spatial_size=tuple(sides),
             temporal_size=frames,
+            block_setting=_mvit_v2_blocks(depths),
+            stochastic_depth_prob=stochastic_depth,
             residual_pool=True,
             residual_with_cls_embed=False,
             rel_pos_embed=True,
@@ -191,20 +150,10 @@ class MViTV2S(TorchvisionVideo):
             **options,
         )
 
-    @classmethod
-    def check_clip(cls, frames: int, height: int, width: int) -> None:
-        if frames < 2 or frames % 2 or min(height, width) < 32 or height % 4 or width % 4:
-            given = f"{frames}x{height}x{width}"
-            raise ValueError(
-                f"clips of {given} (frames x height x width): mvit_v2_s takes an even number of frames and sides that "
-                "are multiples of 4 from 32; set clip.frames and clip.size"
-            )
-
     def stages(self) -> list[nn.Module]:
         net = self.backbone
         stem = nn.ModuleList([net.conv_proj, net.pos_encoding])
-        ends = list(accumulate(self.depths, initial=0))
-        stages = [net.blocks[first:end] for first, end in pairwise(ends)]
+        stages = [net.blocks[first:end] for first, end in pairwise(accumulate(self.depths, initial=0))]
         return [stem, *stages[:-1], nn.ModuleList([*stages[-1], net.norm])]
 
 
@@ -238,33 +187,20 @@ class Swin3DT(TorchvisionVideo):
         depths: blocks in each of the four stages.
     """
 
-    builder, classifier, classifier_prefix = "swin3d_t", "head", "head."
-    stem = "patch_embed.proj"
+    classifier, classifier_prefix, stem = "head", "head.", "patch_embed.proj"
 
-    def __init__(
+    def build(
         self,
+        clip_THW: Sequence[int],  # noqa: ARG002
         *,
-        clip_shape: tuple[int, int, int, int],
-        num_classes: int,
-        dropout: float | None = None,
         stochastic_depth: float = 0.1,
         depths: Sequence[int] = (2, 2, 6, 2),
-    ) -> None:
+        **options: Any,
+    ) -> nn.Module:
         _check_depths(depths)
-        super().__init__(
-            clip_shape=clip_shape,
-            num_classes=num_classes,
-            dropout=dropout,
-            stochastic_depth_prob=stochastic_depth,
-            depths=list(depths),
-        )
-
-    @classmethod
-    def build(cls, clip_THW: Sequence[int], **options: Any) -> nn.Module:  # noqa: ARG003
-        # What torchvision's builder does, which takes neither depths nor stochastic depth.
-        return SwinTransformer3d(
-            patch_size=[2, 4, 4], embed_dim=96, num_heads=[3, 6, 12, 24], window_size=[8, 7, 7], **options
-        )
+        # As torchvision's builder, which takes neither depths nor stochastic depth.
+        sizes = {"patch_size": [2, 4, 4], "embed_dim": 96, "num_heads": [3, 6, 12, 24], "window_size": [8, 7, 7]}
+        return SwinTransformer3d(**sizes, depths=list(depths), stochastic_depth_prob=stochastic_depth, **options)
 
     def stages(self) -> list[nn.Module]:
         net = self.backbone
@@ -275,3 +211,7 @@ class Swin3DT(TorchvisionVideo):
 def _check_depths(depths: Sequence[int]) -> None:
     if len(depths) != 4 or min(depths) < 1:
         raise ValueError(f"depths={list(depths)}: expected blocks of four stages, at least 1 each")
+
+
+def _shown(clip_THW: Sequence[int]) -> str:
+    return f"{'x'.join(map(str, clip_THW))} (frames x height x width)"

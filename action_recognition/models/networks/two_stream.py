@@ -1,47 +1,37 @@
 """Two networks side by side: one sees appearance in single frames, the other motion."""
 
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from itertools import zip_longest
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from action_recognition.models.networks.base import ActionNetwork
-from action_recognition.models.networks.frame_backbones import backbone_stages, make_frame_backbone, published_weights
-from action_recognition.models.networks.same_padding import use_same_padding
 from action_recognition.models.networks.shufflenet3d import ShuffleNet3D
+from action_recognition.models.networks.torchvision_backbones import FrameBackbone
 
 # The motion stream's maps are averaged in this many places along time, height and width.
 GRID = 2
-# The appearance stream's backbone.
-FRAMES = "mobilenet_v2"
-
-
-class AppearanceStream(nn.Sequential):
-    """A frame backbone that knows the names of published weights."""
-
-    def weight_names(self) -> Mapping[str, str]:
-        return published_weights(FRAMES)
 
 
 class TwoStream(ActionNetwork):
     """An appearance and a motion stream, put together before the classifier (late fusion).
 
-    The idea is Simonyan and Zisserman's (2014, arXiv:1406.2199); what sees motion here is not a network on optical
-    flow but a 3D network trained on videos. The appearance stream looks at each frame alone; of the frames' features
-    the head is given the mean, the standard deviation and the mean absolute change from frame to frame. Of the motion
-    stream it is given the last two stages' maps, averaged on a coarse grid. Both are meant to be pretrained, and frozen
-    where there are few videos: weights are given by part, `model.weights.appearance` and `model.weights.motion`.
+    The idea is Simonyan and Zisserman's (2014, arXiv:1406.2199), but motion is seen by a 3D network trained on videos
+    and not by a network on optical flow. The appearance stream (MobileNetV2) looks at each frame alone; the head gets
+    the mean of the frames' features, their standard deviation and their mean absolute change from frame to frame. From
+    the motion stream it gets the maps of the last two stages, averaged on a coarse grid. Both are meant to be
+    pretrained, and frozen if there are few videos: `model.weights.appearance` and `model.weights.motion`.
 
     Args:
         clip_shape: `(C, T, H, W)` of the input, C = 3, T at least 2.
         num_classes: outputs.
-        mean, std: of the input's normalisation, on the 0-255 scale; the appearance stream takes the input as it is.
+        mean, std: of the input's normalisation, on the 0-255 scale; the appearance stream takes the input unchanged.
         motion_mean, motion_std: of the normalisation that the motion stream was trained with.
         appearance_stride: the appearance stream sees every n-th frame.
-        motion_size: side of the frames that the motion stream sees; the input's is a whole multiple.
-        same_padding: pad the appearance stream as TensorFlow does, which some weights were trained with.
+        motion_size: side of the frames that the motion stream sees; the input's side is a multiple of it.
+        same_padding: pad the appearance stream as TensorFlow does, for weights that were trained there.
         dropout: before the linear layer.
 
     Shape: float `[B, 3, T, H, H]`, normalised, to logits `[B, num_classes]`.
@@ -68,15 +58,15 @@ class TwoStream(ActionNetwork):
         super().__init__()
         channels, frames, side, _ = clip_shape
         if channels != 3 or frames <= appearance_stride:
-            line = f"clips of {channels} channels and {frames} frames: expected 3 channels and more frames than"
-            raise ValueError(f"{line} appearance_stride={appearance_stride}")
+            raise ValueError(
+                f"clips of {channels} channels and {frames} frames: expected 3 channels and more frames than "
+                f"appearance_stride={appearance_stride}"
+            )
         if side % motion_size:
             raise ValueError(f"motion_size={motion_size}: expected a divisor of clip.size={side}")
         self.appearance_stride = appearance_stride
         self.shrink = side // motion_size
-        self.appearance = AppearanceStream(OrderedDict(make_frame_backbone(FRAMES, channels=channels).named_children()))
-        if same_padding:
-            use_same_padding(self.appearance)
+        self.appearance = FrameBackbone("mobilenet_v2", channels=channels, same_padding=same_padding)
         self.motion = ShuffleNet3D(clip_shape=clip_shape, num_classes=num_classes, width_mult=width_mult)
         self.motion.head = nn.Identity()
         given, wanted = (torch.tensor([list(a), list(b)]) for a, b in ((mean, std), (motion_mean, motion_std)))
@@ -85,7 +75,7 @@ class TwoStream(ActionNetwork):
         with torch.no_grad():
             width = self.eval().features(torch.zeros(1, *clip_shape)).shape[1]
         self.train()
-        # Features of two origins: each is brought to mean 0 and variance 1 first.
+        # The two streams differ in scale: each feature is brought to mean 0 and variance 1 first.
         norm = nn.BatchNorm1d(width, affine=False)
         self.head = nn.Sequential(norm, nn.Dropout(dropout), nn.Linear(width, num_classes))
 
@@ -111,10 +101,9 @@ class TwoStream(ActionNetwork):
 
     def stages(self) -> list[nn.Module]:
         """Stages of both streams side by side, aligned at the output."""
-        appearance, motion = backbone_stages(self.appearance), self.motion.stages()
-        longest = max(len(appearance), len(motion))
-        pairs = zip(*([None] * (longest - len(side)) + side for side in (appearance, motion)), strict=True)
-        return [nn.ModuleList([part for part in pair if part is not None]) for pair in pairs]
+        pairs = zip_longest(reversed(self.appearance.stages()), reversed(self.motion.stages()))
+        stages: list[nn.Module] = [nn.ModuleList(part for part in pair if part is not None) for pair in pairs]
+        return stages[::-1]
 
 
 def pool_grid(maps: Tensor, places: int = GRID) -> Tensor:

@@ -1,11 +1,11 @@
 """3D convolutions whose gradients are right on CPUs, however few frames their input has.
 
-oneDNN 3.13 (in torch 2.15) computes a wrong weight gradient where no window of the kernel lies wholly inside the input,
-as a kernel of 3 has it over 2 frames with a padding of 1: taps are uninitialised memory, zeros, or written outside of
-the tensor, which may end the process; padding by more than half the kernel can hang it. On CPUs with AVX512-BF16 about
-1 in 6 of random small shapes is wrong in bfloat16 (outputs too, over a single frame of one channel); in float32 1 in
-100, all of them with kernels from 4. With the zeros put around the input beforehand, so that every window lies inside,
-no weight gradient was wrong in 7,000. 2D convolutions were right.
+oneDNN 3.13 (in torch 2.15) computes a wrong weight gradient if no window of the kernel lies wholly inside the input,
+such as a kernel of 3 over 2 frames with a padding of 1: taps are uninitialised memory, zeros, or written outside the
+tensor, which may end the process; padding by more than half the kernel can hang it. On CPUs with AVX512-BF16 about 1 in
+6 of random small shapes is wrong in bfloat16 (outputs too, over a single frame of one channel); in float32 1 in 100,
+all with kernels from 4. If the input is padded with zeros beforehand, none of 7,000 weight gradients was wrong. 2D
+convolutions were right.
 """
 
 import functools
@@ -17,19 +17,17 @@ from torch import Tensor, nn
 
 
 class WholeWindowConv3d(nn.Conv3d):
-    """A `Conv3d` that pads by hand along axes where no window lies inside, or more zeros than half a kernel.
+    """A `Conv3d` that pads by itself along axes where no window lies inside, or padding is over half a kernel.
 
     Only on a CPU, for gradients or in half types: on GPUs and in every exported graph it is a plain `Conv3d`.
     """
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        # Not `forward`: subclasses have their own, which end here as torch's does.
+        # Not `forward`: subclasses have their own, which call this as torch's does.
         if self.padding_mode != "zeros" or not _at_risk(input):
             return super()._conv_forward(input, weight, bias)
         around = _zeros_around(self)
-        reaches = [
-            dilation * (kernel - 1) + 1 for dilation, kernel in zip(self.dilation, self.kernel_size, strict=True)
-        ]
+        reaches = [d * (k - 1) + 1 for d, k in zip(self.dilation, self.kernel_size, strict=True)]
         by_hand = [
             before != after or before > reach // 2 or not has_whole_window(size, reach, stride, before, after)
             for size, reach, stride, (before, after) in zip(input.shape[-3:], reaches, self.stride, around, strict=True)
@@ -43,7 +41,7 @@ class WholeWindowConv3d(nn.Conv3d):
 
 
 def has_whole_window(size: int, reach: int, stride: int, before: int, after: int) -> bool:
-    """Whether some position of a kernel along an axis of `size` lies wholly inside, not on the zeros around it."""
+    """Whether some position of a kernel along an axis of `size` lies wholly inside, not on the padding."""
     positions = (size + before + after - reach) // stride + 1
     first = -(-before // stride)  # the first that begins inside
     return first < positions and first * stride - before + reach <= size
@@ -58,7 +56,7 @@ def use_whole_windows(network: nn.Module) -> None:
 
 @functools.cache
 def _with_whole_windows(kind: type[nn.Conv3d]) -> type[nn.Conv3d]:
-    """`kind`, some network's own subclass perhaps, convolving as `WholeWindowConv3d` does."""
+    """`kind`, which may be a network's own subclass, convolving as `WholeWindowConv3d` does."""
     return WholeWindowConv3d if kind is nn.Conv3d else type(kind.__name__, (WholeWindowConv3d, kind), {})
 
 

@@ -9,7 +9,7 @@ from action_recognition.models.networks.base import ActionNetwork
 from action_recognition.models.pretrained import load_pretrained
 
 SHAPE = (3, 4, 48, 40)  # maps of 2x2
-CHANNELS = {"resnet18": 512, "resnet50": 2048, "efficientnet_b0": 1280, "mobilenet_v2": 1280}
+BACKBONES = ["resnet18", "resnet50", "efficientnet_b0", "mobilenet_v2"]
 
 
 def make(name: str = "mobilenet_v2", *, shape: tuple[int, int, int, int] = SHAPE, **args: object) -> ActionNetwork:
@@ -18,35 +18,14 @@ def make(name: str = "mobilenet_v2", *, shape: tuple[int, int, int, int] = SHAPE
     return settle(network, noise(4, *shape, seed=9))
 
 
-@pytest.mark.parametrize("name", CHANNELS)
-def test_features_of_a_frame_are_torchvisions(name: str) -> None:
-    torch.manual_seed(1)
-    theirs = settle(torchvision.models.get_model(name, weights=None), noise(8, 3, 48, 40, seed=9))
-    network = make(name, pooling="transformer", dim=16)
-    network.backbone.load_state_dict(
-        {k: v for k, v in theirs.state_dict().items() if k in network.backbone.state_dict()}
-    )
-    clip = noise(2, *SHAPE)
-    for part in ("fc", "classifier"):
-        if hasattr(theirs, part):
-            setattr(theirs, part, torch.nn.Identity())
-    with torch.no_grad():
-        expected = torch.stack([torch.stack([theirs(clip[b, :, t][None])[0] for t in range(4)]) for b in range(2)])
-        torch.testing.assert_close(network.features(clip), expected, rtol=1e-3, atol=1e-4)
-    assert expected.std(dim=(0, 1)).max() > 0.1
-    assert expected.shape == (2, 4, CHANNELS[name])
-
-
-@pytest.mark.parametrize("name", ["resnet18", "efficientnet_b0", "mobilenet_v2"])
+@pytest.mark.parametrize("name", BACKBONES)
 def test_torchvisions_weights_fit_with_their_classifier(name: str, tmp_path) -> None:
     torch.manual_seed(1)
     theirs = settle(torchvision.models.get_model(name, weights=None, num_classes=5), noise(8, 3, 48, 40, seed=9))
     torch.save(theirs.state_dict(), tmp_path / "weights.pth")
     network = make(name)
     report = load_pretrained(network, str(tmp_path / "weights.pth"), network_name=name)
-    assert not report.missing
-    assert not report.unexpected
-    assert not report.mismatched
+    assert (report.missing, report.unexpected, report.mismatched) == ([], [], {})
     still = noise(2, 3, 1, 64, 64)
     with torch.no_grad():
         torch.testing.assert_close(network(still), theirs(still[:, :, 0]), rtol=1e-3, atol=1e-4)
@@ -70,7 +49,7 @@ def test_heads_and_poolings(head: str, pooling: str, features: tuple[int, ...]) 
     check_parts(network)
 
 
-@pytest.mark.parametrize("name", CHANNELS)
+@pytest.mark.parametrize("name", BACKBONES)
 def test_stages_are_of_one_resolution_each(name: str) -> None:
     network = make(name)
     check_parts(network)
@@ -131,7 +110,6 @@ def test_dropout_is_the_heads_own_unless_given() -> None:
 @pytest.mark.parametrize("name", ["resnet18", "efficientnet_b0", "mobilenet_v2"])
 def test_other_channels(name: str, channels: int, tmp_path) -> None:
     network = make(name, shape=(channels, *SHAPE[1:]))
-    check_logits(network, noise(2, channels, *SHAPE[1:]), num_classes=5)
     torch.save(make(name).backbone.state_dict(), tmp_path / "rgb.pth")
     report = load_pretrained(network, str(tmp_path / "rgb.pth"), network_name=name)
     assert list(report.adapted.values()) == [f"stem from 3 to {channels} channels"]
@@ -140,8 +118,7 @@ def test_other_channels(name: str, channels: int, tmp_path) -> None:
 
 def test_efficientnet_b7() -> None:
     network = make("efficientnet_b7", shape=(3, 1, 64, 64), head="light")
-    features = check_logits(network, noise(2, 3, 1, 64, 64), num_classes=5)
-    assert features.shape == (2, 2560)
+    assert check_logits(network, noise(2, 3, 1, 64, 64), num_classes=5).shape == (2, 2560)
     check_parts(network)
     assert sum(weight.numel() for weight in network.backbone.parameters()) == 63_786_960
 

@@ -10,7 +10,7 @@ from helpers.network_checks import noise, stir
 from torch import Tensor
 
 from action_recognition.models.networks import build_network
-from action_recognition.models.networks.same_padding import SamePaddingConv2d
+from action_recognition.models.networks.torchvision_backbones import SamePaddingConv2d
 from action_recognition.models.pretrained import load_pretrained
 
 # Expansion, channels, blocks and stride of MobileNetV2, table 2 of the paper.
@@ -76,9 +76,7 @@ def test_folded_weights_from_tensorflow_classify(shared_dir: Path) -> None:
     network = build_network("mobilenet_v2", clip_shape=(3, 1, 224, 224), num_classes=1000, same_padding=True).eval()
     report = load_pretrained(network, str(path), network_name="mobilenet_v2")
     assert report.tensors_in_file == 106
-    assert not report.unexpected
-    assert not report.mismatched
-    assert not report.missing
+    assert (report.missing, report.unexpected, report.mismatched) == ([], [], {})
     frame = cv2.imread(str(min((shared_dir / "har_stills" / "train").glob("*.jpg"))))
     rgb = torch.from_numpy(cv2.resize(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), (224, 224)))
     still = rgb.permute(2, 0, 1)[None].float() / 127.5 - 1

@@ -7,7 +7,7 @@ from helpers.frame_checks import settle
 from helpers.network_checks import noise, stir
 
 from action_recognition.models.networks import build_network
-from action_recognition.models.networks.temporal_pooling import TransformerHead
+from action_recognition.models.networks.frame_heads import TransformerHead
 from action_recognition.models.networks.temporal_shift import ShiftedConv2d, temporal_shift
 
 

@@ -44,7 +44,7 @@ def test_an_odd_last_frame_is_pooled_alone() -> None:
 def test_jester_weights_fit_and_classify(shared_dir: Path) -> None:
     network = made((3, 16, 112, 112), num_classes=27)
     report = load_pretrained(network, str(shared_dir / JESTER), network_name="shufflenet3d")
-    assert (len(report.matched), report.missing, report.unexpected, report.mismatched) == (296, (), (), ())
+    assert (len(report.matched), report.missing, report.unexpected, report.mismatched) == (296, [], [], {})
     assert "296 of 296 tensors matched" in report.line()
     clip_BCTHW = noise(2, 3, 16, 112, 112) * 40 + 10
     logits_BK = network.head(check_logits(network, clip_BCTHW, num_classes=27))

@@ -29,7 +29,7 @@ def twins(
     torch.save(theirs.state_dict(), folder / "theirs.pth")
     ours = build_network(name, clip_shape=shape, num_classes=400).eval()
     report = load_pretrained(ours, str(folder / "theirs.pth"), network_name=name)
-    assert (report.missing, report.unexpected, report.mismatched) == ((), (), ())
+    assert (report.missing, report.unexpected, report.mismatched) == ([], [], {})
     assert set(report.matched) == set(ours.state_dict())
     return ours, theirs, report
 
@@ -47,7 +47,7 @@ def twins(
 )
 def test_same_function_as_torchvisions_own(name: str, shape: tuple, clip_shape: tuple, tmp_path: Path) -> None:
     ours, theirs, report = twins(name, tmp_path, shape)
-    assert dict(report.adapted) == {}
+    assert report.adapted == {}
     assert len(ours.stages()) == 5
     with torch.inference_mode():
         clip_BCTHW = noise(*clip_shape)
@@ -82,7 +82,7 @@ def test_stem_of_other_channels_sees_grey_as_rgb_did(channels: int, tmp_path: Pa
     ours = build_network("mc3_18", clip_shape=(channels, *SHAPE[1:]), num_classes=3, dropout=0.5)
     assert ours.head[0].p == 0.5
     report = load_pretrained(ours, str(tmp_path / "theirs.pth"), network_name="mc3_18")
-    assert dict(report.adapted) == {"backbone.stem.0.weight": f"stem from 3 to {channels} channels"}
+    assert report.adapted == {"backbone.stem.0.weight": f"stem from 3 to {channels} channels"}
     assert report.head_classes == (400, 3)
     grey = noise(2, 1, *SHAPE[1:])
     found_BD = check_logits(ours, grey.repeat(1, channels, 1, 1, 1), num_classes=3)
