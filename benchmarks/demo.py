@@ -29,7 +29,7 @@ from action_recognition.config import load_config
 from action_recognition.evaluation.evaluate import evaluate
 from action_recognition.evaluation.metrics import Metrics
 from action_recognition.training.fit import train
-from action_recognition.training.step import fast_precision
+from action_recognition.training.step_plan import fast_precision
 
 RESULT = ROOT / "benchmarks" / "results" / "demo.json"
 MODELS = {"one frame": SINGLE_FRAME, "16 frames": ()}

@@ -27,7 +27,8 @@ from rich.console import Console
 from action_recognition.config import load_config
 from action_recognition.contract import ClipContract
 from action_recognition.models.module import VideoActionModel
-from action_recognition.training.step import StepPlan, autocast, choose_step
+from action_recognition.training.step import choose_step
+from action_recognition.training.step_plan import StepPlan, autocast
 from action_recognition.utils.devices import training_device
 from action_recognition.utils.malloc import keep_freed_memory
 

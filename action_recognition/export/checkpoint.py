@@ -1,4 +1,4 @@
-"""A checkpoint exported to ONNX, and how far the file is from torch on real clips."""
+"""Exporting a checkpoint to ONNX, compared with torch on real clips."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from action_recognition.utils.progress import progress_bar
 
 
 def export_checkpoint(config: Config, checkpoint: Path, path: Path, *, console: Console) -> ExportReport:
-    """Export a checkpoint and print how far the file is from torch on real clips."""
+    """Export a checkpoint and print the largest difference to torch on real clips."""
     model = VideoActionModel.from_checkpoint(checkpoint)
     clip_BCTHW = real_clips(config, model, console)
     with progress_bar(f"exporting {path}", console=console):
@@ -34,15 +34,15 @@ def export_checkpoint(config: Config, checkpoint: Path, path: Path, *, console: 
 
 
 def real_clips(config: Config, model: VideoActionModel, console: Console) -> NDArray[np.uint8] | None:
-    """Clips `[B, C, T, H, W]` of the checkpoint's data set to compare on; None where the data is not available."""
+    """Clips `[B, C, T, H, W]` of the checkpoint's data set to compare on; None if the data is not available."""
     try:
         manifest = load_manifest(config, console)
     except DataError as error:
         console.print(f"no real clips to compare on: {error}", style="yellow", markup=False)
         return None
     contract = model.contract
-    usable = [r for r in manifest.records if not r.error and r.frames >= contract.min_frames]
-    usable = [record for record in usable if record.label in contract.class_names]
+    classes = contract.class_names
+    usable = [r for r in manifest.records if not r.error and r.frames >= contract.min_frames and r.label in classes]
     if not usable or config.export.parity_clips < 1:
         return None
     spread = np.linspace(0, len(usable) - 1, min(config.export.parity_clips, len(usable))).astype(int)

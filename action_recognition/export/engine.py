@@ -1,4 +1,4 @@
-"""What an engine file needs: the library that built it, and a sidecar file that describes it."""
+"""Parts of an engine beside its file: the library that built it, and a sidecar file that describes it."""
 
 import importlib
 import json
@@ -22,9 +22,9 @@ class EngineKind:
 
     Attributes:
         label: its name in messages.
-        modules: where it may be imported from. RTX's wheels contain the second; the first belongs to a stub package.
+        modules: modules to try. RTX's wheels contain the second; the first belongs to a stub package.
         extra: the project's extra that installs it.
-        packages: what pip installs.
+        packages: the packages for pip.
     """
 
     label: str
@@ -85,18 +85,16 @@ def make_log(library: ModuleType) -> Any:
 
 
 def supported_capabilities(library: ModuleType) -> dict[str, Any]:
-    """`{"8.9": ComputeCapability.SM89, ...}`: what RTX can build for without having the GPU."""
+    """`{"8.9": ComputeCapability.SM89, ...}`: targets that RTX can build for without the GPU."""
     members = library.ComputeCapability.__members__
     return {f"{name[2:-1]}.{name[-1]}": value for name, value in members.items() if name.startswith("SM")}
 
 
 def gpu_capability() -> str | None:
     """Compute capability of this machine's first GPU, such as `8.9`; None without one."""
-    import torch  # seconds, and not needed where a capability is named
+    import torch  # takes seconds, and is not needed if a capability is named
 
-    if not torch.cuda.is_available():
-        return None
-    return "{}.{}".format(*torch.cuda.get_device_capability())
+    return "{}.{}".format(*torch.cuda.get_device_capability()) if torch.cuda.is_available() else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,13 +102,13 @@ class EngineInfo:
     """The sidecar of an engine.
 
     Attributes:
-        contract: what the engine was trained to see.
+        contract: the clips that the model was trained on.
         engine: `tensorrt` or `tensorrt_rtx`.
         library_version: an engine runs on the version that built it.
-        compute_capability: of the GPU that it was built for.
+        compute_capability: of the GPU it was built for.
         precision: `fp32` or `fp16`.
         min_batch, opt_batch, max_batch: clips per call, from the engine's optimisation profile.
-        onnx_sha256, engine_sha256: of the file that it was made from, and of the engine itself.
+        onnx_sha256, engine_sha256: of the ONNX file, and of the engine itself.
     """
 
     contract: ClipContract
@@ -139,23 +137,21 @@ class EngineInfo:
         again = "build the engine again: python commands.py convert-trt"
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(values, dict) or values.get("version") != SIDECAR_VERSION:
+                raise ContractError(f"{path}: not a sidecar of version {SIDECAR_VERSION}")
+            check_keys([field.name for field in fields(cls)], values, origin=str(path))
+            check_values(cls, values, origin=str(path))
+            if not values["min_batch"] <= values["opt_batch"] <= values["max_batch"]:
+                raise ContractError(f"{path}: expected min_batch <= opt_batch <= max_batch")
         except FileNotFoundError:
             raise ContractError(f"{path}: missing; an engine cannot be used without it; {again}") from None
         except OSError as error:
             raise ContractError(f"{path}: cannot be read ({error.strerror or error}); {again}") from None
         except (ValueError, RecursionError) as error:
             raise ContractError(f"{path}: not JSON ({first_line(error)}); {again}") from None
-        if not isinstance(values, dict) or values.get("version") != SIDECAR_VERSION:
-            raise ContractError(f"{path}: not a sidecar of version {SIDECAR_VERSION}; {again}")
-        try:
-            check_keys([field.name for field in fields(cls)], values, origin=str(path))
-            check_values(cls, values, origin=str(path))
         except ContractError as error:
             raise ContractError(f"{error}; {again}") from None
-        contract = ClipContract.from_dict(values.pop("contract"), origin=str(path))
-        if not values["min_batch"] <= values["opt_batch"] <= values["max_batch"]:
-            raise ContractError(f"{path}: expected min_batch <= opt_batch <= max_batch; {again}")
-        return cls(contract=contract, **values)
+        return cls(contract=ClipContract.from_dict(values.pop("contract"), origin=str(path)), **values)
 
 
 def sidecar_path(engine_path: Path) -> Path:

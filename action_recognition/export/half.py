@@ -1,13 +1,13 @@
-"""Writes float16 into an ONNX graph, from which TensorRT's strongly typed networks take their precision.
+"""float16 in an ONNX graph, from which TensorRT's strongly typed networks take their precision.
 
-Convolutions, matrix products and what lies between them compute in float16. In float32 stay the input's cast and
-normalisation (pixel values minus a mean, over a deviation), whatever sums over many values (a mean over a whole
-clip), layers with a weight beyond float16's range, every kind of layer that is not listed here, and the one that
-makes the logits. Inputs and outputs keep their types.
+Convolutions, matrix products and the layers between them compute in float16. These stay in float32: the input's cast
+and normalisation, sums over many values such as the mean of a clip, layers with a weight beyond float16's range, kinds
+of layers that are not listed here, and the layer of the logits. Inputs and outputs keep their types.
 
 onnxruntime's own converter was tried: told to leave the normalisation alone, it writes nodes out of order.
 """
 
+import copy
 from collections.abc import Iterator
 
 import numpy as np
@@ -15,17 +15,17 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
-# Computed in float16. Their float inputs all take part in the sum or product; none is a setting that must be float32.
+# Computed in float16. All their float inputs take part in the computation; none is a setting that must be float32.
 HALF_OPS = WEIGHTED | {"Add", "Sub", "Mul", "Div", "Neg", "AveragePool", "Concat"}
 HALF_OPS |= {"Relu", "LeakyRelu", "PRelu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Elu", "Gelu"}
-# These move values about or pick some; they take the type that comes in.
+# These move or pick values, and take the type of their input.
 MOVING_OPS = {"MaxPool", "Split", "Slice", "Gather", "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze"}
 MOVING_OPS |= {"Expand", "Identity"}
 HALF_MAX = float(np.finfo(np.float16).max)
 
 
 def to_half(model: onnx.ModelProto, *, logits_in_half: bool = False) -> onnx.ModelProto:
-    """A copy of `model` that casts to float16 and computes in it where that is known to be harmless.
+    """A copy of `model` that computes in float16 wherever that is known to be harmless.
 
     Args:
         logits_in_half: compute the last layer in float16 too, for chips without a float32 matrix product (Turing).
@@ -34,8 +34,7 @@ def to_half(model: onnx.ModelProto, *, logits_in_half: bool = False) -> onnx.Mod
         ValueError: if the graph branches (If, Loop, Scan).
     """
     inferred = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
-    result = onnx.ModelProto()
-    result.CopyFrom(model)
+    result = copy.deepcopy(model)
     writer = _HalfWriter(inferred.graph, logits_in_half=logits_in_half)
     nodes = [new for node in model.graph.node for new in writer.rewrite(node)]
     del result.graph.node[:], result.graph.initializer[:], result.graph.value_info[:]
@@ -62,12 +61,11 @@ class _HalfWriter:
         self.in_float32 = _before_first_weight(graph) | (set() if logits_in_half else self.outputs)
 
     def rewrite(self, node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
-        """The node with its inputs in one type, after the casts that this takes."""
+        """The casts that the node needs, then the node with its inputs in one type."""
         if any(a.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for a in node.attribute):
             raise ValueError(f"{node.op_type} holds a graph of its own")
         to_half = self._computes_in_half(node)
-        new = onnx.NodeProto()
-        new.CopyFrom(node)
+        new = copy.deepcopy(node)
         for number, name in enumerate(node.input):
             if name in self.is_float and (name in self.half) != to_half:
                 if name not in self.weights:
@@ -77,7 +75,7 @@ class _HalfWriter:
                     new.input[number] = self._half_weight(name)
         if to_half:
             self.half.update(name for name in node.output if name in self.is_float)
-        casts = list(self._outputs_in_float32(new))
+        casts = self._outputs_in_float32(new)
         yield new
         yield from casts
 
@@ -92,18 +90,20 @@ class _HalfWriter:
         )
 
     def _cast(self, name: str, to_half: bool) -> Iterator[onnx.NodeProto]:
-        """A tensor is either float16 or float32 where it is made, so that one cast at most serves all its readers."""
+        """A tensor is made as float16 or as float32, so at most one cast serves all its readers."""
         if name not in self.casts:
             self.casts[name] = f"{name}_{'half' if to_half else 'float'}"
             target = TensorProto.FLOAT16 if to_half else TensorProto.FLOAT
             yield helper.make_node("Cast", [name], [self.casts[name]], name=f"cast_{self.casts[name]}", to=target)
 
-    def _outputs_in_float32(self, node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
-        """The graph's outputs keep their type: the node makes another tensor, and a cast makes the output of it."""
+    def _outputs_in_float32(self, node: onnx.NodeProto) -> list[onnx.NodeProto]:
+        """Casts that keep the type of the graph's outputs; the node itself makes another tensor."""
+        casts = []
         for number, name in enumerate(node.output):
             if name in self.outputs and name in self.half:
-                node.output[number] = f"{name}_half"
-                yield helper.make_node("Cast", [node.output[number]], [name], name=f"cast_{name}", to=TensorProto.FLOAT)
+                half = node.output[number] = f"{name}_half"
+                casts.append(helper.make_node("Cast", [half], [name], name=f"cast_{name}", to=TensorProto.FLOAT))
+        return casts
 
     def _half_weight(self, name: str) -> str:
         half_name = f"{name}_half"

@@ -2,8 +2,8 @@
 
 import logging
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from io import StringIO
@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from action_recognition.contract import CONTRACT_KEY, ClipContract
 from action_recognition.errors import UserError
-from action_recognition.export.write import write_artifacts
 from action_recognition.models.module import VideoActionModel
 from action_recognition.utils.checksums import sealed_onnx
+from action_recognition.utils.files import replacing
 from action_recognition.utils.finite import check_weights
 
 INPUT_NAME = "clip"
@@ -30,13 +30,10 @@ NOISE_CLIPS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class ExportReport:
-    """An exported file and how far its logits are from torch's.
+    """An exported file, and the largest difference of a logit to torch's, absolute and relative to the largest logit.
 
     Attributes:
-        path: the ONNX file.
-        max_abs_difference: the largest difference of a logit.
-        relative_difference: the same, as a share of the largest logit.
-        clips: how many clips were compared.
+        clips: number of clips compared.
         bytes: size of the file.
     """
 
@@ -52,7 +49,7 @@ def export_onnx(
 ) -> ExportReport:
     """Write `model` as one ONNX file: `clip` uint8 (or uint16) `[batch, C, T, H, W]` to `logits` float32 `[batch, K]`.
 
-    The model itself is left alone; what is exported computes in float32 whatever it was trained in.
+    The model itself is unchanged; the exported graph computes in float32 whatever the training used.
 
     Args:
         clip_BCTHW: real clips to compare on; None compares on noise, always the same.
@@ -71,7 +68,7 @@ def export_onnx(
     absolute, relative = compare(plain, content, clips)
     if not relative <= tolerance:  # also where either of them gave NaN
         raise UserError(
-            f"{path}: not written: its logits differ from torch's by {relative:.1e} of the largest, allowed are "
+            f"{path}: not written: its logits differ from torch's by {relative:.1e} of the largest; allowed is "
             f"export.tolerance={tolerance:g}; try another export.opset, or allow more"
         )
     write_artifacts({path: content})
@@ -119,7 +116,7 @@ def trace(model: VideoActionModel, *, opset: int) -> onnx.ModelProto:
     assert program is not None
     proto = program.model_proto
     written = next(entry.version for entry in proto.opset_import if not entry.domain)
-    if written != opset:  # it gives another one rather than an error
+    if written != opset:  # the exporter falls back to another one without an error
         raise UserError(f"export.opset={opset}: torch cannot write it for this network, but {written} it can")
     _describe(proto, model.contract)
     onnx.checker.check_model(proto, full_check=True)
@@ -129,7 +126,7 @@ def trace(model: VideoActionModel, *, opset: int) -> onnx.ModelProto:
 def compare(model: VideoActionModel, content: bytes, clip_BCTHW: NDArray[np.uint8]) -> tuple[float, float]:
     """Largest absolute difference to torch, and the same relative to torch's largest logit.
 
-    Both run the clips one by one and all together: a graph with a fixed batch size would fail here.
+    Both run the clips one by one and all together, so that a graph with a fixed batch size fails here.
     """
     dtype, shape = model.contract.dtype, model.contract.clip_shape
     if clip_BCTHW.dtype != dtype or clip_BCTHW.shape[1:] != shape or not len(clip_BCTHW):
@@ -157,22 +154,36 @@ def _describe(proto: onnx.ModelProto, contract: ClipContract) -> None:
         del value.metadata_props[:]
     del proto.graph.metadata_props[:]
     proto.graph.name = "video_action_model"
-    proto.producer_name, proto.producer_version = PRODUCER, _version()
+    proto.producer_name = PRODUCER
+    with suppress(PackageNotFoundError):  # run from a checkout without an installed package
+        proto.producer_version = version("action-recognition")
     what = f"{contract.dtype} {'RGB' if contract.channels == 3 else 'depth'} clips [batch, C, T, H, W]"
     proto.doc_string = f"{what}, 0-{2**contract.bits - 1}, to logits of {contract.num_classes} actions"
     onnx.helper.set_model_props(proto, {CONTRACT_KEY: contract.to_json(), "torch": torch.__version__})
 
 
-def _version() -> str:
+def write_artifacts(contents: Mapping[Path, bytes]) -> None:
+    """Write temporary files beside the targets, then rename them, the last one first.
+
+    Raises:
+        UserError: if a file cannot be written, for example on a full disk; older files stay then.
+    """
+    path = next(iter(contents))
     try:
-        return version("action-recognition")
-    except PackageNotFoundError:  # run from a checkout without an installed package
-        return ""
+        with ExitStack() as stack:
+            for path, content in contents.items():
+                stack.enter_context(replacing(path)).write_bytes(content)
+    except OSError as error:
+        total = sum(map(len, contents.values()))
+        raise UserError(
+            f"{path}: could not be written ({error.strerror or error}); {total / 1e6:.1f} MB are needed; "
+            "free some space or choose another path with export.onnx=PATH or export.engine_path=PATH"
+        ) from None
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """The exporter prints its steps and logs libraries that it did not find, which is of no use to the user."""
+    """Hide the exporter's steps and its notes on libraries that it did not find."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,5 +1,6 @@
 """ONNX to an engine of TensorRT or TensorRT for RTX, with a sidecar beside it."""
 
+import copy
 import hashlib
 import time
 from dataclasses import dataclass
@@ -23,8 +24,7 @@ from action_recognition.export.engine import (
     supported_capabilities,
 )
 from action_recognition.export.half import to_half
-from action_recognition.export.onnx import INPUT_NAME, OUTPUT_NAME, noise_clips
-from action_recognition.export.write import write_artifacts
+from action_recognition.export.onnx import INPUT_NAME, OUTPUT_NAME, noise_clips, write_artifacts
 from action_recognition.utils.checksums import check_onnx, say_unchecked
 
 TURING = ("tensorrt_rtx", "7.5")  # the one target without a float32 matrix product
@@ -36,11 +36,10 @@ class EngineReport:
 
     Attributes:
         path, sidecar: the two files.
-        info: what the sidecar says.
+        info: the content of the sidecar.
         bytes: size of the engine.
-        build_seconds: how long building took.
-        half_difference: how far the float16 graph's logits are from float32's, relative to the largest, on noise,
-            both computed by onnxruntime; None for fp32.
+        half_difference: largest difference of the float16 graph's logits from float32's on noise, relative to the
+            largest logit, both computed by onnxruntime; None for fp32.
     """
 
     path: Path
@@ -77,19 +76,20 @@ def convert_trt(
         engine: `tensorrt` builds for this machine's GPU, `tensorrt_rtx` for any that it knows.
         compute_capability: such as `8.9`; None takes this machine's GPU.
         precision: `fp32`, or `fp16` for operations that it does not harm (see `half`).
-        min_batch, opt_batch, max_batch: clips per call: fewest, what the engine is tuned for, most.
+        min_batch, opt_batch, max_batch: clips per call: fewest, usual (the engine is tuned for it), most.
 
     Raises:
         MissingLibraryError: if the library is not installed.
         ContractError: if the ONNX file holds no contract of this version.
-        UserError: without a GPU where one is needed, for a capability that the library does not know, or where it
-            cannot build the model. Older files stay then.
+        UserError: without a GPU if one is needed, for a capability that the library does not know, or if it cannot
+            build the model. Older files stay then.
     """
     check_choice("export.precision", precision, ("fp32", "fp16"))
     model, onnx_sha256 = _read_onnx(onnx_path)
     library = load_library(engine)
     capability = target_capability(library, engine, compute_capability)
-    contract = ClipContract.from_json(_contract_text(model), origin=str(onnx_path))
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    contract = ClipContract.from_json(metadata.get(CONTRACT_KEY), origin=str(onnx_path))
     half_difference = None
     if precision == "fp16":
         model, half_difference = _half_precision(model, contract, onnx_path, turing=(engine, capability) == TURING)
@@ -120,11 +120,10 @@ def convert_trt(
 
 
 def widened(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The graph with an int32 input where that is uint16, which TensorRT does not know; the first cast takes either."""
+    """The graph with an int32 input if it was uint16, which TensorRT does not know; the first cast takes either."""
     if model.graph.input[0].type.tensor_type.elem_type != onnx.TensorProto.UINT16:
         return model
-    wide = onnx.ModelProto()
-    wide.CopyFrom(model)
+    wide = copy.deepcopy(model)
     wide.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.INT32
     return wide
 
@@ -179,16 +178,15 @@ def build_plan(
         origin, label: the graph and the library, for messages.
 
     Raises:
-        UserError: with the library's own first error, if it cannot.
+        UserError: with the library's first error, if it cannot build it.
     """
     log = make_log(library)
     try:
         builder = library.Builder(log)
-    except TypeError:  # what a null pointer becomes: no usable driver
+    except TypeError:  # a null pointer, without a usable driver
         raise UserError(f"{label} could not start ({log.reason()})") from None
     # TensorRT 11 knows no other kind and ignores the flag; 10 needs it to take its types from the graph.
-    strongly_typed = 1 << int(library.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
-    network = builder.create_network(strongly_typed)
+    network = builder.create_network(1 << int(library.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = library.OnnxParser(network, log)
     if not parser.parse(onnx_content):
         reasons = [parser.get_error(number).desc() for number in range(parser.num_errors)] or [log.reason()]
@@ -221,17 +219,13 @@ def _read_onnx(path: Path) -> tuple[onnx.ModelProto, str]:
     return model, hashlib.sha256(content).hexdigest()
 
 
-def _contract_text(model: onnx.ModelProto) -> str | None:
-    return {entry.key: entry.value for entry in model.metadata_props}.get(CONTRACT_KEY)
-
-
 def _half_precision(
     model: onnx.ModelProto, contract: ClipContract, path: Path, *, turing: bool
 ) -> tuple[onnx.ModelProto, float]:
     """The graph in float16 and its relative difference.
 
     Raises:
-        UserError: if the graph has no float16 form, or its values leave float16's range.
+        UserError: if the graph has no float16 form, or its values exceed float16's range.
     """
     try:
         half = to_half(model, logits_in_half=turing)
@@ -243,7 +237,6 @@ def _half_precision(
         session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
         found.append(np.asarray(session.run([OUTPUT_NAME], {INPUT_NAME: clip_BCTHW})[0]))
     if not np.isfinite(found[1]).all():
-        raise UserError(f"{path}: its values leave float16's range; use export.precision=fp32")
-    largest = float(np.abs(found[0]).max())
-    difference = float(np.abs(found[1] - found[0]).max())
+        raise UserError(f"{path}: its values exceed float16's range; use export.precision=fp32")
+    difference, largest = float(np.abs(found[1] - found[0]).max()), float(np.abs(found[0]).max())
     return half, difference / largest if largest else difference

@@ -17,7 +17,7 @@ MOVED = re.compile(r"^([+~]*)data\.(?:(augment)\b|(?=(?:frames|stride|short_side
 
 
 def config_to_store(config: Config) -> dict[str, Any]:
-    """What a checkpoint keeps of the configuration: the values of all keys that outlive a command, and the options."""
+    """The part of the configuration that a checkpoint keeps: values of all keys that outlive a command, and options."""
     left_out = tuple(key.removesuffix(".") for key in keys_marked(Lifetime.COMMAND))
     values = {name: value for name, value in to_values(config).items() if name not in left_out}
     choices = {group: option for group, option in config.choices.items() if group in values}
@@ -61,10 +61,10 @@ def trained_config(provenance: Mapping[str, Any]) -> Composed:
 
 
 def as_trained(trained: Composed, now: Config) -> Config:
-    """What is given now, and for all else what `trained` says.
+    """The configuration of a checkpoint under the overrides given now.
 
-    Given now are the keys that the overrides name, and what follows from them: the keys of a newly chosen option or of
-    an experiment, and values that refer to a changed one. A key that is newer than the checkpoint has its default.
+    Overrides also give the keys of a newly chosen option or experiment, and values that refer to a changed key. A key
+    that is newer than the checkpoint has its default.
 
     Raises:
         ConfigError: for a value that is not possible, or an address whose password was not stored.
@@ -95,9 +95,11 @@ class _Merge:
 
     def of(self, key: str, trained: Any, wanted: Any, default: Any) -> Any:
         if isinstance(trained, dict) and isinstance(wanted, dict):
-            default = default if isinstance(default, dict) else {}
-            names = dict.fromkeys([*wanted, *(trained if is_open(key) else ())])
-            merged = {name: self._inner(key, name, trained, wanted, default) for name in names}
+            parts = trained, wanted, default if isinstance(default, dict) else {}
+            merged = {}
+            for name in dict.fromkeys([*wanted, *(trained if is_open(key) else ())]):
+                inner = f"{key}.{name}" if key else name
+                merged[name] = self.of(inner, *(part.get(name, _NOTHING) for part in parts))
             return {name: value for name, value in merged.items() if value is not _NOTHING}
         is_new = trained is _NOTHING and not is_open(key.rpartition(".")[0])
         if is_new or wanted != default or self._is_given(key):
@@ -107,9 +109,6 @@ class _Merge:
         if key.startswith(keys_marked(Lifetime.START)):
             return wanted
         raise ConfigError(f"{key}: was stored without the password or token of this address; give it again: {key}=URL")
-
-    def _inner(self, key: str, name: str, *parts: dict[str, Any]) -> Any:
-        return self.of(f"{key}.{name}" if key else name, *(part.get(name, _NOTHING) for part in parts))
 
     def _is_given(self, key: str) -> bool:
         """Whether an override names this key, one above it or one below it; or no checkpoint is asked for it."""

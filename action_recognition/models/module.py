@@ -16,11 +16,10 @@ from action_recognition.contract import ClipContract
 from action_recognition.data.dataset import ClipBatch
 from action_recognition.data.features import FeatureBatch
 from action_recognition.errors import ContractError, DataError, first_line
-from action_recognition.models.checkpoint_digest import DIGEST_KEY, check_digest, checkpoint_digest
 from action_recognition.models.networks import build_network
 from action_recognition.models.networks.base import ActionNetwork
 from action_recognition.models.optimizers import make_optimizer
-from action_recognition.models.stored_settings import check_settings
+from action_recognition.models.stored_settings import DIGEST_KEY, check_digest, check_settings, checkpoint_digest
 from action_recognition.models.weight_files import load_plain
 from action_recognition.transforms.augment import ClipAugment
 from action_recognition.transforms.mixing import mix
@@ -28,7 +27,7 @@ from action_recognition.transforms.motion_inputs import as_input, input_shape
 from action_recognition.utils.checksums import check_checkpoint
 from action_recognition.utils.finite import check_weights
 
-# Clips, or what a frozen backbone made of them.
+# Clips, or features of a frozen backbone.
 Batch = ClipBatch | FeatureBatch
 MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels_last_3d": torch.channels_last_3d}
 
@@ -38,15 +37,15 @@ class VideoActionModel(L.LightningModule):
 
     Args:
         contract: `ClipContract.to_dict()`; plain values, because they travel in the checkpoint.
-        model: network name and arguments, as a `ModelConfig` or its dict.
-        optimizer: as an `OptimizerConfig` or its dict; None for a model that is only run.
-        augment: as an `AugmentConfig` or its dict; None trains on centre crops.
+        model: network name and arguments.
+        optimizer: None for a model that is only run.
+        augment: None trains on centre crops.
         memory_format: `contiguous` or `channels_last_3d`, the layout of clips and weights in memory.
         seed: of augmentation, mixing and dropout.
         provenance: plain facts about the training that evaluation needs (overrides, hashes of source videos).
 
-    Shape: uint8 (or float, 0-255) clips `[B, C, T, H, W]`, RGB, to float32 logits `[B, K]`. Casting and normalising
-    happen inside, so that they are part of an exported graph.
+    Shape: uint8 (or float, 0-255) clips `[B, C, T, H, W]`, RGB, to float32 logits `[B, K]`. Casting and normalisation
+    are part of an exported graph.
     """
 
     mean: Tensor
@@ -65,7 +64,7 @@ class VideoActionModel(L.LightningModule):
         super().__init__()
         plain = {
             "contract": contract,
-            "model": asdict(ModelConfig(**_as_dict(model))),  # with what it leaves out
+            "model": asdict(ModelConfig(**_as_dict(model))),  # with its defaults
             "optimizer": _as_dict(optimizer),
             "augment": _as_dict(augment),
             "memory_format": memory_format,
@@ -84,21 +83,19 @@ class VideoActionModel(L.LightningModule):
         )
         self.register_buffer("mean", torch.tensor(self.contract.mean).view(1, -1, 1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(self.contract.std).view(1, -1, 1, 1, 1), persistent=False)
-        self.memory_format = MEMORY_FORMATS[memory_format]
-        self.network.to(memory_format=self.memory_format)
+        self.use_memory_format(memory_format)
         self.optimizer_config = OptimizerConfig(**plain["optimizer"]) if plain["optimizer"] else None
         self.augment = None
         if plain["augment"]:
-            config = AugmentConfig(**plain["augment"])
             self.augment = ClipAugment(
-                config,
+                AugmentConfig(**plain["augment"]),
                 size=self.contract.size,
                 class_names=self.contract.class_names,
                 largest=2**self.contract.bits - 1,
             )
         classes, k = self.contract.num_classes, min(5, self.contract.num_classes)
         # micro: the share of clips, as papers report it; torchmetrics' default averages over classes.
-        # Without `disable` it leaves NaN out of the mean, which would hide a broken training.
+        # disable: by default NaN is left out of the mean, which would hide a broken training.
         self.train_loss, self.val_loss = MeanMetric(nan_strategy="disable"), MeanMetric(nan_strategy="disable")
         self.train_top1 = MulticlassAccuracy(classes, average="micro")
         self.val_top1 = MulticlassAccuracy(classes, average="micro")
@@ -116,28 +113,27 @@ class VideoActionModel(L.LightningModule):
         return logits_BK.float()
 
     def features(self, clip_BCTHW: Tensor) -> Tensor:
-        """What the network's head is given: float32 `[B, D]`, or more dimensions where the head looks at frames."""
+        """The input of the network's head: float32 `[B, D]`, or more dimensions if the head looks at frames."""
         return self.network.features(self._preprocess(clip_BCTHW)).float()
 
     def _preprocess(self, clip_BCTHW: Tensor) -> Tensor:
-        """What the network is given of uint8 clips: float, normalised, and as `model.input` says."""
+        """The network's input from uint8 clips: float, normalised, and as `model.input` says."""
         normalised = (clip_BCTHW.to(self.mean.dtype) - self.mean) / self.std
         given = as_input(normalised, self.hparams["model"]["input"])
         return given.contiguous(memory_format=self.memory_format)
 
     def on_train_epoch_start(self) -> None:
-        # Dropout draws from the global generator: seeded by the epoch, a resumed run draws what it would have drawn.
+        # Dropout draws from the global generator: seeded per epoch, a resumed run draws like an uninterrupted one.
         torch.manual_seed(self._draw_seed(self.current_epoch, rank=self.global_rank))
 
     def _draw_seed(self, moment: int, *, rank: int = 0) -> int:
         return int(torch.tensor([self.hparams["seed"], moment, rank]).dot(_PRIMES))
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        if not isinstance(batch, ClipBatch) or self.trainer is None or not self.trainer.training:
+        training = self.trainer is not None and self.trainer.training
+        if not training or not isinstance(batch, ClipBatch) or not len(batch.label_B):
             return batch
-        if not len(batch.label_B):
-            return batch
-        # The same seed in every process: together they draw what a single one would.
+        # The same seed in every process: together they draw the same as a single process.
         seed, rank, world = self._draw_seed(self.global_step), self.global_rank, self.trainer.world_size
         return batch._replace(clip_BCTHW=self.augment_clips(batch, seed=seed, rank=rank, world=world))
 
@@ -164,8 +160,10 @@ class VideoActionModel(L.LightningModule):
         count = len(batch.label_B)
         self.train_loss(loss.detach(), weight=count)
         self.train_top1(logits_BK, target.argmax(dim=1) if target.ndim == 2 else target)
-        self.log("train_loss", self.train_loss, on_step=False, on_epoch=True, batch_size=count)
-        self.log("train_top1", self.train_top1, on_step=False, on_epoch=True, prog_bar=True, batch_size=count)
+        for name in ("train_loss", "train_top1"):
+            self.log(
+                name, getattr(self, name), on_step=False, on_epoch=True, prog_bar=name == "train_top1", batch_size=count
+            )
         return loss
 
     def _mixed(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -194,10 +192,8 @@ class VideoActionModel(L.LightningModule):
         self.val_loss(loss, weight=len(batch.label_B))
         self.val_top1(logits_BK, batch.label_B)
         self.val_top5(logits_BK, batch.label_B)
-        count = len(batch.label_B)
-        self.log("val_loss", self.val_loss, batch_size=count)
-        self.log("val_top1", self.val_top1, prog_bar=True, batch_size=count)
-        self.log("val_top5", self.val_top5, batch_size=count)
+        for name in ("val_loss", "val_top1", "val_top5"):
+            self.log(name, getattr(self, name), prog_bar=name == "val_top1", batch_size=len(batch.label_B))
         return loss
 
     def test_step(self, batch: ClipBatch, batch_idx: int) -> None:
@@ -224,7 +220,7 @@ class VideoActionModel(L.LightningModule):
         return clip_BCTHW if side == size else clip_BCTHW[..., first : first + size, first : first + size]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        # The last of the hooks: averaged weights are in the place of the others by now.
+        # The last of the hooks: averaged weights are in place by now.
         checkpoint[DIGEST_KEY] = checkpoint_digest(checkpoint)
 
     @classmethod

@@ -5,14 +5,13 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import Parameter
 
 from action_recognition.config import OptimizerConfig
 from action_recognition.models.networks.base import ActionNetwork
 
 
 def schedule_factor(step: int, *, total: int, warmup: int, schedule: str) -> float:
-    """Share of the full learning rate at optimizer step `step`: linear warm-up, then cosine to zero or constant."""
+    """Share of the full learning rate at optimizer step `step`: linear warm-up, then constant or a cosine to zero."""
     if step < warmup:
         return (step + 1) / (warmup + 1)
     if schedule == "constant":
@@ -32,16 +31,11 @@ def parameter_groups(network: ActionNetwork, config: OptimizerConfig) -> list[di
     groups = []
     for depth, part in enumerate(parts):
         rate = config.lr * config.layer_decay**depth
-        for decays, parameters in _by_decay(part).items():
-            if parameters:
+        for decays in (True, False):
+            if parameters := [p for p in part.parameters() if (p.ndim > 1) == decays]:
                 weight_decay = config.weight_decay if decays else 0.0
                 groups.append({"params": parameters, "lr": rate, "weight_decay": weight_decay})
     return groups
-
-
-def _by_decay(part: nn.Module) -> dict[bool, list[Parameter]]:
-    parameters = list(part.parameters())
-    return {decays: [p for p in parameters if (p.ndim > 1) == decays] for decays in (True, False)}
 
 
 def make_optimizer(

@@ -18,7 +18,7 @@ from action_recognition.utils.interruption import Deferral
 from action_recognition.utils.progress import Advance, as_clock, progress_bar
 
 COLUMNS = ("epoch", "train_loss", "train_top1", "val_loss", "val_top1", "val_top5", "lr", "seconds")
-# How long the next epochs take follows from recent ones: the first of a run is slower.
+# The time left is estimated from recent epochs only: the first epoch of a run is slower.
 RECENT_EPOCHS = 3
 
 
@@ -41,19 +41,13 @@ class EpochProgress(Callback):
         self._done += 1
         self._show(trainer)
 
-    def on_validation_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
-        self._done += 1
-        self._show(trainer)
+    on_validation_batch_end = on_train_batch_end
 
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._close()
-
-    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
-        self._close()
-
-    def _close(self) -> None:
+    def on_train_epoch_end(self, *_: Any) -> None:
         self._advance = None
         self._open.close()
+
+    on_exception = on_train_epoch_end
 
     def _show(self, trainer: L.Trainer) -> None:
         if self._advance is not None:
@@ -70,12 +64,11 @@ class EndWhenAsked(Callback):
     def on_train_batch_start(self, *_: Any) -> None:
         self.deferral.check()
 
-    def on_validation_batch_start(self, *_: Any) -> None:
-        self.deferral.check()
+    on_validation_batch_start = on_train_batch_start
 
 
 class History(Callback):
-    """Print one line per epoch, and keep all of them in `history.csv`, also across a resume."""
+    """Print one line per epoch, and keep all epochs in `history.csv`, also across a resume."""
 
     def __init__(self, path: Path, console: Console) -> None:
         self.path = path
@@ -101,16 +94,13 @@ class History(Callback):
         self.rows.append(row)
         if not trainer.is_global_zero:
             return
-        self._write()
-        left = remaining_seconds(self.rows, total=trainer.max_epochs or 0)
-        self.console.print(epoch_line(row, total=trainer.max_epochs or 0, left=left), highlight=False)
-
-    def _write(self) -> None:
         text = io.StringIO()
         writer = csv.DictWriter(text, fieldnames=COLUMNS, restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.rows)
         replace_file(self.path, text.getvalue().encode())
+        left = remaining_seconds(self.rows, total=trainer.max_epochs or 0)
+        self.console.print(epoch_line(row, total=trainer.max_epochs or 0, left=left), highlight=False)
 
 
 def read_history(path: Path) -> list[dict[str, float]]:
@@ -135,13 +125,13 @@ def read_history(path: Path) -> list[dict[str, float]]:
 
 
 def remaining_seconds(rows: Sequence[dict[str, float]], *, total: int) -> float:
-    """How long the rest of `total` epochs takes; early stopping may end them sooner."""
+    """Estimated seconds for the rest of `total` epochs; early stopping may end them sooner."""
     recent = [row["seconds"] for row in rows[-RECENT_EPOCHS:]]
     return (total - int(rows[-1]["epoch"]) - 1) * sum(recent) / len(recent)
 
 
 def epoch_line(row: dict[str, float], *, total: int, left: float = 0.0) -> str:
-    """One epoch as text: losses, top-1 in percent, its seconds, and at most how many seconds are left."""
+    """One epoch as text: losses, top-1 in percent, its seconds, and an upper bound of the seconds left."""
     parts = [f"epoch {int(row['epoch']) + 1:>3}/{total}"]
     for split in ("train", "val"):
         if f"{split}_loss" in row:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from action_recognition.config import TrainerConfig
-from action_recognition.training.step import StepPlan
+from action_recognition.training.step_plan import StepPlan
 from action_recognition.utils.devices import training_device
 from action_recognition.utils.rank import is_first_process
 
@@ -15,21 +15,20 @@ PLAN = "ACTION_RECOGNITION_STEP_PLAN"
 
 
 def share_step_plan(plan: StepPlan) -> None:
-    """Let processes started from now on compute as this one does: each timing its own could end in another choice."""
+    """Make processes started from now on compute as this one does; their own timing might choose another plan."""
     os.environ[PLAN] = json.dumps(asdict(plan))
 
 
 def inherited_step_plan() -> StepPlan | None:
-    """What the first process decided; None in that process, and where torchrun started all of them."""
+    """The plan of the first process; None in that process, and if torchrun started all of them."""
     text = None if is_first_process() else os.environ.get(PLAN)
     return StepPlan(**json.loads(text)) if text else None
 
 
 def process_settings(settings: TrainerConfig) -> dict[str, Any]:
-    """The arguments of Lightning's `Trainer` that say how many processes train, and what they exchange.
+    """The arguments of Lightning's `Trainer` for the number of processes and what they exchange.
 
-    On GPUs batch norm sees the batches of all processes. On CPUs, where torch has no such norm, it sees its own
-    process's.
+    On GPUs batch norm sees the batches of all processes; on CPUs, where torch has no such norm, only its own batch.
     """
     several = settings.devices != 1
     return {

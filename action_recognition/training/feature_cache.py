@@ -1,7 +1,6 @@
-"""Features of a frozen backbone: every clip goes through it a few times, then the head alone trains for many epochs.
+"""Features of a frozen backbone, computed once, on which the head alone trains for many epochs.
 
-A frozen backbone gives the same features for the same clip in every epoch. Computed once, for `trainer.feature_views`
-augmented views, they turn hours of training on a CPU into minutes.
+With `trainer.feature_views` augmented views of each clip this turns hours of training on a CPU into minutes.
 """
 
 import hashlib
@@ -21,7 +20,7 @@ from action_recognition.data.dataset import ClipBatch
 from action_recognition.data.features import FeatureDataModule, FeatureSet, Floats
 from action_recognition.errors import DataError, NumericsError
 from action_recognition.models.module import VideoActionModel
-from action_recognition.training.step import StepPlan, autocast
+from action_recognition.training.step_plan import StepPlan, autocast
 from action_recognition.utils.checksums import is_sealed, seal_file
 from action_recognition.utils.devices import training_device
 from action_recognition.utils.files import replacing
@@ -52,7 +51,7 @@ def make_feature_data(
     """
     views = config.trainer.feature_views
     sets: dict[str, FeatureSet] = {}
-    for split, passes in (("train", views), *([("val", 1)] if has_val else [])):
+    for split, passes in {"train": views, "val": 1}.items() if has_val else [("train", views)]:
         key = cache_key(model, datamodule, split=split, passes=passes)
         path = CACHE_DIR / f"{config.model.network}-{split}-{key}.npy"
         if path.exists() and not is_sealed(path):
@@ -65,11 +64,8 @@ def make_feature_data(
         feature_VN: Floats = np.load(path, mmap_mode="r")
         sets[split] = FeatureSet(feature_VN, datamodule.labels(split))
         size = feature_VN.nbytes / 1e6
-        console.print(
-            f"features of {feature_VN.shape[1]} {split} clips, {passes} views each, {size:.0f} MB: {path}",
-            highlight=False,
-            soft_wrap=True,
-        )
+        line = f"features of {feature_VN.shape[1]} {split} clips, {passes} views each, {size:.0f} MB: {path}"
+        console.print(line, highlight=False, soft_wrap=True)
     return FeatureDataModule(
         sets["train"],
         sets.get("val"),
@@ -80,7 +76,7 @@ def make_feature_data(
 
 
 def cache_key(model: VideoActionModel, datamodule: ClipDataModule, *, split: str, passes: int) -> str:
-    """16 hex digits over all that the features follow from: weights, clips, contract and augmentation."""
+    """16 hex digits of all that determines the features: weights, clips, contract and augmentation."""
     digest = hashlib.sha256()
     for part in model.network.stages():
         for name, tensor in part.state_dict().items():
@@ -117,7 +113,13 @@ def _compute(
     with replacing(path) as partial, progress_bar(f"features of {split} clips", console=console) as progress:
         stored: np.memmap | None = None
         for number in range(passes):
-            for feature_BD, index_B in _features(model, datamodule, plan, split=split, number=number):
+            for step, batch in enumerate(datamodule.single_pass_loader(split, number)):
+                if batch.errors:
+                    raise DataError(f"{batch.errors[0]}; find such clips: python commands.py check-data")
+                seed = PRIME * number + step
+                with torch.inference_mode():
+                    parts = list(_features_of(model, batch, plan, augmented=split == "train", seed=seed))
+                feature_BD, index_B = torch.cat(parts), batch.index_B
                 if stored is None:
                     shape = (passes, clips, *feature_BD.shape[1:])
                     stored = open_memmap(partial, mode="w+", dtype=np.float16, shape=shape)
@@ -145,24 +147,12 @@ def as_stored(feature_BD: Tensor) -> Floats:
     return half_BD
 
 
-@torch.inference_mode()
-def _features(
-    model: VideoActionModel, datamodule: ClipDataModule, plan: StepPlan, *, split: str, number: int
-) -> Iterable[tuple[Tensor, Tensor]]:
-    """Features of every clip of a split once, in some order, with the clips' places; training clips are augmented."""
-    for step, batch in enumerate(datamodule.single_pass_loader(split, number)):
-        if batch.errors:
-            raise DataError(f"{batch.errors[0]}; find such clips: python commands.py check-data")
-        seed = PRIME * number + step
-        yield torch.cat(list(_features_of(model, batch, plan, augmented=split == "train", seed=seed))), batch.index_B
-
-
 def _features_of(
     model: VideoActionModel, batch: ClipBatch, plan: StepPlan, *, augmented: bool, seed: int
 ) -> Iterable[Tensor]:
-    """Features of a batch, a few clips at a time: an augmented clip takes many times its bytes as uint8.
+    """Features of a batch, a few clips at a time, because an augmented clip takes many times its bytes as uint8.
 
-    They are augmented as the whole batch would be.
+    Clips are augmented as in the whole batch.
     """
     total = len(batch.index_B)
     at_once = CPU_CLIPS if model.device.type == "cpu" else GPU_CLIPS

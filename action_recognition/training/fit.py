@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainResult:
-    """What a training left behind; scores are shares of 1."""
+    """The results of a training; scores are shares of 1."""
 
     run_dir: Path
     best_checkpoint: Path
@@ -75,10 +75,16 @@ def _train(
     run_dir = open_run_dir(config, training, tracker)
     history = History(run_dir / "history.csv", console)
     facts = [RunFacts(tracker, training.plan, history, read_from=training.clips.reader.name)] if tracker else []
+    guard = LossGuard(
+        lr=config.optimizer.lr,
+        precision=training.plan.precision,
+        gradient_clip=config.trainer.gradient_clip,
+        checkpoints=checkpoint_dir(run_dir),
+    )
     trainer = make_trainer(
         config,
         run_dir,
-        [EpochProgress(console), loss_guard(config, training, run_dir), history, *facts, *callbacks],
+        [EpochProgress(console), guard, history, *facts, *callbacks],
         precision=training.plan.precision,
         has_val=training.has_val,
         tracker=tracker,
@@ -99,17 +105,8 @@ def _train(
     )
 
 
-def loss_guard(config: Config, training: Training, run_dir: Path) -> LossGuard:
-    return LossGuard(
-        lr=config.optimizer.lr,
-        precision=training.plan.precision,
-        gradient_clip=config.trainer.gradient_clip,
-        checkpoints=checkpoint_dir(run_dir),
-    )
-
-
 def report_skipped(training: Training, console: Console) -> int:
-    """Name clips that failed only while training ran; count all clips that it did without."""
+    """Print clips that failed only during training; return the number of all clips that were skipped."""
     skipped = sorted(training.model.skipped)
     for line in skipped:
         console.print(f"skipped: {line}", style="yellow", highlight=False, markup=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Training ends at the first loss that is infinite or NaN, and no checkpoint is written of such weights."""
+"""End training at the first loss that is infinite or NaN, and write no checkpoint of such weights."""
 
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,14 @@ READ_EVERY = 50
 class LossGuard(Callback):
     """Raise `NumericsError` at the first loss that is not finite.
 
-    Reading a loss from a GPU waits until its step is computed. So the first bad one is remembered on the device, and
+    Reading a loss from a GPU waits until its step is computed. So the first bad loss is remembered on the device, and
     read every `READ_EVERY` steps, before each validation and after each epoch. On a CPU it is read after each step.
-    Infinite gradients under mixed precision are not refused: its scaler skips those steps, and their loss is finite.
+    Infinite gradients under mixed precision are allowed: its scaler skips those steps, and their loss is finite.
 
-    Weights are checked before a checkpoint is written: after the last step of an epoch bad weights have given no loss
-    yet, and averaged weights give none in training.
+    Weights are checked before a checkpoint is written, because weights of the last step of an epoch, and averaged
+    weights, have given no training loss yet.
 
-    It raises `DataError` where no clip at all could be read.
+    Raises `DataError` if no clip at all could be read.
 
     Args:
         lr, precision, gradient_clip: of the run, for the advice.
@@ -65,9 +65,8 @@ class LossGuard(Callback):
         self._check_any_read("training", pl_module)
 
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
-        # Where weights are averaged, the average is in the first of them, and what it is of in the second.
-        saved = [checkpoint["state_dict"], checkpoint.get("current_model_state", {})]
-        if spoiled := not_finite(saved[0]) | not_finite(saved[1]):
+        # The second holds the weights themselves if the first holds their average.
+        if spoiled := not_finite(checkpoint["state_dict"]) | not_finite(checkpoint.get("current_model_state", {})):
             name = next(iter(spoiled))
             where = f"after epoch {trainer.current_epoch + 1} (step {trainer.global_step})"
             raise NumericsError(f"weights are infinite or NaN {where}, {name} first; {self._advice(first_step=False)}")
@@ -84,13 +83,13 @@ class LossGuard(Callback):
         self._first_bad[kind] = torch.where(bad, batch_idx, number), torch.where(bad, loss, value)
 
     def _check_any_read(self, kind: str, pl_module: L.LightningModule) -> None:
-        """Raise where every clip was skipped: what looks like a training has then learnt, or judged, nothing."""
+        """Raise if every clip was skipped: the training has then learnt, or judged, nothing."""
         skipped = sorted(getattr(pl_module, "skipped", ()))
         if kind not in self._read_any and skipped:
             raise DataError(f"no {kind} clip could be read: {skipped[0]}; see: python commands.py check-data")
 
     def _read(self, kind: str, trainer: L.Trainer) -> None:
-        """Raise if any process has met a bad loss: one that went on alone would wait for the others for ever."""
+        """Raise if any process has met a bad loss: a process that went on alone would wait for the others forever."""
         number, value = self._first_bad.pop(kind, (None, None))
         batch_idx = -1 if number is None else int(number)
         if trainer.strategy.reduce_boolean_decision(batch_idx < 0, all=True):
@@ -99,13 +98,12 @@ class LossGuard(Callback):
         if batch_idx < 0 or value is None:
             raise NumericsError(f"the {kind} loss of another process is infinite or NaN in {epoch}; {self._advice()}")
         batch = f"batch {batch_idx + 1} of {epoch}"
-        if kind == "validation":
-            step = f"step {trainer.global_step} ({batch})"
-        else:
-            total = trainer.fit_loop.total_batch_idx + 1
-            step = f"step {total - (trainer.fit_loop.batch_idx - batch_idx)} ({batch})"
+        step = trainer.global_step
+        if kind == "training":
+            step = trainer.fit_loop.total_batch_idx + 1 - (trainer.fit_loop.batch_idx - batch_idx)
         first = kind == "training" and trainer.current_epoch == 0 and batch_idx == 0
-        raise NumericsError(f"the {kind} loss is {float(value)} at {step}; {self._advice(first_step=first)}")
+        advice = self._advice(first_step=first)
+        raise NumericsError(f"the {kind} loss is {float(value)} at step {step} ({batch}); {advice}")
 
     def _advice(self, *, first_step: bool = False) -> str:
         half = f"trainer.precision={self.precision} may overflow" if self.precision != "32-true" else ""

@@ -1,4 +1,4 @@
-"""What a training works with, made before it leaves anything on disk: data, model, step plan."""
+"""Data, model and step plan of a training, made before it writes anything to disk."""
 
 import math
 from dataclasses import dataclass
@@ -21,7 +21,8 @@ from action_recognition.readers.open import report_reader
 from action_recognition.tracking.run_folders import checkpoint_to_resume
 from action_recognition.training.distributed import inherited_step_plan, share_step_plan
 from action_recognition.training.feature_cache import make_feature_data
-from action_recognition.training.step import StepPlan, choose_step
+from action_recognition.training.step import choose_step
+from action_recognition.training.step_plan import StepPlan
 from action_recognition.transforms.motion_inputs import input_shape
 from action_recognition.utils.redaction import redacted_values
 
@@ -33,7 +34,8 @@ class Training:
     Attributes:
         resume_from: the checkpoint that it goes on from; None for a new run.
         clips: the data as clips.
-        fit_data: what the model is fed: the clips, or features of a frozen backbone.
+        fit_data: the model's input: the clips, or features of a frozen backbone.
+        has_val: whether any clip is for validation.
     """
 
     manifest: Manifest
@@ -43,14 +45,11 @@ class Training:
     plan: StepPlan
     clips: ClipDataModule
     fit_data: L.LightningDataModule
-
-    @property
-    def has_val(self) -> bool:
-        return bool(self.manifest.split("val", min_frames=self.contract.min_frames))
+    has_val: bool
 
 
 def prepare(config: Config, console: Console) -> Training:
-    """Read the data set, make the model with its first weights, choose how a step computes, find where clips are read.
+    """Read the data set, make the model with its first weights, choose how a step computes, open the clip reader.
 
     Raises:
         DataError: on data that cannot be trained on.
@@ -64,7 +63,7 @@ def prepare(config: Config, console: Console) -> Training:
     if resume_from and config.trainer.resume == "last" and resume_from.stem != "last":
         line = f"that run was killed early and has no last.ckpt, so training goes on from {resume_from}"
         console.print(line, markup=False)
-    # Weights before anything slow: what is wrong with them is said at once.
+    # Weights before anything slow, so that errors in them are reported at once.
     model = make_model(config, contract, manifest)
     set_weights(model, config, resume_from, console)
     plan = inherited_step_plan() or choose_step_plan(config, contract, console)
@@ -73,8 +72,8 @@ def prepare(config: Config, console: Console) -> Training:
     clips = ClipDataModule(config, manifest, contract, seed=config.trainer.seed)
     report_reader(clips.reader, manifest.split("train") + manifest.split("val"), console)
     fit_data: L.LightningDataModule = clips
+    has_val = bool(manifest.split("val", min_frames=contract.min_frames))
     if config.trainer.feature_views:
-        has_val = bool(manifest.split("val", min_frames=contract.min_frames))
         fit_data = make_feature_data(model, clips, config, plan, has_val=has_val, console=console)
     return Training(
         manifest=manifest,
@@ -84,14 +83,15 @@ def prepare(config: Config, console: Console) -> Training:
         plan=plan,
         clips=clips,
         fit_data=fit_data,
+        has_val=has_val,
     )
 
 
 def check_limits(config: Config, manifest: Manifest, contract: ClipContract) -> None:
-    """Refuse a share of the batches that is less than one of them.
+    """Refuse a share of the batches that is less than one batch.
 
     Raises:
-        ConfigError: with the smallest share that is one.
+        ConfigError: with the smallest share that is allowed.
     """
     limits = {"train": config.trainer.limit_train_batches, "val": config.trainer.limit_val_batches}
     for split, limit in limits.items():
@@ -105,8 +105,7 @@ def find_weights(config: Config) -> None:
     """Download and read the pretrained weights that a training will start from, and try them on its network.
 
     Raises:
-        ConfigError: if there are none, they cannot be downloaded, or do not fit.
-        ContractError: if the file holds something else than weights.
+        ConfigError, ContractError: as `load_pretrained`.
     """
     if config.trainer.resume or not config.model.weights:
         return
@@ -135,7 +134,7 @@ def make_model(config: Config, contract: ClipContract, manifest: Manifest) -> Vi
 
 
 def set_weights(model: VideoActionModel, config: Config, resume_from: Path | None, console: Console) -> None:
-    """Load what training starts from: the checkpoint it goes on from, or pretrained weights; else they stay random."""
+    """Load the checkpoint that training goes on from, or pretrained weights; otherwise weights stay random."""
     if resume_from:
         # Lightning would load them only at the fit, after features of a frozen backbone were made.
         model.load_state_dict(VideoActionModel.from_checkpoint(resume_from).state_dict())

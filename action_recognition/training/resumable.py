@@ -1,4 +1,4 @@
-"""Lightning's fit, and what to run after Ctrl-C, SIGTERM or a full disk ended it."""
+"""Lightning's fit, and the command to run after Ctrl-C, SIGTERM or a full disk ended it."""
 
 import signal
 import threading
@@ -20,7 +20,7 @@ from action_recognition.utils.interruption import Deferral, command_line
 def fit(trainer: L.Trainer, model: VideoActionModel, data: L.LightningDataModule, resume_from: Path | None) -> None:
     """Lightning's fit, but interrupts stay interrupts: Lightning exits with 1 and ignores further Ctrl-C.
 
-    A single process ends between two batches. One of several ends at once, because the others wait for it otherwise.
+    A single process ends between two batches. One of several processes ends at once, so that no other waits for it.
     """
     deferral = Deferral()
     trainer.callbacks.insert(0, EndWhenAsked(deferral))
@@ -55,17 +55,15 @@ def explaining_no_room(advice: Callable[[], str]) -> Iterator[None]:
 
 
 def continue_advice(config: Config, run_dir: Path, command: str) -> str:
-    """What to run after the fit was interrupted; keys that a checkpoint does not hold are repeated."""
-    found = [path for name in ("last", "best") if (path := checkpoint_dir(run_dir) / f"{name}.ckpt").is_file()]
-    if not found:
+    """The command that continues an interrupted fit; it repeats keys that a checkpoint does not hold."""
+    if not any((checkpoint_dir(run_dir) / f"{name}.ckpt").is_file() for name in ("last", "best")):
         return restart_advice(config, command)
     again = [given for given in config.overrides if given.lstrip("+~").startswith(("plots_dir=", "tracking."))]
     return f"continue with: {command_line(command, 'trainer.resume=last', *again)}"
 
 
 def restart_advice(config: Config, command: str) -> str:
-    """What to run when nothing was saved."""
-    if config.trainer.resume:  # the run that was to go on is as it was
-        return f"continue with: {command_line(command, *config.overrides)}"
-    line = "no epoch was finished, so nothing was saved; start again with"
-    return f"{line}: {command_line(command, *config.overrides)}"
+    """The command to run again if nothing was saved."""
+    # A run that was to be resumed has not changed.
+    line = "continue" if config.trainer.resume else "no epoch was finished, so nothing was saved; start again"
+    return f"{line} with: {command_line(command, *config.overrides)}"

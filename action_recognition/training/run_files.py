@@ -1,4 +1,4 @@
-"""What a training writes into its run directory beside history and checkpoints, and copies to MLflow."""
+"""Files of a run directory beside history and checkpoints, and their copies in MLflow."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

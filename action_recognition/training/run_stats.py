@@ -6,7 +6,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Callback
 
 from action_recognition.training.callbacks import History
-from action_recognition.training.step import StepPlan
+from action_recognition.training.step_plan import StepPlan
 from action_recognition.utils.devices import device_name
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class RunFacts(Callback):
     """Set tags at the end: `run/...`, `device`, `precision`, `memory_format`, `read_from`, `data_hash`.
 
-    The `run/...` ones are single numbers: as metrics, each would be a chart of one dot on MLflow's page. `run/epochs`
-    and `run/train_seconds` are of the whole history, also over a resume, and the seconds hold validation; steps are
+    The `run/...` numbers are tags because each metric would be a chart of one dot on MLflow's page. `run/epochs` and
+    `run/train_seconds` cover the whole history, also across a resume; the seconds include validation; steps are
     batches. A run that is broken off logs none of them.
     """
 
@@ -43,7 +43,7 @@ class RunFacts(Callback):
         steps_per_epoch = self._steps / self._epochs
         # Each process sees its share of the clips.
         clips_per_epoch = trainer.world_size * self._clips / self._epochs
-        sizes = [(parameter.numel(), parameter.requires_grad) for parameter in pl_module.parameters()]
+        parameters = list(pl_module.parameters())
         facts = {
             "epochs": epochs,
             "train_seconds": seconds,
@@ -51,8 +51,8 @@ class RunFacts(Callback):
             "steps_per_epoch": steps_per_epoch,
             "seconds_per_step": seconds / epochs / steps_per_epoch,
             "clips_per_second": clips_per_epoch * epochs / seconds,
-            "parameters": sum(size for size, _ in sizes),
-            "parameters_trained": sum(size for size, trained in sizes if trained),
+            "parameters": sum(parameter.numel() for parameter in parameters),
+            "parameters_trained": sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
         }
         numbers = {
             f"run/{name}": f"{value:.6g}" if isinstance(value, float) else str(value) for name, value in facts.items()

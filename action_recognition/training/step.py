@@ -1,16 +1,15 @@
-"""How a training step computes: number format and memory layout, chosen by proving and timing the step itself.
+"""Number format and memory layout of a training step, chosen by proving and timing the step itself.
 
-Which combination is fastest depends on the network and the chip: bf16 with `channels_last_3d` is 11 times faster for
-r3d_18 on a CPU with AMX and slower on one without. So the step is measured, once for each machine, network and clip
-shape. A plan that gives wrong numbers there is refused (`step_proof`). The result is kept in `.cache/`, so that later
-runs compute the same way, unless other work on the machine disturbed the measurement.
+The fastest combination depends on network and chip: bf16 with `channels_last_3d` is 11 times faster for r3d_18 on a CPU
+with AMX, and slower on one without. So the step is measured once per machine, network and clip shape. The result is
+kept in `.cache/`, so that later runs compute the same way, unless other work on the machine disturbed the measurement.
 """
 
 import hashlib
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -19,28 +18,26 @@ from torch import nn
 
 from action_recognition.config import TrainerConfig
 from action_recognition.errors import ConfigError
-from action_recognition.training.step_plan import StepPlan, autocast, candidates, fast_precision
+from action_recognition.training.step_plan import StepPlan, candidates, fast_precision
 from action_recognition.training.step_proof import PLAIN, StepTrial
 from action_recognition.utils.cpu import cpu_flags, cpu_name
 from action_recognition.utils.devices import training_device
-from action_recognition.utils.files import replace_file
+from action_recognition.utils.files import read_json, replace_file
 from action_recognition.utils.progress import Advance, progress_bar
 from action_recognition.utils.rank import is_first_process
 
-__all__ = ["StepPlan", "autocast", "candidates", "choose_step", "fast_precision"]
-
 CACHE = Path(".cache/step_plans.json")
-# Leaving plain float32 has to be worth it.
+# The least gain for which plain float32 is left.
 MINIMUM_GAIN = 1.1
 # A choice is sure if, with any one round left out, no other plan is faster than the chosen one by more than this, and
-# plain float32 is slower where it was left.
+# plain float32 is slower if another plan was chosen.
 SURE_WITHIN = 1.1
 FEWEST_ROUNDS = 3
-# A plan that took this many times as long as the fastest, twice, is out of the race.
+# A plan that took this many times as long as the fastest, twice, is no longer timed.
 HOPELESS = 3.0
-# No new round after that; the whole takes about a minute for r3d_18 on two cores.
+# No new round after that; in total it takes about a minute for r3d_18 on two cores.
 LIMIT_SECONDS = 90.0
-# Raise it when plans are proved otherwise: what is remembered from before counts no more.
+# Raise it when the proof changes: remembered plans of an older proof are measured again.
 PROOF = 2
 
 
@@ -53,13 +50,13 @@ def choose_step(
     cache: Path = CACHE,
     console: Console | None = None,
 ) -> StepPlan:
-    """The fastest of the open plans that is right, for this model on this machine. Random generators stay as they are.
+    """The fastest open plan whose numbers are right, for this model on this machine; random generators do not advance.
 
     Args:
         make_model: from a memory format to a model that takes uint8 clips.
         clip_shape: `(C, T, H, W)`.
-        label: names the network and its arguments in the cache.
-        console: for progress, plans that are refused, and a choice that is not sure.
+        label: the network and its arguments, for the cache.
+        console: shows progress, refused plans, and that a choice is not sure.
 
     Raises:
         ConfigError: if settings leave only plans whose numbers are wrong here.
@@ -73,10 +70,10 @@ def choose_step(
     if len(plans) == 1 and plans[0].precision == "32-true":
         return plans[0]
     key = _key(device, label, clip_shape, [f"{plan.precision}/{plan.memory_format}" for plan in plans])
-    known = _read(cache)
+    known = read_json(cache) or {}  # a damaged file costs only a new measurement
     if (remembered := _remembered(known.get(key), plans)) is not None:
         return remembered
-    # What is drawn here must not move what training draws: a run that measures and one that remembers start alike.
+    # Training must draw the same numbers whether its plan was measured or remembered.
     with torch.random.fork_rng(), progress_bar("training step: proving and timing", console=console) as advance:
         torch.manual_seed(0)
         race = Race(StepTrial(make_model, clip_shape, device), plans, advance)
@@ -84,7 +81,7 @@ def choose_step(
     for line in race.refused:
         _say(console, line)
     if not race.plans and PLAIN in plans:
-        # Some operations repeat in no format. Plain float32 is what a network computes in by definition.
+        # Some operations do not repeat exactly in any format. Plain float32 is the definition of a network.
         _say(console, f"training step: no format passed, so it computes in {PLAIN.precision}, {PLAIN.memory_format}")
         return PLAIN
     if not race.plans:
@@ -104,16 +101,12 @@ class Race:
     """Plans that are proved, then timed in turn, round by round, until the order is sure.
 
     Args:
-        plans: candidates, plain float32 first where it is among them.
-        advance: called after each step.
-        limit_seconds: no new round after that.
+        plans: candidates, plain float32 first if it is among them.
+        advance: called before each step.
     """
 
-    def __init__(
-        self, trial: StepTrial, plans: list[StepPlan], advance: Advance, limit_seconds: float | None = None
-    ) -> None:
+    def __init__(self, trial: StepTrial, plans: list[StepPlan], advance: Advance) -> None:
         self.trial, self.plans, self.advance = trial, list(plans), advance
-        self.limit_seconds = LIMIT_SECONDS if limit_seconds is None else limit_seconds
         self.refused: list[str] = []
         self.seconds: dict[StepPlan, list[float]] = {}
         self.steps = 0
@@ -121,52 +114,46 @@ class Race:
     def run(self) -> bool:
         """Prove and time; whether the choice is sure."""
         begin = time.perf_counter()
-        self._prove()
-        if len(self.plans) < 2:
-            return True
-        while time.perf_counter() - begin < self.limit_seconds or not self._timed():
+        for plan in list(self.plans):
+            self._tell(plan)
+            if found := self.trial.objection(plan):
+                self._refuse(plan, found)
+            else:
+                self.seconds[plan] = []
+        while len(self.plans) > 1 and (time.perf_counter() - begin < LIMIT_SECONDS or not self._timed()):
             running = self._running()
             for plan in running:
                 self._time(plan)
-            if len(self.plans) < 2:
+            rounds = [len(self.seconds[plan]) for plan in running if plan in self.plans]
+            if len(self.plans) > 1 and min(rounds, default=0) >= FEWEST_ROUNDS and self._is_sure():
                 return True
-            running = [plan for plan in running if plan in self.plans]
-            if min(len(self.seconds[plan]) for plan in running) >= FEWEST_ROUNDS and self.is_sure():
-                return True
-        return False
+        return len(self.plans) < 2
 
     def chosen(self) -> StepPlan:
-        """By the least time of each: the fastest, or the first of them if that is not clearly slower."""
-        least = {plan: min(self.seconds.get(plan) or [0.0]) for plan in self.plans}
-        fastest = min(self.plans, key=lambda plan: least[plan])
-        first = self.plans[0]
-        if fastest is first or least[first] < MINIMUM_GAIN * least[fastest]:
-            return first
-        gain = round(least[first] / least[fastest], 2)
-        return StepPlan(precision=fastest.precision, memory_format=fastest.memory_format, speedup=gain)
+        """The fastest plan by the least time of each, or the first one if that is not clearly slower."""
+        fastest, gain = self._fastest()
+        return replace(fastest, speedup=round(gain, 2)) if gain > 1 else fastest
 
-    def is_sure(self) -> bool:
-        """Whether the choice does not hang on a single round."""
-        chosen = self.chosen()
-        mine = next(plan for plan in self.plans if _same(plan, chosen))
-        # Staying with the first plan already forgoes a gain too small to matter.
+    def _fastest(self) -> tuple[StepPlan, float]:
+        least = {plan: min(self.seconds.get(plan) or [0.0]) for plan in self.plans}
+        fastest, first = min(self.plans, key=least.__getitem__), self.plans[0]
+        if fastest is first or least[first] < MINIMUM_GAIN * least[fastest]:
+            return first, 1.0
+        return fastest, least[first] / least[fastest]
+
+    def _is_sure(self) -> bool:
+        """Whether the choice does not depend on a single round."""
+        mine, _ = self._fastest()
+        # Staying with the first plan already gives up a small gain.
         slack = SURE_WITHIN * (MINIMUM_GAIN if mine is self.plans[0] else 1.0)
         for left_out in range(len(self.seconds[mine])):
-            least = {plan: min(_without(self.seconds[plan], left_out)) for plan in self.plans}
+            rounds = {plan: (seconds[:left_out], seconds[left_out + 1 :]) for plan, seconds in self.seconds.items()}
+            least = {plan: min(before + after) for plan, (before, after) in rounds.items()}
             if least[mine] > slack * min(least.values()):
                 return False
             if mine is not self.plans[0] and least[mine] >= least[self.plans[0]]:
                 return False
         return True
-
-    def _prove(self) -> None:
-        for plan in list(self.plans):
-            self._tell(plan)
-            found = self.trial.objection(plan)
-            if found is None:
-                self.seconds[plan] = []
-                continue
-            self._refuse(plan, found)
 
     def _time(self, plan: StepPlan) -> None:
         self._tell(plan)
@@ -195,25 +182,8 @@ class Race:
         self.advance(self.steps, None, f"{plan.precision}, {plan.memory_format}")
 
 
-def _without(values: list[float], index: int) -> list[float]:
-    return [value for number, value in enumerate(values) if number != index]
-
-
-def _same(one: StepPlan, other: StepPlan) -> bool:
-    return (one.precision, one.memory_format) == (other.precision, other.memory_format)
-
-
 def _say(console: Console, line: str) -> None:
     console.print(line, highlight=False, markup=False, soft_wrap=True)
-
-
-def _read(cache: Path) -> dict[str, object]:
-    """What is remembered; nothing if the file is damaged, which costs only a new measurement."""
-    try:
-        known = json.loads(cache.read_text())
-    except (OSError, ValueError):
-        return {}
-    return known if isinstance(known, dict) else {}
 
 
 def _remembered(entry: object, plans: list[StepPlan]) -> StepPlan | None:
@@ -223,10 +193,8 @@ def _remembered(entry: object, plans: list[StepPlan]) -> StepPlan | None:
     speedup = entry.get("speedup")
     if not isinstance(speedup, int | float) or isinstance(speedup, bool) or not 0 < speedup < 1e6:
         return None
-    for plan in plans:
-        if entry.get("precision") == plan.precision and entry.get("memory_format") == plan.memory_format:
-            return StepPlan(precision=plan.precision, memory_format=plan.memory_format, speedup=float(speedup))
-    return None
+    same = (plan for plan in plans if asdict(plan) | {"speedup": speedup} == entry)
+    return next((replace(plan, speedup=float(speedup)) for plan in same), None)
 
 
 def _key(device: torch.device, label: str, clip_shape: tuple[int, ...], names: list[str]) -> str:

@@ -10,7 +10,7 @@ from action_recognition.utils.cpu import cpu_flags
 
 @dataclass(frozen=True, kw_only=True)
 class StepPlan:
-    """A Lightning precision and a memory format; `speedup` is against contiguous float32, 1.0 if not measured."""
+    """A Lightning precision and a memory format; `speedup` over contiguous float32 is 1.0 if not measured."""
 
     precision: str
     memory_format: str
@@ -27,11 +27,11 @@ def fast_precision(device: torch.device) -> str | None:
 
 
 def candidates(trainer: TrainerConfig, device: torch.device) -> list[StepPlan]:
-    """The plans that settings and hardware leave open, plain float32 first where it is among them."""
+    """The plans that settings and hardware allow, plain float32 first if it is among them."""
     half = fast_precision(device)
     precisions = [trainer.precision] if trainer.precision != "auto" else ["32-true", *([half] if half else [])]
     if device.type == "cpu" and trainer.precision == "16-mixed":
-        # CPUs do not train in float16. bfloat16 replaces it where the hardware computes it; elsewhere it is far slower.
+        # CPUs do not train in float16; bfloat16 replaces it on hardware that computes it, elsewhere it is far slower.
         precisions = [half or "32-true"]
     formats = ["contiguous", "channels_last_3d"] if device.type != "mps" else ["contiguous"]
     if trainer.memory_format != "auto":

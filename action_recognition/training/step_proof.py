@@ -1,11 +1,11 @@
 """Whether a training step gives right numbers under a plan: outputs and gradients against float32.
 
-Libraries compute some shapes wrongly in some number formats: uninitialised memory in gradients looks like numbers, and
-training goes on with them. So a plan is tried on the network itself, at its own clip shape, before it is used.
+Libraries compute some shapes wrongly in some number formats, and training goes on with gradients of uninitialised
+memory. So a plan is tried on the network itself, at its own clip shape, before it is used.
 
-Gradients of a whole network are no measure: with random weights bfloat16 ones are up to 140 % off float32 in a deep
-network, all of it roundings that grow from layer to layer. So each convolution and linear layer is computed in float32
-from what it was really given, forward and backward, and compared layer by layer.
+Each convolution and linear layer is compared by itself, computed in float32 from its real input, forward and backward.
+Gradients of a whole network cannot be compared: in a deep network with random weights, roundings grow from layer to
+layer until bfloat16 is up to 140 % off float32.
 """
 
 import time
@@ -23,10 +23,10 @@ from action_recognition.training.step_plan import StepPlan, autocast
 
 PLAIN = StepPlan(precision="32-true", memory_format="contiguous")
 CLIPS = 4
-# Share of the float32 value, as norms. A bfloat16 layer is off by 0.3 % (its inputs and results have 8 bits), more
-# where a sum cancels; a gradient of uninitialised memory or without one of three taps is off by 58 % and more.
+# Share of the float32 value, as norms. A bfloat16 layer is off by 0.3 % (its inputs and results have 8 bits), or more
+# if a sum cancels; a gradient of uninitialised memory or without one of three taps is off by 58 % and more.
 TOLERANCE = 0.1
-# What is zero but for rounding.
+# Zero up to rounding.
 SMALLEST = 1e-6
 # float16 loses gradients below 6e-8; training scales the loss as well.
 FLOAT16_SCALE = 1024.0
@@ -41,15 +41,13 @@ class StepResult:
     gradients: dict[str, Tensor]
 
     def repeats(self, other: "StepResult", device: torch.device) -> bool:
-        """Whether the same step gave the same twice: bit for bit on a CPU.
+        """Whether the same step gave the same result twice: bit for bit on a CPU, up to `TOLERANCE` on a GPU.
 
-        GPU libraries add in whatever order threads end, so there only up to `TOLERANCE`.
+        GPU libraries add in the order in which threads end.
         """
         pairs = [(self.logits_BK, other.logits_BK)]
         pairs += [(gradient, other.gradients[name]) for name, gradient in self.gradients.items()]
-        if device.type == "cpu":
-            return all(torch.equal(ours, theirs) for ours, theirs in pairs)
-        return all(_norm(ours - theirs) <= TOLERANCE * _norm(theirs) + SMALLEST for ours, theirs in pairs)
+        return all(torch.equal(*pair) if device.type == "cpu" else _close(*pair) for pair in pairs)
 
 
 class StepTrial:
@@ -66,8 +64,8 @@ class StepTrial:
         self.make_model, self.device = make_model, device
         generator = torch.Generator().manual_seed(0)
         # Blocks of colour under noise: clips of noise alone all look the same to a network.
-        frames, height, width = clip_shape[1:]
-        blocks = torch.rand((CLIPS, clip_shape[0], min(frames, 4), 4, 4), generator=generator)
+        channels, frames, height, width = clip_shape
+        blocks = torch.rand((CLIPS, channels, min(frames, 4), 4, 4), generator=generator)
         clip = F.interpolate(blocks, size=(frames, height, width)) * 200
         clip += torch.randint(0, 56, clip.shape, generator=generator)
         self.clip_BCTHW = clip.to(torch.uint8).to(device)
@@ -76,7 +74,7 @@ class StepTrial:
         self.first: dict[StepPlan, StepResult] = {}
 
     def run(self, plan: StepPlan) -> StepResult:
-        """One step; dropout, which draws differently in each memory layout, is left out."""
+        """One step without dropout, which draws differently in each memory layout."""
         model = self._model(plan.memory_format)
         model.zero_grad(set_to_none=True)
         scale = FLOAT16_SCALE if plan.precision == "16-mixed" else 1.0
@@ -109,12 +107,12 @@ class StepTrial:
         return self.models[memory_format]
 
     def objection(self, plan: StepPlan) -> str | None:
-        """What is wrong with the numbers of a step under `plan`; None where nothing is."""
-        model = self._model(plan.memory_format)
-        found = list[str]()
-        half = plan.precision != PLAIN.precision
-        layers = [(name, layer) for name, layer in model.named_modules() if half and isinstance(layer, CHECKED)]
-        watches = [_watch(layer, name, plan, found) for name, layer in layers]
+        """What is wrong with the numbers of a step under `plan`; None if nothing is."""
+        found, watches = list[str](), list[RemovableHandle]()
+        if plan.precision != PLAIN.precision:
+            for name, layer in self._model(plan.memory_format).named_modules():
+                if isinstance(layer, _ConvNd | nn.Linear):  # half types compute these; the rest keeps its input's type
+                    watches.append(_watch(layer, name, plan, found))
         result = self.run(plan)
         for watch in watches:
             watch.remove()
@@ -127,26 +125,21 @@ class StepTrial:
         return found[0] if found else None
 
 
-# What half types compute; the rest of a network stays in what it is given.
-CHECKED = (_ConvNd, nn.Linear)
-
-
 def _watch(layer: nn.Module, name: str, plan: StepPlan, found: list[str]) -> RemovableHandle:
-    """From now on, compute `layer` beside in float32 whenever a step does, and put what differs into `found`."""
+    """From now on, compute `layer` in float32 as well in every step, and add differences to `found`."""
 
     def after_forward(_: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> None:
         if output.requires_grad:
-            # A hook of the tensor: a module's backward hook forbids what changes its output in place.
+            # A hook of the tensor: a module's backward hook forbids changing its output in place.
             output.register_hook(lambda gradient: compare(given[0].detach(), gradient))
 
     def compare(given: Tensor, gradient: Tensor) -> None:
         tried = _layer_step(layer, given, gradient, plan)
         right = _layer_step(layer, given.float(), gradient.float(), PLAIN)
         for part, ours, theirs in zip(("output", "input gradient", "weight gradient"), tried, right, strict=True):
-            if not _norm(ours - theirs) <= TOLERANCE * _norm(theirs) + SMALLEST:
-                found.append(
-                    f"{name}: the {part} is {_norm(ours - theirs) / (_norm(theirs) + SMALLEST):.0%} off float32"
-                )
+            if not _close(ours, theirs):
+                share = float((ours - theirs).norm() / (theirs.norm() + SMALLEST))
+                found.append(f"{name}: the {part} is {share:.0%} off float32")
 
     return layer.register_forward_hook(after_forward)
 
@@ -162,5 +155,5 @@ def _layer_step(layer: nn.Module, given: Tensor, gradient: Tensor, plan: StepPla
     return tuple(tensor.detach().float() for tensor in (output, *made))
 
 
-def _norm(tensor: Tensor) -> float:
-    return float(tensor.norm())
+def _close(ours: Tensor, theirs: Tensor) -> bool:
+    return bool((ours - theirs).norm() <= TOLERANCE * theirs.norm() + SMALLEST)

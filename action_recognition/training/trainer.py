@@ -12,10 +12,9 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 
 from action_recognition.config import Config
 from action_recognition.tracking.run_folders import checkpoint_dir, remember_run
-from action_recognition.training.averaging import weight_average
 from action_recognition.training.checkpoint_files import AtomicCheckpointIO
 from action_recognition.training.distributed import process_settings
-from action_recognition.training.freezing import FreezeBackbone
+from action_recognition.training.recipe import recipe_callbacks
 
 if TYPE_CHECKING:
     from action_recognition.tracking.mlflow_run import Tracker
@@ -33,9 +32,9 @@ def make_trainer(
     """A trainer that keeps checkpoints in `run_dir`.
 
     Args:
-        observers: callbacks beside those of the recipe; checkpoints are saved after they have written what they write.
-        precision: Lightning's name of it.
-        has_val: whether there is a validation split, which ends training early and says which checkpoint is best.
+        observers: callbacks beside those of the recipe; checkpoints are saved after them.
+        precision: as Lightning names it.
+        has_val: whether there is a validation split, for early stopping and for choosing the best checkpoint.
         tracker: an open MLflow run that receives the curves.
     """
     settings = config.trainer
@@ -49,10 +48,10 @@ def make_trainer(
         limit_train_batches=settings.limit_train_batches,
         limit_val_batches=settings.limit_val_batches if has_val else 0,
         num_sanity_val_steps=0,
-        callbacks=[*stopping, *recipe_callbacks(config), *observers, *make_checkpoints(run_dir, has_val=has_val)],
+        callbacks=[*stopping, *recipe_callbacks(settings), *observers, *make_checkpoints(run_dir, has_val=has_val)],
         logger=tracker.lightning_logger() if tracker else False,
         log_every_n_steps=1,
-        # `best` and `last` mean this run as soon as it has a checkpoint, and not before.
+        # `best` and `last` mean this run once it has a checkpoint.
         plugins=[AtomicCheckpointIO(partial(remember_run, run_dir, plots_dir=config.plots_dir))],
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -62,31 +61,12 @@ def make_trainer(
     )
 
 
-def recipe_callbacks(config: Config) -> list[Callback]:
-    """What the recipe does beside the optimisation: freezing, averaging of weights."""
-    settings, made = config.trainer, list[Callback]()
-    if settings.freeze == "backbone":
-        made.append(FreezeBackbone(settings.unfreeze_every))
-    if settings.ema_decay is not None:
-        made.append(weight_average(settings.ema_decay))
-    return made
-
-
 def make_checkpoints(run_dir: Path, *, has_val: bool) -> tuple[ModelCheckpoint, ModelCheckpoint]:
     """`best.ckpt` by validation top-1 (by training loss where there is no validation), and `last.ckpt`."""
-    directory = checkpoint_dir(run_dir).absolute()
-    best = ModelCheckpoint(
-        dirpath=directory,
-        filename="best",
-        monitor="val_top1" if has_val else "train_loss",
-        mode="max" if has_val else "min",
-        enable_version_counter=False,
-    )
-    # Not `save_last`: that one is written only when the best one is.
-    last = ModelCheckpoint(
-        dirpath=directory, filename="last", enable_version_counter=False, save_on_train_epoch_end=True
-    )
-    return best, last
+    make = partial(ModelCheckpoint, dirpath=checkpoint_dir(run_dir).absolute(), enable_version_counter=False)
+    monitor, mode = ("val_top1", "max") if has_val else ("train_loss", "min")
+    # Not `save_last`: it is written only together with the best one.
+    return make(filename="best", monitor=monitor, mode=mode), make(filename="last", save_on_train_epoch_end=True)
 
 
 def quiet_lightning() -> None:

@@ -16,8 +16,7 @@ from torch import Tensor, nn
 
 from action_recognition.contract import CONTRACT_KEY, ClipContract
 from action_recognition.errors import UserError
-from action_recognition.export.onnx import compare, export_onnx, trace
-from action_recognition.export.write import write_artifacts
+from action_recognition.export.onnx import compare, export_onnx, trace, write_artifacts
 
 
 def clips(count: int, *, seed: int = 1) -> np.ndarray:

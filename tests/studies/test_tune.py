@@ -26,7 +26,7 @@ from action_recognition.studies import space, trials, tune, tune_report
 from action_recognition.studies.space import read_space
 from action_recognition.studies.tune import run_tune
 from action_recognition.tracking.run_folders import last_run
-from action_recognition.training.step import StepPlan
+from action_recognition.training.step_plan import StepPlan
 
 AS_IT_IS = ["trainer.precision=32-true", "trainer.memory_format=contiguous"]  # nothing to measure
 QUICK = ["trainer.max_epochs=1", "tune.study=quick", "tune.startup_trials=1", *AS_IT_IS]

@@ -20,7 +20,7 @@ from action_recognition.data.dataset import (ClipBatch)
 from action_recognition.utils.malloc import keep_freed_memory
 from action_recognition.models.module import VideoActionModel
 from action_recognition.training.feature_cache import _features_of
-from action_recognition.training.step import StepPlan
+from action_recognition.training.step_plan import StepPlan
 
 torch.set_num_threads(1)
 keep_freed_memory()

@@ -10,10 +10,9 @@ from action_recognition.errors import ConfigError
 from action_recognition.evaluation.evaluate import evaluate
 from action_recognition.models.module import VideoActionModel
 from action_recognition.training import feature_cache
-from action_recognition.training.averaging import weight_average
 from action_recognition.training.callbacks import read_history
 from action_recognition.training.fit import train
-from action_recognition.training.freezing import trained_stages
+from action_recognition.training.recipe import trained_stages, weight_average
 
 
 @pytest.fixture

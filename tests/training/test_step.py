@@ -14,7 +14,8 @@ from action_recognition.data.dataset import ClipBatch
 from action_recognition.errors import ConfigError
 from action_recognition.models.module import VideoActionModel
 from action_recognition.training import step, step_plan
-from action_recognition.training.step import Race, StepPlan, candidates, choose_step
+from action_recognition.training.step import Race, choose_step
+from action_recognition.training.step_plan import StepPlan, candidates
 from action_recognition.training.step_proof import PLAIN, StepResult, StepTrial
 from action_recognition.utils import cpu
 
