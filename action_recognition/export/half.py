@@ -9,6 +9,7 @@ onnxruntime's own converter was tried: told to leave the normalisation alone, it
 
 import copy
 from collections.abc import Iterator
+from itertools import takewhile
 
 import numpy as np
 import onnx
@@ -58,7 +59,10 @@ class _HalfWriter:
         self.half: set[str] = set()
         self.casts: dict[str, str] = {}
         self.outputs = {value.name for value in graph.output}
-        self.in_float32 = _before_first_weight(graph) | (set() if logits_in_half else self.outputs)
+        # The input's cast and normalisation lie before the first weighted layer.
+        before = takewhile(lambda node: node.op_type not in WEIGHTED, graph.node)
+        self.in_float32 = {name for node in before for name in node.output}
+        self.in_float32 |= set() if logits_in_half else self.outputs
 
     def rewrite(self, node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
         """The casts that the node needs, then the node with its inputs in one type."""
@@ -111,13 +115,3 @@ class _HalfWriter:
             values = numpy_helper.to_array(self.weights[name]).astype(np.float16)
             self.half_weights.append(numpy_helper.from_array(values, half_name))
         return half_name
-
-
-def _before_first_weight(graph: onnx.GraphProto) -> set[str]:
-    """Tensors made before the first weighted layer: the input's cast and normalisation."""
-    made: set[str] = set()
-    for node in graph.node:
-        if node.op_type in WEIGHTED:
-            break
-        made.update(node.output)
-    return made

@@ -51,7 +51,7 @@ def train(
     Args:
         tracker: an open MLflow run that receives curves, checkpoints and plots.
         callbacks: of Lightning, beside the project's own.
-        command: its name, for the line that says how to go on after an interruption.
+        command: its name, for the advice after an interruption.
 
     Raises:
         DataError: on data that cannot be trained on.
@@ -61,48 +61,42 @@ def train(
     """
     check_devices(config.trainer.accelerator, config.trainer.devices)
     with advising(lambda: restart_advice(config, command)):
-        return _train(config, console=console, tracker=tracker, callbacks=callbacks, command=command)
-
-
-def _train(
-    config: Config, *, console: Console, tracker: "Tracker | None", callbacks: Sequence[Callback], command: str
-) -> TrainResult:
-    quiet_lightning()
-    keep_freed_memory()
-    L.seed_everything(config.trainer.seed, workers=True, verbose=False)
-    training = prepare(config, console)
-    # Only now: a run that never starts leaves no folder.
-    run_dir = open_run_dir(config, training, tracker)
-    history = History(run_dir / "history.csv", console)
-    facts = [RunFacts(tracker, training.plan, history, read_from=training.clips.reader.name)] if tracker else []
-    guard = LossGuard(
-        lr=config.optimizer.lr,
-        precision=training.plan.precision,
-        gradient_clip=config.trainer.gradient_clip,
-        checkpoints=checkpoint_dir(run_dir),
-    )
-    trainer = make_trainer(
-        config,
-        run_dir,
-        [EpochProgress(console), guard, history, *facts, *callbacks],
-        precision=training.plan.precision,
-        has_val=training.has_val,
-        tracker=tracker,
-    )
-    if config.trainer.compile:
-        training.model.network.compile()
-    advice = partial(continue_advice, config, run_dir, command)
-    with advising(advice), explaining_no_room(advice):
-        fit(trainer, training.model, training.fit_data, training.resume_from)
-    skipped = report_skipped(training, console)
-    complete_run_dir(run_dir, config, history, tracker)
-    return TrainResult(
-        run_dir=run_dir,
-        best_checkpoint=checkpoint_dir(run_dir) / "best.ckpt",
-        best_val_top1=max((row.get("val_top1", 0.0) for row in history.rows), default=0.0),
-        epochs=len(history.rows),
-        skipped=skipped,
-    )
+        quiet_lightning()
+        keep_freed_memory()
+        L.seed_everything(config.trainer.seed, workers=True, verbose=False)
+        training = prepare(config, console)
+        # Only now: a run that never starts leaves no folder.
+        run_dir = open_run_dir(config, training, tracker)
+        history = History(run_dir / "history.csv", console)
+        facts = [RunFacts(tracker, training.plan, history, read_from=training.clips.reader.name)] if tracker else []
+        guard = LossGuard(
+            lr=config.optimizer.lr,
+            precision=training.plan.precision,
+            gradient_clip=config.trainer.gradient_clip,
+            checkpoints=checkpoint_dir(run_dir),
+        )
+        trainer = make_trainer(
+            config,
+            run_dir,
+            [EpochProgress(console), guard, history, *facts, *callbacks],
+            precision=training.plan.precision,
+            has_val=training.has_val,
+            tracker=tracker,
+        )
+        if config.trainer.compile:
+            training.model.network.compile()
+        advice = partial(continue_advice, config, run_dir, command)
+        with advising(advice), explaining_no_room(advice):
+            fit(trainer, training.model, training.fit_data, training.resume_from)
+        skipped = report_skipped(training, console)
+        complete_run_dir(run_dir, config, history, tracker)
+        return TrainResult(
+            run_dir=run_dir,
+            best_checkpoint=checkpoint_dir(run_dir) / "best.ckpt",
+            best_val_top1=max((row.get("val_top1", 0.0) for row in history.rows), default=0.0),
+            epochs=len(history.rows),
+            skipped=skipped,
+        )
 
 
 def report_skipped(training: Training, console: Console) -> int:

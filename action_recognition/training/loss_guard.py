@@ -50,10 +50,6 @@ class LossGuard(Callback):
     ) -> None:
         self._look("validation", outputs, batch_idx)
 
-    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._read("training", trainer)
-        self._check_any_read("training", pl_module)
-
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._check_any_read("validation", pl_module)
 
@@ -63,6 +59,8 @@ class LossGuard(Callback):
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._read("training", trainer)
         self._check_any_read("training", pl_module)
+
+    on_validation_start = on_train_epoch_end
 
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
         # The second holds the weights themselves if the first holds their average.

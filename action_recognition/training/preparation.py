@@ -19,10 +19,9 @@ from action_recognition.models.networks import build_network
 from action_recognition.models.pretrained import load_pretrained
 from action_recognition.readers.open import report_reader
 from action_recognition.tracking.run_folders import checkpoint_to_resume
-from action_recognition.training.distributed import inherited_step_plan, share_step_plan
 from action_recognition.training.feature_cache import make_feature_data
 from action_recognition.training.step import choose_step
-from action_recognition.training.step_plan import StepPlan
+from action_recognition.training.step_plan import StepPlan, inherited_step_plan, share_step_plan
 from action_recognition.transforms.motion_inputs import input_shape
 from action_recognition.utils.redaction import redacted_values
 

@@ -1,11 +1,17 @@
-"""Number formats and memory layouts that a training step may use under given settings and hardware."""
+"""Number formats and memory layouts that a training step may use, and the choice that several processes share."""
 
-from dataclasses import dataclass
+import json
+import os
+from dataclasses import asdict, dataclass
 
 import torch
 
 from action_recognition.config import TrainerConfig
 from action_recognition.utils.cpu import cpu_flags
+from action_recognition.utils.rank import is_first_process
+
+# The first process passes its plan on to the processes that it starts.
+PLAN_VARIABLE = "ACTION_RECOGNITION_STEP_PLAN"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,3 +49,14 @@ def autocast(plan: StepPlan, device: torch.device) -> torch.autocast:
     """The context in which the plan's forward passes run."""
     half = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(plan.precision)
     return torch.autocast(device.type, dtype=half, enabled=half is not None)
+
+
+def share_step_plan(plan: StepPlan) -> None:
+    """Make processes started from now on compute as this one does; their own timing might choose another plan."""
+    os.environ[PLAN_VARIABLE] = json.dumps(asdict(plan))
+
+
+def inherited_step_plan() -> StepPlan | None:
+    """The plan of the first process; None in that process, and if torchrun started all of them."""
+    text = None if is_first_process() else os.environ.get(PLAN_VARIABLE)
+    return StepPlan(**json.loads(text)) if text else None

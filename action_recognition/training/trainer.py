@@ -5,16 +5,16 @@ import warnings
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import lightning as L
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 
-from action_recognition.config import Config
+from action_recognition.config import Config, TrainerConfig
 from action_recognition.tracking.run_folders import checkpoint_dir, remember_run
 from action_recognition.training.checkpoint_files import AtomicCheckpointIO
-from action_recognition.training.distributed import process_settings
 from action_recognition.training.recipe import recipe_callbacks
+from action_recognition.utils.devices import training_device
 
 if TYPE_CHECKING:
     from action_recognition.tracking.mlflow_run import Tracker
@@ -29,7 +29,7 @@ def make_trainer(
     has_val: bool,
     tracker: "Tracker | None" = None,
 ) -> L.Trainer:
-    """A trainer that keeps checkpoints in `run_dir`.
+    """A trainer that keeps `best.ckpt` (by validation top-1, or training loss without validation) and `last.ckpt`.
 
     Args:
         observers: callbacks beside those of the recipe; checkpoints are saved after them.
@@ -39,6 +39,10 @@ def make_trainer(
     """
     settings = config.trainer
     stopping = [EarlyStopping("val_top1", mode="max", patience=settings.patience)] if has_val else []
+    make = partial(ModelCheckpoint, dirpath=checkpoint_dir(run_dir).absolute(), enable_version_counter=False)
+    monitor, mode = ("val_top1", "max") if has_val else ("train_loss", "min")
+    # Not `save_last`: it is written only together with the best one.
+    kept = [make(filename="best", monitor=monitor, mode=mode), make(filename="last", save_on_train_epoch_end=True)]
     return L.Trainer(
         max_epochs=settings.max_epochs,
         **process_settings(settings),
@@ -48,7 +52,7 @@ def make_trainer(
         limit_train_batches=settings.limit_train_batches,
         limit_val_batches=settings.limit_val_batches if has_val else 0,
         num_sanity_val_steps=0,
-        callbacks=[*stopping, *recipe_callbacks(settings), *observers, *make_checkpoints(run_dir, has_val=has_val)],
+        callbacks=[*stopping, *recipe_callbacks(settings), *observers, *kept],
         logger=tracker.lightning_logger() if tracker else False,
         log_every_n_steps=1,
         # `best` and `last` mean this run once it has a checkpoint.
@@ -61,12 +65,18 @@ def make_trainer(
     )
 
 
-def make_checkpoints(run_dir: Path, *, has_val: bool) -> tuple[ModelCheckpoint, ModelCheckpoint]:
-    """`best.ckpt` by validation top-1 (by training loss where there is no validation), and `last.ckpt`."""
-    make = partial(ModelCheckpoint, dirpath=checkpoint_dir(run_dir).absolute(), enable_version_counter=False)
-    monitor, mode = ("val_top1", "max") if has_val else ("train_loss", "min")
-    # Not `save_last`: it is written only together with the best one.
-    return make(filename="best", monitor=monitor, mode=mode), make(filename="last", save_on_train_epoch_end=True)
+def process_settings(settings: TrainerConfig) -> dict[str, Any]:
+    """The arguments of Lightning's `Trainer` for the number of processes and what they exchange.
+
+    On GPUs batch norm sees the batches of all processes; on CPUs, where torch has no such norm, only its own batch.
+    """
+    several = settings.devices != 1
+    return {
+        "accelerator": settings.accelerator,
+        "devices": settings.devices,
+        "strategy": "auto" if settings.devices in (1, "auto") else "ddp",
+        "sync_batchnorm": several and training_device(settings.accelerator).type == "cuda",
+    }
 
 
 def quiet_lightning() -> None:

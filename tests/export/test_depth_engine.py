@@ -65,15 +65,8 @@ def test_an_engine_is_built_of_it(exported, tmp_path):
     except MissingLibraryError as error:
         pytest.skip(str(error))
     model, path = exported
-    report = convert_trt(
-        path,
-        tmp_path / "depth.engine",
-        engine="tensorrt_rtx",
-        compute_capability="8.9",
-        precision="fp16",
-        min_batch=1,
-        opt_batch=1,
-        max_batch=2,
-    )
+    target = {"engine": "tensorrt_rtx", "compute_capability": "8.9", "precision": "fp16"}
+    batches = {"min_batch": 1, "opt_batch": 1, "max_batch": 2}
+    report = convert_trt(path, tmp_path / "depth.engine", **target, **batches)
     assert report.bytes == (tmp_path / "depth.engine").stat().st_size > 0
     assert report.info.contract == model.contract

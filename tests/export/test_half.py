@@ -72,11 +72,9 @@ def test_logits_move_by_no_more_than_half_precision(logits_in_half: bool) -> Non
 
 def test_a_residual_branch_has_one_cast_for_all_its_readers() -> None:
     generator = np.random.default_rng(0)
-    weights = {
-        "w": generator.normal(size=(3, 3, 1, 1)).astype(np.float32),
-        "bias": generator.normal(size=(3, 1, 1)).astype(np.float32),
-        "axes": np.array([2, 3]),
-    }
+    sizes = {"w": (3, 3, 1, 1), "bias": (3, 1, 1)}
+    weights = {name: generator.normal(size=size).astype(np.float32) for name, size in sizes.items()}
+    weights["axes"] = np.array([2, 3])
     nodes = [
         helper.make_node("Identity", ["x"], ["same"]),
         helper.make_node("Conv", ["same", "w"], ["c1"]),
@@ -96,14 +94,13 @@ def test_a_residual_branch_has_one_cast_for_all_its_readers() -> None:
 
 
 def test_layer_with_a_weight_beyond_half_stays_in_float32() -> None:
-    large = np.full((2, 2, 1, 1), 1e5, dtype=np.float32)
-    small = np.full((2, 2, 1, 1), 1e-5, dtype=np.float32)
+    weights = {name: np.full((2, 2, 1, 1), v, np.float32) for name, v in (("large", 1e5), ("small", 1e-5))}
     nodes = [
         helper.make_node("Conv", ["x", "large"], ["c1"]),
         helper.make_node("Conv", ["c1", "small"], ["c2"]),
         helper.make_node("Identity", ["c2"], ["y"]),
     ]
-    half = to_half(made(nodes, {"large": large, "small": small}, shape=[1, 2, 4, 4]))
+    half = to_half(made(nodes, weights, shape=[1, 2, 4, 4]))
     assert inputs_of(half, "Conv") == [{FLOAT}, {HALF}]
     (found,) = run(half, x=np.full((1, 2, 4, 4), 0.25, dtype=np.float32))
     np.testing.assert_allclose(found, 1.0, rtol=1e-2)

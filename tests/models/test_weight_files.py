@@ -42,9 +42,7 @@ def test_code_in_a_file_is_not_run(form: str, tmp_path: Path, recwarn: pytest.Wa
         assert made.exists()
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"<html>not found</html>", b"PK\x03\x04cut short"], ids=["empty", "page", "cut"]
-)
+@pytest.mark.parametrize("content", [b"", b"<html>not found</html>", b"PK\x03\x04cut short"])
 def test_a_file_that_is_no_weights_is_one_line(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "bad.pth").write_bytes(content)
     assert "refused" in one_line(ContractError, Tiny(), str(tmp_path / "bad.pth"))
@@ -125,21 +123,16 @@ def named(url: str) -> ActionNetwork:
     return Named()
 
 
-@pytest.mark.parametrize("name", ["KINETICS400_V1", "DEFAULT"])
-def test_name_is_fetched_and_its_hash_checked(name: str, server: Server, hub: Path, theirs: Published) -> None:
+def test_name_is_fetched_and_its_hash_checked(server: Server, hub: Path, theirs: Published) -> None:
     content = as_bytes(theirs)
+    wrong = named(server.add("/models/tiny-00000000.pth", content))
+    assert "hash" in one_line(ConfigError, wrong, "DEFAULT")
+    assert list(hub.iterdir()) == []
     file_name = f"tiny-{hashlib.sha256(content).hexdigest()[:8]}.pth"
     ours = named(server.add(f"/models/{file_name}", content))
-    report = load(ours, name)
+    assert load(ours, "KINETICS400_V1").weights == "KINETICS400_V1"
     assert_same(ours, theirs)
-    assert report.weights == name
     assert [entry.name for entry in hub.iterdir()] == [file_name]
-
-
-def test_name_with_another_hash_is_refused_and_not_kept(server: Server, hub: Path, theirs: Published) -> None:
-    ours = named(server.add("/models/tiny-00000000.pth", as_bytes(theirs)))
-    assert "hash" in one_line(ConfigError, ours, "DEFAULT")
-    assert list(hub.iterdir()) == []
 
 
 def test_a_name_misspelt_is_told_the_right_ones(hub: Path) -> None:
@@ -149,9 +142,8 @@ def test_a_name_misspelt_is_told_the_right_ones(hub: Path) -> None:
 
 def test_download_that_is_cut_short_or_no_weights_is_not_kept(server: Server, hub: Path, theirs: Published) -> None:
     url = server.add("/weights.pth", as_bytes(theirs), drops=[2000])
-    with pytest.raises((ConfigError, ContractError), match=r"weights\.pth") as raised:
+    with pytest.raises((ConfigError, ContractError), match=r"weights\.pth"):
         load(Tiny(), url)
-    assert "\n" not in str(raised.value)
     assert list(hub.iterdir()) == []
     assert len(load(Tiny(), url).matched) == 15, "the next try starts afresh"
     assert "refused" in one_line(ContractError, Tiny(), server.add("/page.pth", b"<html>"))

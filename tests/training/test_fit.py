@@ -20,8 +20,8 @@ from action_recognition.training.fit import train
 from action_recognition.utils import progress
 
 
-def weights(checkpoint):
-    return torch.load(checkpoint, weights_only=True)["state_dict"]
+def weights(result):
+    return torch.load(result.run_dir / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
 
 
 def test_a_run_leaves_checkpoints_history_manifest_and_curves(tiny_config, console):
@@ -40,39 +40,31 @@ def test_a_run_leaves_checkpoints_history_manifest_and_curves(tiny_config, conso
     assert "epoch   2/2" in console.export_text()
 
 
-def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tiny_overrides, tiny_config, console):
-    first = train(tiny_config, console=console)
-    second = train(load_config([*tiny_overrides, "trainer.run_dir=second", "data.num_workers=2"]), console=console)
-    third = train(load_config([*tiny_overrides, "trainer.run_dir=third", "trainer.seed=1"]), console=console)
-    a, b, c = (
-        weights(resolve_checkpoint(str(r.run_dir / "checkpoints/last.ckpt"), plots_dir=""))
-        for r in (first, second, third)
-    )
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(run):
+    settings = [], ["trainer.run_dir=second", "data.num_workers=2"], ["trainer.run_dir=third", "trainer.seed=1"]
+    a, b, c = (weights(run(*overrides)) for overrides in settings)
     assert all(torch.equal(a[name], b[name]) for name in a)
     assert not all(torch.equal(a[name], c[name]) for name in a)
 
 
-def test_resuming_ends_where_an_uninterrupted_run_ends(tiny_overrides, tiny_config, console):
+def test_resuming_ends_where_an_uninterrupted_run_ends(run, tiny_config, console):
     settings = ["optimizer.schedule=constant", "optimizer.warmup_epochs=0", "model.args.dropout=0.5"]
-    whole = train(
-        load_config([*tiny_overrides, *settings, "trainer.max_epochs=3", "trainer.run_dir=whole"]), console=console
-    )
-    train(load_config([*tiny_overrides, *settings, "trainer.max_epochs=1", "trainer.run_dir=parts"]), console=console)
+    whole = run(*settings, "trainer.max_epochs=3", "trainer.run_dir=whole")
+    run(*settings, "trainer.max_epochs=1", "trainer.run_dir=parts")
     given = load_config([f"plots_dir={tiny_config.plots_dir}", "trainer.resume=last", "trainer.max_epochs=3"])
     resumed = train(config_of_checkpoint(given), console=console)
     assert resumed.run_dir.name == "parts"
     assert [row["epoch"] for row in read_history(resumed.run_dir / "history.csv")] == [0, 1, 2]
-    a, b = (weights(r.run_dir / "checkpoints/last.ckpt") for r in (whole, resumed))
+    a, b = weights(whole), weights(resumed)
     assert {n: float((a[n] - b[n]).abs().max()) for n in a if not torch.allclose(a[n], b[n], atol=1e-6)} == {}
 
 
-def test_unreadable_clips_are_reported_skipped_and_counted(tiny_set, tiny_overrides, tiny_config, tmp_path, console):
+def test_unreadable_clips_are_reported_skipped_and_counted(tiny_set, run, tmp_path, console):
     shutil.copytree(tiny_set, tmp_path / "own")
     folder = tmp_path / "own/videos/run"
     (folder / "Film_0_run_f_nm_np1_ri_goo_0.avi").write_bytes(b"")
     (folder / "Film_1_run_f_nm_np1_ri_goo_0.avi").write_text("a text file")
-    overrides = [*tiny_overrides, f"data.videos_dir={tmp_path}/own/videos", "trainer.max_epochs=1"]
-    result = train(load_config(overrides), console=console)
+    result = run(f"data.videos_dir={tmp_path}/own/videos", "trainer.max_epochs=1")
     text = console.export_text()
     assert result.skipped == 2
     assert "Film_0_run_f_nm_np1_ri_goo_0.avi: empty file" in text
@@ -88,29 +80,15 @@ def test_an_epoch_that_takes_long_says_how_far_it_is(tiny_config, capsys, monkey
     assert re.search(r"^epoch 2/2: \d of 4 .* elapsed", lines, re.M)
 
 
-def test_training_stops_early_without_progress(tiny_overrides, tiny_config, console):
+def test_training_stops_early_without_progress(run):
     stuck = ["optimizer.lr=1e-12", "optimizer.warmup_epochs=0", "trainer.patience=2", "trainer.max_epochs=30"]
-    assert train(load_config([*tiny_overrides, *stuck]), console=console).epochs < 10
+    assert run(*stuck).epochs < 10
 
 
-def test_without_validation_the_best_is_by_training_loss(tiny_overrides, tiny_config, console):
-    result = train(load_config([*tiny_overrides, "data.val_fraction=0"]), console=console)
+def test_without_validation_the_best_is_by_training_loss(run):
+    result = run("data.val_fraction=0")
     assert result.best_checkpoint.is_file()
     assert "val_top1" not in read_history(result.run_dir / "history.csv")[0]
-
-
-def test_evaluation_writes_flat_metrics_over_all_test_clips(tiny_config, console):
-    train(tiny_config, console=console)
-    checkpoint = resolve_checkpoint("best", plots_dir=tiny_config.plots_dir)
-    evaluation = evaluate(tiny_config, checkpoint, console=console)
-    saved = json.loads(Path(tiny_config.evaluation.metrics).read_text())
-    assert saved["clips"] == evaluation.metrics.clips == 8
-    assert {"top1", "top5", "mean_class_accuracy", "clips"} <= set(saved)
-    assert all(isinstance(value, int | float) for value in saved.values())
-    assert all(plot.is_file() for plot in evaluation.plots)
-    rows = (evaluation.directory / "predictions.csv").read_text().splitlines()
-    hits = sum(row.split(",")[2] == row.split(",")[3] for row in rows[1:])
-    assert hits / 8 == pytest.approx(saved["top1"])
 
 
 def test_a_model_is_not_judged_on_what_it_was_trained_on(tiny_set, tiny_overrides, tiny_config, tmp_path, console):
@@ -149,6 +127,8 @@ def test_an_evaluation_keeps_its_files_with_its_run(tiny_overrides, tiny_config,
     assert {path.name for path in Path(tiny_config.plots_dir).iterdir()} == {"runs", "last_run", "metrics.json"}
     latest = Path(tiny_config.evaluation.metrics).read_text()
     assert latest == (folders[-1] / "metrics.json").read_text()
+    rows = [row.split(",") for row in (folders[-1] / "predictions.csv").read_text().splitlines()[1:]]
+    assert sum(row[2] == row[3] for row in rows) / 8 == pytest.approx(json.loads(latest)["top1"])
 
     sent = tiny_config.plots_dir + "/../sent.ckpt"
     Path(sent).write_bytes(path.read_bytes())
@@ -164,19 +144,16 @@ def test_an_evaluation_keeps_its_files_with_its_run(tiny_overrides, tiny_config,
         (["augment.keep_direction=[wak]"], ["wak is no class", "'walk'"]),
     ],
 )
-def test_what_this_machine_or_data_cannot_do_is_refused_before_any_work(
-    overrides, words, tiny_overrides, tiny_config, console
-):
+def test_what_this_machine_or_data_cannot_do_is_refused_before_any_work(overrides, words, run, tiny_config):
     with pytest.raises(ConfigError) as caught:
-        train(load_config([*tiny_overrides, *overrides]), console=console)
-    for word in words:
-        assert word in str(caught.value)
+        run(*overrides)
+    assert all(word in str(caught.value) for word in words)
     assert not Path(tiny_config.plots_dir).exists()
 
 
-def test_a_training_that_can_read_no_clip_is_refused(tiny_overrides, tiny_config, console):
+def test_a_training_that_can_read_no_clip_is_refused(run):
     with pytest.raises(DataError, match=r"^no training clip could be read: .*short_clip.*check-data$"):
-        train(load_config([*tiny_overrides, "clip.stride=900", "clip.short_clip=error"]), console=console)
+        run("clip.stride=900", "clip.short_clip=error")
 
 
 def test_a_run_is_the_last_one_only_once_it_has_a_checkpoint(tiny_config, console, monkeypatch):

@@ -8,20 +8,19 @@ import torch
 from conftest import Outcome
 from rich.console import Console
 
-from action_recognition.config import load_config
 from action_recognition.errors import ConfigError
 from action_recognition.models.networks import build_network
-from action_recognition.training.fit import train
+from action_recognition.training.fit import TrainResult
 
 
 def test_training_starts_from_the_weights_and_a_resumed_run_does_not(
-    tiny_overrides: list[str], tiny_config: object, console: Console, tmp_path: Path
+    run: Callable[..., TrainResult], console: Console, tmp_path: Path
 ) -> None:
     torch.manual_seed(3)
     given = build_network("cnn3d", clip_shape=(3, 4, 32, 32), num_classes=9, widths=[4, 4, 4]).state_dict()
     torch.save(given, tmp_path / "given.pth")
-    settings = [*tiny_overrides, f"model.weights={tmp_path}/given.pth", "optimizer.lr=1e-12", "trainer.run_dir=run"]
-    train(load_config([*settings, "trainer.max_epochs=1"]), console=console)
+    settings = [f"model.weights={tmp_path}/given.pth", "optimizer.lr=1e-12", "trainer.run_dir=run"]
+    run(*settings, "trainer.max_epochs=1")
     line = f"weights cnn3d {tmp_path}/given.pth: 18 of 20 tensors matched; left out: head (9 classes, here 2)"
     assert line in console.export_text()
     last = torch.load(tmp_path / "run/checkpoints/last.ckpt", weights_only=True)["state_dict"]
@@ -29,17 +28,13 @@ def test_training_starts_from_the_weights_and_a_resumed_run_does_not(
         if not name.startswith("head.") and "running" not in name and "tracked" not in name:
             torch.testing.assert_close(last[f"network.{name}"], tensor)
 
-    resumed = [*settings, "trainer.max_epochs=2", f"trainer.resume={tmp_path}/run/checkpoints/last.ckpt"]
-    train(load_config(resumed), console=console)
+    run(*settings, "trainer.max_epochs=2", f"trainer.resume={tmp_path}/run/checkpoints/last.ckpt")
     assert "tensors matched" not in console.export_text()
 
 
-def test_weights_that_are_not_there_are_one_line(
-    tiny_overrides: list[str], tiny_config: object, console: Console
-) -> None:
-    with pytest.raises(ConfigError, match=r"model\.weights=nowhere\.pth: no such file") as raised:
-        train(load_config([*tiny_overrides, "model.weights=nowhere.pth"]), console=console)
-    assert "\n" not in str(raised.value)
+def test_weights_that_are_not_there_are_one_line(run: Callable[..., TrainResult]) -> None:
+    with pytest.raises(ConfigError, match=r"model\.weights=nowhere\.pth: no such file"):
+        run("model.weights=nowhere.pth")
     assert not Path("plots/runs").exists()
 
 

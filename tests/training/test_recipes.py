@@ -11,18 +11,7 @@ from action_recognition.evaluation.evaluate import evaluate
 from action_recognition.models.module import VideoActionModel
 from action_recognition.training import feature_cache
 from action_recognition.training.callbacks import read_history
-from action_recognition.training.fit import train
 from action_recognition.training.recipe import trained_stages, weight_average
-
-
-@pytest.fixture
-def run(tiny_overrides, tiny_config, console):
-    """Train with more overrides; the result."""
-
-    def trained(*overrides):
-        return train(load_config([*tiny_overrides, *overrides]), console=console)
-
-    return trained
 
 
 def state(result, name="last"):
@@ -35,9 +24,9 @@ def changed_parts(before, after):
 
 
 def test_a_frozen_backbone_keeps_weights_and_batch_norm_while_the_head_learns(run):
-    short = run("trainer.freeze=backbone", "trainer.max_epochs=1", "trainer.run_dir=a", "optimizer.schedule=constant")
-    long = run("trainer.freeze=backbone", "trainer.max_epochs=2", "trainer.run_dir=b", "optimizer.schedule=constant")
-    assert changed_parts(state(short), state(long)) == {"head1"}
+    frozen = ["trainer.freeze=backbone", "optimizer.schedule=constant"]
+    short, long = (state(run(*frozen, f"trainer.max_epochs={n}", f"trainer.run_dir=r{n}")) for n in (1, 2))
+    assert changed_parts(short, long) == {"head1"}
 
 
 def test_stages_thaw_one_after_another_from_the_output(run):

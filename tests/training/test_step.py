@@ -85,7 +85,7 @@ def test_the_fastest_plan_is_taken_and_remembered(tmp_path, monkeypatch):
     assert len(json.loads(cache.read_text())) == 1
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff\xfe", b'"plan"', b"null"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff\xfe", b"null"])
 def test_a_damaged_file_of_plans_is_measured_anew(tmp_path, monkeypatch, content):
     cache = tmp_path / "plans.json"
     cache.write_bytes(content)
@@ -191,29 +191,16 @@ def test_choosing_leaves_the_random_generator_as_it_is(tmp_path):
     assert torch.equal(torch.rand(3), expected)
 
 
-class Tampered(torch.autograd.Function):
-    """A product whose weight gradient is what `spoil` makes of it, in bfloat16 only, as broken kernels have it."""
-
-    @staticmethod
-    def forward(ctx, given, weight, spoil):
-        ctx.save_for_backward(given, weight)
-        ctx.spoil = spoil
-        ctx.spoiled = torch.is_autocast_enabled("cpu")
-        return given @ weight.T
-
-    @staticmethod
-    def backward(ctx, gradient):
-        given, weight = ctx.saved_tensors
-        gradient = gradient.float()
-        of_weight = gradient.T @ given
-        return gradient @ weight, ctx.spoil(of_weight) if ctx.spoiled else of_weight, None
-
-
 class SpoiltLinear(nn.Linear):
+    """Its weight gradient is what `spoil` makes of it, in bfloat16 only, as with broken kernels."""
+
     spoil = None
 
     def forward(self, given):
-        return Tampered.apply(given, self.weight, self.spoil)
+        weight = self.weight + 0
+        if torch.is_autocast_enabled("cpu"):
+            weight.register_hook(self.spoil)
+        return given @ weight.T
 
 
 class SpoiltNet(nn.Module):
@@ -226,30 +213,21 @@ class SpoiltNet(nn.Module):
         return self.layer(clip.float().mean(dim=(2, 3, 4)) / 255)
 
 
-def race_with(spoil):
-    race = Race(StepTrial(lambda layout: SpoiltNet(spoil), SHAPE, CPU), [PLAIN, HALF[0]], lambda *given: None)
-    race.run()
-    return race
-
-
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda gradient: gradient * float("nan"), "not finite"),
-        (lambda gradient: gradient * 1.3, "layer: the weight gradient is 30%"),
-        (lambda gradient: gradient * (1 + 0.01 * torch.rand(())), "twice"),
+        (lambda gradient: gradient * float("nan"), ["not finite"]),
+        (lambda gradient: gradient * 1.3, ["layer: the weight gradient is 30%"]),
+        (lambda gradient: gradient * (1 + 0.01 * torch.rand(())), ["twice"]),
+        (lambda gradient: gradient, []),
     ],
-    ids=["nan", "far", "random"],
+    ids=["nan", "far", "random", "right"],
 )
 def test_the_proof_sees_wrong_gradients(spoil, said):
-    race = race_with(spoil)
-    assert race.plans == [PLAIN]
-    (line,) = race.refused
-    assert said in line
-
-
-def test_the_proof_passes_right_gradients():
-    assert race_with(lambda gradient: gradient).refused == []
+    race = Race(StepTrial(lambda layout: SpoiltNet(spoil), SHAPE, CPU), [PLAIN, HALF[0]], lambda *given: None)
+    race.run()
+    assert race.plans == ([PLAIN] if said else [PLAIN, HALF[0]])
+    assert all(words in line for words, line in zip(said, race.refused, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -276,16 +254,8 @@ def tiny_training(plan, folder, **changes):
     )
     clips = torch.randint(0, 256, (8, *contract.clip_shape), dtype=torch.uint8)
     batches = [ClipBatch(clips[n : n + 4], torch.arange(4) % 3, torch.arange(4), []) for n in (0, 4)]
-    trainer = L.Trainer(
-        max_epochs=2,
-        accelerator="cpu",
-        precision=plan.precision,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        default_root_dir=folder,
-    )
+    silent = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
+    trainer = L.Trainer(max_epochs=2, accelerator="cpu", precision=plan.precision, default_root_dir=folder, **silent)
     trainer.fit(model, DataLoader(batches, batch_size=None))
     return {name: tensor.clone() for name, tensor in model.state_dict().items()}
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 class ActionNetwork(nn.Module):
     """A network in two parts: features of a frozen backbone can be cached, and stages trained at different rates.
 
+    Every network takes `clip_shape`, `(C, T, H, W)` of the input, and `num_classes`, the number of outputs.
     A subclass sets `head` and implements `features` and `stages`. For published weights it names the prefix that their
     keys have here (`pretrained_prefix`), and the prefix of their classifier (`classifier_prefix`).
 

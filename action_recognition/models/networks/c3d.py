@@ -34,7 +34,6 @@ class C3D(ActionNetwork):
 
     Args:
         clip_shape: `(C, T, H, W)` of the input; the dense layers are made for it.
-        num_classes: outputs.
         variant: `original` or `adapted`.
         widths: channels of the five groups.
         fc: units of the dense layers; None for the variant's own.

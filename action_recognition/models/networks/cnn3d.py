@@ -14,8 +14,6 @@ class CNN3D(ActionNetwork):
     the second block on, so that the first layers see motion at the full rate.
 
     Args:
-        clip_shape: `(C, T, H, W)` of the input; only C matters.
-        num_classes: outputs.
         widths: channels after each block.
         dropout: before the linear layer.
 

@@ -23,7 +23,6 @@ class FrameNetwork(ActionNetwork):
         name: torchvision's name of the backbone.
         clip_shape: `(C, T, H, W)` of the input. Positions and temporal shift are made for T, `head=baseline` is made
             for H and W.
-        num_classes: outputs.
         head: how a frame's feature map `[D, h, w]` becomes logits.
             `linear` and `light`: average, dropout (0.5 and 0.2), linear.
             `conv`: 3x3 convolutions to 512 and 256 channels with batch norm and ReLU, average, linear.

@@ -30,7 +30,6 @@ class LRCN(ActionNetwork):
 
     Args:
         clip_shape: `(C, T, H, W)` of the input; the dense layers are made for H and W.
-        num_classes: outputs.
         variant: `original` or `adapted`.
         widths: channels of the convolutions (original: five) or blocks (adapted); None for the variant's own.
         fc: units of fc6, original only.

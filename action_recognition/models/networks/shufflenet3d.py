@@ -27,8 +27,6 @@ class ShuffleNet3D(ActionNetwork):
     Published weights expect values of 0-255 less the mean (114.77, 107.74, 99.48), not divided.
 
     Args:
-        clip_shape: `(C, T, H, W)` of the input; only C matters.
-        num_classes: outputs.
         width_mult: times the paper's channels.
         groups: of the 1x1x1 convolutions; 1, 2, 3, 4 or 8.
         dropout: before the linear layer.

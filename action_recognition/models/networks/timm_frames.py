@@ -21,7 +21,6 @@ class TimmFrames(ActionNetwork):
     Args:
         clip_shape: `(C, T, H, W)` of the input. The transformer's positions are made for T, and networks of a fixed
             input size for H and W.
-        num_classes: outputs.
         backbone: one of `timm.list_models()`, such as `convnext_atto`.
         pooling: over time. `average` of the frames' features (TSN, Wang et al. 2016, arXiv:1608.00859), or a
             `transformer` encoder over them.

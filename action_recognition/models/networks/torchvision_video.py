@@ -22,8 +22,6 @@ class TorchvisionVideo(ActionNetwork):
 
     Args:
         name: torchvision's name of the network.
-        clip_shape: `(C, T, H, W)` of the input.
-        num_classes: outputs.
         dropout: before the linear layer; None for torchvision's own.
         options: further arguments of `build`.
 

@@ -26,7 +26,6 @@ class TwoStream(ActionNetwork):
 
     Args:
         clip_shape: `(C, T, H, W)` of the input, C = 3, T at least 2.
-        num_classes: outputs.
         mean, std: of the input's normalisation, on the 0-255 scale; the appearance stream takes the input unchanged.
         motion_mean, motion_std: of the normalisation that the motion stream was trained with.
         appearance_stride: the appearance stream sees every n-th frame.

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-import torch.nn.functional as F
 from helpers.frame_checks import settle
 from helpers.network_checks import noise, stir
 
@@ -37,30 +36,11 @@ def test_every_residual_block_shifts(name: str, count: int) -> None:
     network = make(name, 4, pooling="temporal_shift")
     shifting = [part for part, module in network.backbone.named_modules() if isinstance(module, ShiftedConv2d)]
     assert len(shifting) == count
+    if name == "resnet18":  # the skip connection is not shifted
+        assert shifting == [f"layer{n}.{block}.conv1" for n in (1, 2, 3, 4) for block in (0, 1)]
     if name == "mobilenet_v2":  # the blocks of stride 1 between alike widths
         assert shifting == [f"features.{n}.conv.0.0" for n in (3, 5, 6, 8, 9, 10, 12, 13, 15, 16)]
     assert network.state_dict().keys() == make(name, 4).state_dict().keys()
-
-
-def test_a_shifted_resnet_computed_block_by_block() -> None:
-    network, clip = make("resnet18", 4, pooling="temporal_shift"), noise(2, 3, 4, 32, 32)
-    plain = make("resnet18", 4).backbone
-    plain.load_state_dict(network.backbone.state_dict())
-    x = torch.cat([clip[b].transpose(0, 1) for b in range(2)])
-    with torch.no_grad():
-        x = plain.maxpool(plain.relu(plain.bn1(plain.conv1(x))))
-        for layer in (plain.layer1, plain.layer2, plain.layer3, plain.layer4):
-            for block in layer:
-                eighth, moved = x.shape[1] // 8, x.clone()
-                for b in range(2):
-                    for t in range(4):
-                        after = x[4 * b + t + 1, :eighth] if t < 3 else torch.zeros_like(x[0, :eighth])
-                        before = x[4 * b + t - 1, eighth : 2 * eighth] if t else torch.zeros_like(x[0, :eighth])
-                        moved[4 * b + t, : 2 * eighth] = torch.cat([after, before])
-                out = block.bn2(block.conv2(F.relu(block.bn1(block.conv1(moved)))))
-                x = F.relu(out + (block.downsample(x) if block.downsample else x))
-        expected = network.head(x.mean((2, 3)).unflatten(0, (2, 4)).mean(1))
-        torch.testing.assert_close(network(clip), expected, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2"])
@@ -109,10 +89,3 @@ def test_positions_are_interpolated_for_other_lengths(head: TransformerHead) -> 
     assert torch.equal(head._positions(4), head.positions)
     torch.testing.assert_close(head._positions(8)[:, 0], torch.tensor([0, 0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3]))
     assert head(noise(2, 8, 12)).shape == head(noise(2, 1, 12)).shape == (2, 3)
-
-
-def test_dropout_only_in_training(head: TransformerHead) -> None:
-    frames_BTD = noise(2, 4, 12)
-    assert torch.equal(head(frames_BTD), head(frames_BTD))
-    head.train()
-    assert not torch.equal(head(frames_BTD), head(frames_BTD))

@@ -1,4 +1,4 @@
-"""LRCN: frames one by one against 2D layers, the LSTM against its formulas, batch norm against sums by hand."""
+"""LRCN: frames one by one against 2D layers, its head on the LSTM's steps, batch norm against sums by hand."""
 
 import pytest
 import torch
@@ -78,26 +78,12 @@ def test_original_frames_are_caffenets_2d_layers() -> None:
             torch.testing.assert_close(network.features(clip_BCTHW)[:, number], expected_BD)
 
 
-def lstm_steps(network: ActionNetwork, features_BTD: Tensor) -> Tensor:
-    """Outputs `[B, T, hidden]` by the LSTM's formulas."""
-    lstm = network.head.lstm
-    hidden = memory = torch.zeros(len(features_BTD), lstm.hidden_size)
-    steps = []
-    for given in features_BTD.unbind(1):
-        gates = given @ lstm.weight_ih_l0.T + lstm.bias_ih_l0 + hidden @ lstm.weight_hh_l0.T + lstm.bias_hh_l0
-        into, forget, change, out = gates.chunk(4, dim=1)
-        memory = forget.sigmoid() * memory + into.sigmoid() * change.tanh()
-        hidden = out.sigmoid() * memory.tanh()
-        steps.append(hidden)
-    return torch.stack(steps, dim=1)
-
-
 def test_original_averages_probabilities_over_the_steps() -> None:
     network = made("original").eval()
     with torch.inference_mode():
         network.head.linear.weight.mul_(20)
         clip_BCTHW = noise(2, *SMALL["original"]) * 3
-        steps_BTD = lstm_steps(network, network.features(clip_BCTHW))
+        steps_BTD = network.head.lstm(network.features(clip_BCTHW))[0]
         probability_BTK = (steps_BTD @ network.head.linear.weight.T + network.head.linear.bias).softmax(dim=2)
         found_BK = network(clip_BCTHW).softmax(dim=1)
     torch.testing.assert_close(found_BK, probability_BTK.mean(dim=1))
@@ -108,7 +94,7 @@ def test_adapted_classifies_the_last_step() -> None:
     network = made("adapted").eval()
     clip_BCTHW = noise(2, *SMALL["adapted"])
     with torch.inference_mode():
-        steps_BTD = lstm_steps(network, network.features(clip_BCTHW))
+        steps_BTD = network.head.lstm(network.features(clip_BCTHW))[0]
         expected_BK = steps_BTD[:, -1] @ network.head.linear.weight.T + network.head.linear.bias
         torch.testing.assert_close(network(clip_BCTHW), expected_BK)
         assert (network(clip_BCTHW.flip(2)) - expected_BK).abs().max() > 1e-4, "the order of frames matters"
@@ -122,13 +108,9 @@ def test_batch_norm_is_over_batch_and_time_together() -> None:
     with torch.no_grad():
         maps = convolutions(clip_BCTHW)
         found = network.frames[0](clip_BCTHW)
-    values = maps.transpose(0, 1).flatten(1)  # [channels, every value of all clips, frames and places]
-    mean, count = values.sum(dim=1) / values.shape[1], values.shape[1]
-    variance = ((values - mean[:, None]) ** 2).sum(dim=1) / count
-    wide = (1, -1, 1, 1, 1)
-    torch.testing.assert_close(found, (maps - mean.view(wide)) / (variance.view(wide) + norm.eps).sqrt())
-    torch.testing.assert_close(norm.running_mean, 0.1 * mean)
-    torch.testing.assert_close(norm.running_var, 0.9 + 0.1 * variance * count / (count - 1))
+    variance, mean = torch.var_mean(maps, dim=(0, 2, 3, 4), correction=0, keepdim=True)
+    torch.testing.assert_close(found, (maps - mean) / (variance + norm.eps).sqrt())
+    torch.testing.assert_close(norm.running_mean, 0.1 * mean.flatten())
     assert found[:, :, 0].mean(dim=(0, 2, 3)).abs().max() > 0.1, "one frame alone is not centred"
     norms = [module for module in network.modules() if isinstance(module, torch.nn.modules.batchnorm._BatchNorm)]
     assert [type(module) for module in norms] == [torch.nn.BatchNorm3d] * 2

@@ -50,12 +50,10 @@ def test_the_motion_stream_sees_its_own_normalisation_and_size(network):
     assert torch.allclose(seen[0], half - wanted, atol=1e-2)
 
 
-def test_order_of_frames_matters_to_motion_and_not_to_the_mean_appearance(network):
+def test_the_order_of_frames_matters_to_motion(network):
     clip = noise(1, *SHAPE)
-    backwards = clip.flip(2)
     with torch.no_grad():
-        one, other = network.motion_features(clip), network.motion_features(backwards)
-    assert (one - other).abs().max() > 1e-3
+        assert (network.motion_features(clip) - network.motion_features(clip.flip(2))).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("size", [2, 4, 6, 7, 8])
@@ -74,6 +72,5 @@ def test_published_weights_of_both_parts_fit(shared_dir):
         "motion": str(shared_dir / "weights/jester_shufflenet3d_v1_0.5x_g3_state_dict.pt"),
     }
     report = load_pretrained(make(same_padding=True), weights, network_name="two_stream")
-    for part, classifier in zip(report.parts, (2, 2), strict=True):
-        assert len(part.unexpected) == classifier, "all but the classifier"
-        assert not part.mismatched
+    for part in report.parts:
+        assert (len(part.unexpected), part.mismatched) == (2, {}), "all but the classifier"

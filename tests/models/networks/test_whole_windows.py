@@ -9,8 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from action_recognition.models.networks import build_network
-from action_recognition.models.networks.whole_windows import WholeWindowConv3d, has_whole_window, use_whole_windows
+from action_recognition.models.networks.whole_windows import has_whole_window, use_whole_windows
 
 # bfloat16 keeps 8 bits: a rounding is off by up to 0.4 %. Taps that were never computed are off by 50 % and more.
 TOLERANCE = 0.02
@@ -121,11 +120,6 @@ def test_an_exported_graph_has_no_pad():
     assert not [node for node in program.graph.nodes if "pad" in str(node.target)]
 
 
-def test_a_clip_without_a_batch_axis():
-    torch.manual_seed(0)
-    check_mended(nn.Conv3d(4, 8, 3, padding=1), torch.randn(4, 2, 5, 5), torch.preserve_format)
-
-
 def test_a_whole_window_is_found_where_one_is():
     def slow(size: int, reach: int, stride: int, before: int, after: int) -> bool:
         starts = range(-before, size + after - reach + 1, stride)
@@ -158,14 +152,3 @@ def test_a_subclass_keeps_its_own_forward_pass_and_names():
         with torch.autocast("cpu", torch.bfloat16):
             torch.testing.assert_close(holder["inner"](clip).float(), expected, atol=0.05, rtol=0.05)
         torch.testing.assert_close(copy.deepcopy(holder)["inner"](clip), expected)
-
-
-@pytest.mark.parametrize("name", ["cnn3d", "c3d", "shufflenet3d", "r3d_18", "mc3_18", "two_stream"])
-def test_every_3d_convolution_of_every_network_is_mended(name):
-    args = {"mean": [0.0] * 3, "std": [1.0] * 3} if name == "two_stream" else {}
-    frames = 16 if name == "c3d" else 4
-    with torch.device("meta") if name != "two_stream" else torch.device("cpu"):
-        network = build_network(name, clip_shape=(3, frames, 112, 112), num_classes=3, **args)
-    convolutions = [module for module in network.modules() if isinstance(module, nn.Conv3d)]
-    assert convolutions
-    assert all(isinstance(module, WholeWindowConv3d) for module in convolutions)
