@@ -18,9 +18,12 @@ from action_recognition.video.clip_files import open_clip
 from action_recognition.video.image_sequence import read_image
 from action_recognition.video.pixel_limit import DEFAULT_MAX_PIXELS, VARIABLE, max_pixels, set_max_pixels
 
+# Tags of HMDB51's files are not UTF-8; from PyAV 19 on that is no error.
+LENIENT = {"metadata_errors": "ignore"} if int(av.__version__.partition(".")[0]) < 19 else {}
+
 
 def decode_with_pyav(path: Path) -> list[np.ndarray]:
-    with av.open(str(path), metadata_errors="ignore") as container:
+    with av.open(str(path), **LENIENT) as container:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
 
 
