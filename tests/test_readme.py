@@ -6,8 +6,8 @@ import shlex
 import pytest
 from helpers.support import ROOT
 
+from action_recognition.cli.command import split_words
 from action_recognition.cli.commands import COMMANDS
-from action_recognition.cli.words import split_words
 from action_recognition.config import load_config
 
 TEXTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]

@@ -38,8 +38,7 @@ def cache_data(config: "Config", *, console: "Console") -> None:
     from action_recognition.utils.progress import progress_bar
 
     if not dataset_of(config.data).is_video:
-        line = f"data={config.data.name}: images are read as they are; nothing to cache"
-        console.print(line, highlight=False, markup=False)
+        console.print(f"data={config.data.name}: images are read as they are; nothing to cache")
         return
     settings, short_side = config.data.cache, config.clip.short_side
     if settings.dir is None:
@@ -55,7 +54,7 @@ def cache_data(config: "Config", *, console: "Console") -> None:
         quality=settings.quality,
         max_bytes=settings.max_gigabytes * 1e9,
     )
-    console.print(f"{root}: {len(records)} clips as {reason}", highlight=False, markup=False)
+    console.print(f"{root}: {len(records)} clips as {reason}")
     began = time.monotonic()
     with progress_bar("decoding", console=console) as progress:
         report = build_store(
@@ -64,20 +63,17 @@ def cache_data(config: "Config", *, console: "Console") -> None:
             root,
             chosen,
             progress=progress,
-            on_wait=lambda: console.print(f"{root}: another cache-data writes here; waiting for it", markup=False),
+            on_wait=lambda: console.print(f"{root}: another cache-data writes here; waiting for it"),
         )
     for line in report.damaged:
-        console.print(f"{line}: decoded anew", style="yellow", highlight=False, markup=False)
+        console.print(f"{line}: decoded anew", style="yellow")
     if report.unchecked:
-        line = f"{report.unchecked} entries were made before entries had checksums; decoded anew"
-        console.print(line, highlight=False, markup=False)
+        console.print(f"{report.unchecked} entries were made before entries had checksums; decoded anew")
     for line in report.failed:
-        console.print(f"left out: {line}", style="yellow", highlight=False, markup=False)
+        console.print(f"left out: {line}", style="yellow")
     console.print(
         f"{root}: {report.built} clips built ({report.size_bytes / 1e6:.1f} MB in {time.monotonic() - began:.1f} s), "
         f"{report.reused} reused",
-        highlight=False,
-        markup=False,
     )
     _report_unused(unused_files(records, root, chosen), prune=settings.prune, console=console)
 
@@ -88,8 +84,8 @@ def _report_unused(paths: Sequence[Path], *, prune: bool, console: "Console") ->
     megabytes = sum(path.stat().st_size for path in paths) / 1e6
     about = f"{len(paths)} entries ({megabytes:.1f} MB) of other videos, sizes or codecs"
     if not prune:
-        console.print(f"{about} can go: python commands.py cache-data data.cache.prune=true", highlight=False)
+        console.print(f"{about} can go: python commands.py cache-data data.cache.prune=true")
         return
     for path in paths:
         path.unlink(missing_ok=True)
-    console.print(f"{about} removed", highlight=False)
+    console.print(f"{about} removed")

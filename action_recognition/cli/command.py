@@ -1,17 +1,20 @@
 """What a command is: the groups of `conf/` that it reads, what is checked before its slow imports, and its function."""
 
 import inspect
+import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from action_recognition.cli.next_commands import print_next, with_overrides
-from action_recognition.cli.words import split_words
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from action_recognition.config import Config
+
+OVERRIDE = re.compile(r"^([+~]{0,2}[A-Za-z_][\w./@]*=|@)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,3 +141,9 @@ class Command:
 def command(**declared: Any) -> Callable[[Callable[[Any], None]], Command]:
     """Make a `Command` of the function below it; takes the arguments of `Command`."""
     return lambda function: Command(function=function, **declared)
+
+
+def split_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Inputs and overrides, told apart by `key=` or `@` at the start; a file that exists is an input."""
+    inputs = [word for word in words if os.path.exists(word) or not OVERRIDE.match(word)]  # noqa: PTH110 - no Path per word
+    return inputs, [word for word in words if word not in inputs]

@@ -52,7 +52,7 @@ def composed_lines(name: str, found: Command, words: Sequence[str]) -> Iterator[
     Raises:
         ConfigError: for a command without a configuration, and for overrides that cannot be composed.
     """
-    from action_recognition.cli.words import split_words
+    from action_recognition.cli.command import split_words
     from action_recognition.config import to_values
     from action_recognition.config.provenance import place_of, places_of_keys
     from action_recognition.utils.redaction import redacted_values

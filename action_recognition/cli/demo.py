@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from action_recognition.cli.command import Call, command
 from action_recognition.cli.download_data import download_data
-from action_recognition.cli.export_onnx import run_export_onnx
+from action_recognition.cli.export import run_export_onnx
 from action_recognition.cli.infer import run_evaluation
 from action_recognition.cli.next_commands import print_next
 from action_recognition.cli.predict import run_prediction

@@ -69,6 +69,4 @@ def export_shards(config: "Config", *, console: "Console") -> None:
         )
     counts = ", ".join(f"{sum(s.clips for s in index.shards if s.split == split)} {split}" for split in SHARD_SPLITS)
     size_bytes = sum(shard.bytes for shard in index.shards)
-    console.print(
-        f"{directory}: {counts} clips in {len(index.shards)} shards, {size_bytes / 1e6:.1f} MB", highlight=False
-    )
+    console.print(f"{directory}: {counts} clips in {len(index.shards)} shards, {size_bytes / 1e6:.1f} MB")

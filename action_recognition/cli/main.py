@@ -1,7 +1,4 @@
-"""The front of the command line: listing commands, dispatching through Fire, and errors as one line.
-
-Nothing heavy is imported here, so that help and mistakes answer at once.
-"""
+"""The front of the command line: help, dispatch, and errors as one line. It imports nothing slow."""
 
 import os
 import sys
@@ -11,13 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from action_recognition.cli.command import Command
 from action_recognition.cli.commands import COMMANDS, load_command
-from action_recognition.cli.standard_streams import (
-    CLOSED_PIPE,
-    is_closed_pipe,
-    open_streams,
-    output_fails,
-    silence,
-)
+from action_recognition.cli.standard_streams import CLOSED_PIPE, is_closed_pipe, open_streams, output_fails, silence
 from action_recognition.errors import ReportedError, UserError, did_you_mean, first_line
 from action_recognition.utils.interruption import exit_code, interruption_line, terminable
 from action_recognition.utils.program import as_called, program
@@ -25,23 +16,15 @@ from action_recognition.utils.rank import is_first_process
 from action_recognition.utils.redaction import redacted
 from action_recognition.utils.text import printable
 
-# The exit code of an error nobody foresaw (EX_SOFTWARE of sysexits.h).
-BUG = 70
+BUG = 70  # EX_SOFTWARE of sysexits.h
 
 
 def list_commands(commands: Mapping[str, str]) -> str:
     """All commands, one line each."""
     width = max(map(len, commands))
-    lines = [f"  {name:<{width}}  {load_command(place).summary}" for name, place in commands.items()]
-    return "\n".join(
-        [
-            f"usage: {program()} COMMAND [key=value ...]",
-            "",
-            *lines,
-            "",
-            "Keys and their defaults are in conf/. COMMAND --help tells more about one.",
-        ]
-    )
+    lines = [f"usage: {program()} COMMAND [key=value ...]", ""]
+    lines += [f"  {name:<{width}}  {load_command(place).summary}" for name, place in commands.items()]
+    return "\n".join([*lines, "", "Keys and their defaults are in conf/. COMMAND --help tells more about one."])
 
 
 def main(arguments: Sequence[str] | None = None, commands: Mapping[str, str] = COMMANDS) -> int:
@@ -85,7 +68,7 @@ def _dispatch(commands: Mapping[str, str], arguments: Sequence[str]) -> int:
     if flags:
         _say(f"{flags[0]!r}: expected key=value, without dashes; keys are in conf/")
         return 2
-    _call(name, command, arguments[1:])
+    command.run(arguments[1:])
     return 0
 
 
@@ -108,23 +91,6 @@ def version() -> str:
         return installed("action-recognition")
     except PackageNotFoundError:
         return "(not installed)"
-
-
-# Fire reads a leading dash as an option and "-" as a separator. No word has one behind this character.
-SHIELD = "="
-
-
-def _call(name: str, command: Command, words: Sequence[str]) -> None:
-    """Call a command through Fire, with the words exactly as they were typed: what a value means is Hydra's to say."""
-    import fire  # not at the top: help answers without it
-    from fire.decorators import SetParseFn
-
-    @SetParseFn(lambda word: word.removeprefix(SHIELD))
-    def call(*words: str) -> None:
-        command.run(words)
-
-    call.__doc__ = command.help
-    fire.Fire(call, command=[f"{SHIELD}{word}" for word in words], name=f"{program()} {name}")
 
 
 def _report(error: BaseException, arguments: Sequence[str]) -> int:

@@ -25,25 +25,20 @@ def with_overrides(command: str, given: Sequence[str], keys: Sequence[str]) -> s
     from action_recognition.config import key_of  # not at the top: `--help` answers without it
 
     own = {key_of(word) for word in shlex.split(command)[1:] if "=" in word}
-    kept = [
-        override
-        for override in given
-        if _is_repeated(override, keys) and not _is_below(key_of(override), ONCE) and key_of(override) not in own
-    ]
+    kept = [word for word in given if _is_repeated(key_of(word), keys) and key_of(word) not in own]
     return " ".join(["python commands.py", command, *map(shlex.quote, kept)])
 
 
 def print_next(console: "Console", *lines: str) -> None:
     """One line of commands to choose from; none inside a pipeline of DVC, which goes on by itself."""
     if lines and not in_dvc_stage():
-        console.print(f"next: {printable(redacted('  or  '.join(lines)))}", highlight=False, markup=False)
+        console.print(f"next: {printable(redacted('  or  '.join(lines)))}")
 
 
-def _is_repeated(override: str, keys: Sequence[str]) -> bool:
-    from action_recognition.config import key_of
-
-    is_file = override.startswith("@")  # of keys; it may hold any
-    return ("data" in keys) if is_file else _is_below(key_of(override), keys)
+def _is_repeated(key: str, keys: Sequence[str]) -> bool:
+    if not key:  # `@FILE`, which may hold any key
+        return "data" in keys
+    return _is_below(key, keys) and not _is_below(key, ONCE)
 
 
 def _is_below(key: str, keys: Sequence[str]) -> bool:

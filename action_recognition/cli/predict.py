@@ -84,7 +84,7 @@ def run_prediction(config: "Config", inputs: Sequence[str], *, console: "Console
     if settings.video_dir and len(errors) < len(paths):
         written.append(f"labelled videos: {settings.video_dir}/")
     if written:
-        console.print(printable("; ".join(written)), highlight=False, markup=False)
+        console.print(printable("; ".join(written)))
     if errors and len(paths) == 1:
         raise ReportedError(errors[0])
     if errors:

@@ -82,7 +82,7 @@ def run_training(
 
         state = ensure_data(config, repo=Path.cwd(), progress=console.print)
         tags |= {"dvc_hash": state.hash, "dvc_status": state.status}
-        console.print(f"DVC: data is {state.status}, {state.hash}", highlight=False)
+        console.print(f"DVC: data is {state.status}, {state.hash}")
     with _tracked(config, tags) if mlflow else nullcontext() as tracker:
         result = fit(config, console=console, tracker=tracker, command=command)
         if tracker and servable:
@@ -90,10 +90,9 @@ def run_training(
     console.print(
         f"best validation top-1 {100 * result.best_val_top1:.1f} % in {result.epochs} epochs: {result.best_checkpoint}"
         f"; curves: {result.run_dir / 'learning_curves.png'}",
-        highlight=False,
     )
     if tracker:
-        console.print(f"see the run: {tracker.url_hint}", highlight=False)
+        console.print(f"see the run: {tracker.url_hint}")
     return result
 
 
@@ -126,11 +125,10 @@ def _log_servable(config: "Config", result: "TrainResult", tracker: "Tracker", c
         description=_version_note(config, result),
         tags={"val_top1": f"{result.best_val_top1:.4f}", "data": data_title(config.data), "epochs": str(result.epochs)},
     )
-    console.print(f"model: {uri} (MLFLOW_TRACKING_URI={tracker.tracking_uri})", highlight=False, markup=False)
+    console.print(f"model: {uri} (MLFLOW_TRACKING_URI={tracker.tracking_uri})")
     console.print(
         f"next: mlflow models serve -m {Path(tracker.artifact_dir or '.') / 'model'} --host 127.0.0.1 --port 5001 "
         "--env-manager local",
-        highlight=False,
     )
 
 

@@ -30,34 +30,6 @@ def test_flatten_names_every_value_by_its_override_key():
     assert not any(isinstance(value, dict) for value in flat.values())
 
 
-@pytest.mark.parametrize(
-    ("override", "words"),
-    [
-        ("trainer.max_epoch=3", ["trainer.max_epoch", "trainer.max_epochs"]),
-        ("trainer.max_epochs=many", ["trainer.max_epochs", "many", "whole number"]),
-        ("trainer.max_epochs=0", ["trainer.max_epochs=0", "1 to 1000000"]),
-        ("data.split=7", ["data.split=7", "1, 2, 3"]),
-        ("data=hmdb", ["data=hmdb", "hmdb51"]),
-        ("augment.crop_scale=[1]", ["crop_scale"]),
-        ("data.source_pattern='('", ["source_pattern", "regular expression"]),
-        ("export.min_batch=9", ["min_batch"]),
-        ("predict.backend=torhc", ["torhc", "'torch'"]),
-        ("word", ["word", "key=value"]),
-        ("data.split=[", ["data.split=[", "1, 2, 3"]),
-        ("nonsense=1", ["nonsense=1", "no such key"]),
-        ("data.frames=8", ["data.frames=8: no such key (did you mean clip.frames=8?)"]),  # as it was called once
-        ("+trainer.extra=1", ["extra"]),
-    ],
-)
-def test_a_mistake_is_one_line_that_names_it(override, words):
-    with pytest.raises(ConfigError) as caught:
-        load_config([override])
-    line = str(caught.value)
-    assert "\n" not in line
-    for word in words:
-        assert word in line
-
-
 @pytest.mark.parametrize("value", [r"^(.+)_\d+$", "it's (mine)", "#20 [a] & b!", "{x", "a=b,c", "C:\\clips (1)\\"])
 def test_values_need_no_quotes_beyond_the_shells(value):
     assert load_config([f"data.videos_dir={value}"]).data.videos_dir == value
@@ -90,6 +62,20 @@ def test_a_key_by_another_name_is_answered_with_the_right_one(word, meant):
 @pytest.mark.parametrize(
     ("override", "words"),
     [
+        ("trainer.max_epoch=3", ["trainer.max_epoch", "trainer.max_epochs"]),
+        ("trainer.max_epochs=many", ["trainer.max_epochs", "many", "whole number"]),
+        ("trainer.max_epochs=0", ["trainer.max_epochs=0", "1 to 1000000"]),
+        ("data.split=7", ["data.split=7", "1, 2, 3"]),
+        ("data=hmdb", ["data=hmdb", "hmdb51"]),
+        ("augment.crop_scale=[1]", ["crop_scale"]),
+        ("data.source_pattern='('", ["source_pattern", "regular expression"]),
+        ("export.min_batch=9", ["min_batch"]),
+        ("predict.backend=torhc", ["torhc", "'torch'"]),
+        ("word", ["word", "key=value"]),
+        ("data.split=[", ["data.split=[", "1, 2, 3"]),
+        ("nonsense=1", ["nonsense=1", "no such key"]),
+        ("data.frames=8", ["data.frames=8: no such key (did you mean clip.frames=8?)"]),  # as it was called once
+        ("+trainer.extra=1", ["extra"]),
         ("data=null", ["data=null", "hmdb51"]),
         ("~data", ["~data", "hmdb51"]),
         ("hydra.run.dir=x", ["hydra.run.dir=x", "not read"]),
@@ -110,7 +96,7 @@ def test_a_key_by_another_name_is_answered_with_the_right_one(word, meant):
         (f"trainer.seed={'9' * 5000}", ["trainer.seed=999", "4294967295"]),
     ],
 )
-def test_nonsense_is_refused_in_one_line(override, words):
+def test_a_mistake_is_one_line_that_names_it(override, words):
     with pytest.raises(ConfigError) as caught:
         load_config(override.split(" "))
     line = str(caught.value)

@@ -1,17 +1,16 @@
 """Every configuration key that a text of the package names exists: an error must not advise what cannot be given."""
 
 import ast
-import dataclasses
 import re
-import typing
 from pathlib import Path
 
 import pytest
 from helpers.support import ROOT
 
-from action_recognition.config import Config
+from action_recognition.config.keys import declared_keys, is_open
+from action_recognition.config.option_files import groups
 
-GROUPS = "|".join(field.name for field in dataclasses.fields(Config) if dataclasses.is_dataclass(field.type))
+GROUPS = "|".join(groups())
 KEY = re.compile(rf"(?<![\w./`])((?:{GROUPS})(?:\.[a-z_]+)+)(?=[=,;:. \[\]{{}}]|$)")
 # Files and attributes of that look.
 NO_KEYS = re.compile(
@@ -31,16 +30,8 @@ def named_keys(path: Path) -> list[tuple[int, str]]:
 
 
 def exists(key: str) -> bool:
-    kind: typing.Any = Config
-    for name in key.split("."):
-        if not dataclasses.is_dataclass(kind):
-            return True  # inside a mapping, such as model.args
-        hints = typing.get_type_hints(kind)
-        if name not in hints:
-            return False
-        parts = [part for part in typing.get_args(hints[name]) if dataclasses.is_dataclass(part)]
-        kind = parts[0] if parts else hints[name]
-    return True
+    parents = [key.rsplit(".", count)[0] for count in range(1, key.count(".") + 1)]
+    return key in declared_keys() or any(parent in declared_keys() and is_open(parent) for parent in parents)
 
 
 @pytest.mark.parametrize("package", sorted(p.name for p in (ROOT / "action_recognition").iterdir() if p.name[0] != "_"))

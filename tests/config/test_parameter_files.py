@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from action_recognition.cli.words import split_words
+from action_recognition.cli.command import split_words
 from action_recognition.config import load_config
 from action_recognition.config.parameter_files import read_overrides
 from action_recognition.errors import ConfigError
@@ -35,11 +35,8 @@ def test_a_file_is_the_overrides_in_it_in_its_place(tmp_path: Path) -> None:
     ]
 
 
-def test_the_name_of_an_option_chooses_it(tmp_path: Path) -> None:
+def test_options_are_chosen_and_numbers_read_as_in_conf(tmp_path: Path) -> None:
     assert load_config([written(tmp_path, {"optimizer": "sgd"})]).optimizer.name == "sgd"
-
-
-def test_numbers_are_read_as_in_conf(tmp_path: Path) -> None:
     config = load_config([written(tmp_path, "optimizer:\n  lr: 1e-4\n  weight_decay: 5.0e-05\n")])
     assert (config.optimizer.lr, config.optimizer.weight_decay) == (1e-4, 5e-05)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from action_recognition.cli.words import OVERRIDE
+from action_recognition.cli.command import OVERRIDE
 from action_recognition.config import key_of
 
 ROOT = Path(__file__).resolve().parents[2]
