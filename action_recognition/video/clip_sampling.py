@@ -1,7 +1,7 @@
-"""Which frames of a video make up a clip: index arithmetic only, no decoding.
+"""Which frames of a video make up a clip, as int64 arrays of frame numbers.
 
-Every function returns int64 arrays of frame numbers, ready for a decoder. What happens to a video shorter than a
-clip's span is a named policy: `repeat_last` holds the last frame, `wrap` starts over, `error` refuses.
+A policy covers videos shorter than a clip's span: `repeat_last` holds the last frame, `wrap` starts over, and `error`
+refuses.
 """
 
 import numpy as np
@@ -13,12 +13,7 @@ Indices = NDArray[np.int64]
 
 
 def apply_short_clip_policy(indices: Indices, *, num_frames: int, policy: str) -> Indices:
-    """Map indices past the end of a video back into it.
-
-    Args:
-        indices: any shape, values from 0.
-        num_frames: frames that the video really has.
-        policy: `repeat_last`, `wrap` or `error`.
+    """Map indices (any shape, from 0) past the end of a video of `num_frames` back into it.
 
     Raises:
         VideoError: if the video has no frames, or is too short under the policy `error`.
@@ -45,23 +40,21 @@ def random_clip(
 ) -> Indices:
     """`[T]`: a clip at a random place of the video, for training.
 
-    With `jitter` each frame is drawn from the `stride` frames that its place in the clip stands for, which makes
-    the tempo uneven by less than a stride; the order of frames is kept.
+    With `jitter` each frame is drawn from the `stride` frames that its place in the clip stands for. The tempo varies
+    by less than a stride; the frames stay in order.
     """
     span = (frames - 1) * stride + 1
     start = int(generator.integers(0, max(num_frames - span, 0) + 1))
     indices = clip_at(start, frames=frames, stride=stride)
     if jitter and stride > 1:
-        offsets = generator.integers(0, stride, size=frames)
-        room = max(num_frames - 1, int(indices[-1])) if num_frames >= span else int(indices[-1])
-        indices = np.minimum(indices + offsets, room)
+        last = max(num_frames - 1, int(indices[-1]))
+        indices = np.minimum(indices + generator.integers(0, stride, size=frames), last)
     return apply_short_clip_policy(indices, num_frames=num_frames, policy=policy)
 
 
 def uniform_clips(num_frames: int, *, frames: int, stride: int, policy: str, clips: int = 1) -> Indices:
     """`[N, T]`: `clips` clips at evenly spaced places; one clip is the centre of the video."""
-    span = (frames - 1) * stride + 1
-    last_start = max(num_frames - span, 0)
+    last_start = max(num_frames - (frames - 1) * stride - 1, 0)
     starts = np.array([last_start // 2]) if clips == 1 else np.rint(np.linspace(0, last_start, clips)).astype(np.int64)
-    indices = np.stack([clip_at(int(start), frames=frames, stride=stride) for start in starts])
+    indices = starts[:, None] + clip_at(0, frames=frames, stride=stride)
     return apply_short_clip_policy(indices, num_frames=num_frames, policy=policy)

@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
 
 import cv2
 import numpy as np
@@ -12,14 +11,7 @@ from numpy.typing import NDArray
 
 from action_recognition.errors import VideoError, first_line
 from action_recognition.video.declared_size import declared_sizes
-from action_recognition.video.frames import (
-    AS_THEY_ARE,
-    ClipMetadata,
-    Frame,
-    FrameFormat,
-    resize_short_side,
-    resized_size,
-)
+from action_recognition.video.frames import AS_THEY_ARE, ClipMetadata, Frame, FrameFormat
 from action_recognition.video.pixel_limit import check_pixels
 from action_recognition.video.regular_files import open_regular
 from action_recognition.video.truncation import NoVideoError, promised_bytes
@@ -31,9 +23,9 @@ VIDEO_SUFFIXES = frozenset({
 })
 # fmt: on
 
-# What FFmpeg may make of a file: containers that hold their frames themselves, bare streams of the usual codecs, and
-# single images. Its playlists (ffconcat, HLS, DASH, SDP, image patterns ...) open other files, themselves, or the
-# network. OpenCV reads the variable each time it opens a file.
+# FFmpeg may take a file for a container that holds its own frames, a bare stream of a usual codec, or an image. Its
+# playlists (ffconcat, HLS, DASH, SDP, image patterns ...) would open other files, themselves, or the network. OpenCV
+# reads the variable each time it opens a file.
 DEMUXERS = (
     "avi,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,flv,live_flv,kux,mpegts,mpeg,mpegvideo,asf,asf_o,ogg,yuv4mpegpipe,"
     "gif,apng,ivf,obu,av1,h261,h263,h264,hevc,vvc,m4v,vc1,vc1test,dirac,cavsvideo,mjpeg,mjpeg_2000,dv,mxf,nut,nuv,rm,"
@@ -45,7 +37,7 @@ OPTIONS = f"format_whitelist;{DEMUXERS}|protocol_whitelist;file"
 
 
 def _restrict_ffmpeg() -> None:
-    """Options given later win; a user's own are left in front."""
+    """Later options win, so a user's own stay in front."""
     given = os.environ.get(OPTIONS_VARIABLE, "")
     if not given.endswith(OPTIONS):
         os.environ[OPTIONS_VARIABLE] = f"{given}|{OPTIONS}" if given else OPTIONS
@@ -55,11 +47,11 @@ _restrict_ffmpeg()
 
 
 def check_file(path: Path) -> None:
-    """Refuse what cannot be a whole video, before a decoder makes a guess at it.
+    """Refuse a file that cannot be a whole video, before a decoder guesses what it is.
 
     Raises:
-        VideoError: missing, no regular file, not readable, empty, shorter than its own container says (see
-            `truncation`), or larger than `data.max_pixels` by its header.
+        VideoError: if the file is missing, not a regular file, not readable, empty, shorter than its own container says
+            (see `truncation`), or larger than `data.max_pixels` by its header.
     """
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
@@ -75,35 +67,22 @@ def check_file(path: Path) -> None:
         raise VideoError(f"{path}: truncated, {size} bytes of the {expected} that its container promises")
 
 
-def ffmpeg_name(path: Path) -> str | bytes:
-    """How to name a file to FFmpeg: absolute and with the protocol, or it takes `12:30.mp4` for protocol `12`.
-
-    OpenCV ends the process over a string that is not UTF-8, so such a name goes to it as the bytes that it is.
-    """
-    name = f"file:{path.absolute()}"
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return os.fsencode(name)
-    return name
-
-
 class VideoFile:
-    """A video that is opened once: what its header says, and its frames in order or by number.
+    """A video that is opened once: its metadata, and its frames in order or by number.
 
-    Frames are decoded from the first one on. Reading them again opens the file again, because seeking is inexact. Close
-    it, or use it in a `with` block.
+    Frames are decoded from the first one on. Reading them again opens the file again, because seeking is inexact.
 
     Raises:
-        VideoError: if the file is missing, empty, truncated, not a video, or too large (`data.max_pixels`).
+        VideoError: as `check_file`, or if the file is not a video.
     """
 
     def __init__(self, path: Path, frame_format: FrameFormat = AS_THEY_ARE) -> None:
         self.path = path
         self.format = frame_format
         if self.format.channels != 3:
-            wanted = f"expected a folder of depth images, {self.format.channels} channel each"
-            raise VideoError(f"{path}: {wanted}; this is no image")
+            raise VideoError(
+                f"{path}: not an image; expected a folder of depth images, {self.format.channels} channel each"
+            )
         check_file(path)
         self._capture = cv2.VideoCapture()
         self._is_at_start = False
@@ -114,23 +93,17 @@ class VideoFile:
                 self.close()
                 raise
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def close(self) -> None:
         self._capture.release()
 
     @property
     def metadata(self) -> ClipMetadata:
-        """What the header says; decoding often finds fewer frames, see `probe`."""
+        """The header's; decoding often finds fewer frames, see `probe`."""
         with self._explained():
             return self._metadata(int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
 
     def probe(self) -> ClipMetadata:
-        """Count the frames by going through all of them (without colour conversion, so about twice as fast).
+        """Count the frames by decoding all of them, about twice as fast as `__iter__` because no colours are converted.
 
         Raises:
             VideoError: if there is none.
@@ -150,21 +123,15 @@ class VideoFile:
         """
         with self._from_start() as capture:
             count = 0
-            while True:
-                ok, frame_BGR = capture.read()
-                if not ok:
-                    break
+            while (read := capture.read())[0]:
                 count += 1
-                yield self._converted(frame_BGR)
+                yield self._converted(read[1])
             self._check_any(count)
 
     def frames_at(self, indices: NDArray[np.int64]) -> Frame:
-        """The frames numbered `indices`, RGB uint8 `[len(indices), H, W, 3]`.
+        """The frames numbered `indices` (`[N]`, in any order, repeats allowed), RGB uint8 `[N, H, W, 3]`.
 
-        Frames between them are decoded but neither converted nor copied; nothing after the last one is touched.
-
-        Args:
-            indices: `[N]` in any order, repeats allowed.
+        Frames between them are decoded but neither converted nor copied; decoding stops after the last one.
 
         Raises:
             VideoError: if the video ends before the largest index, or a frame is too large.
@@ -184,13 +151,14 @@ class VideoFile:
         return np.stack([found[int(index)] for index in indices])
 
     def _open(self) -> None:
-        if not self._capture.open(ffmpeg_name(self.path), cv2.CAP_FFMPEG):  # type: ignore[arg-type]  # takes bytes, too
+        # With the protocol, or FFmpeg takes `12:30.mp4` for protocol `12`. As bytes, because OpenCV ends the process
+        # over a string that is not UTF-8.
+        name = os.fsencode(f"file:{self.path.absolute()}")
+        if not self._capture.open(name, cv2.CAP_FFMPEG):  # type: ignore[call-overload]
             raise VideoError(f"{self.path}: not a video that FFmpeg can decode")
         self._is_at_start = True
         about = self._metadata(0)
-        check_pixels(self.path, about.width, about.height)
-        if self.format.short_side is not None and about.width > 0 and about.height > 0:
-            check_pixels(self.path, *resized_size(about.width, about.height, self.format.short_side), resized=True)
+        self.format.check_pixels(self.path, about.width, about.height)
 
     @contextmanager
     def _from_start(self) -> Iterator[cv2.VideoCapture]:
@@ -202,7 +170,7 @@ class VideoFile:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Raises `VideoError` for what goes wrong while the capture is used: no memory, or an error of OpenCV."""
+        """Turns a lack of memory and errors of OpenCV into a `VideoError`."""
         try:
             yield
         except MemoryError:
@@ -225,9 +193,7 @@ class VideoFile:
             raise VideoError(f"{self.path}: no frame could be decoded")
 
     def _converted(self, frame_BGR: NDArray) -> Frame:
-        """Resize first: fewer pixels to convert."""
         height, width = frame_BGR.shape[:2]
         check_pixels(self.path, width, height)  # a frame can be larger than its container says
-        if self.format.short_side is not None:
-            frame_BGR = resize_short_side(frame_BGR, self.format.short_side)
-        return np.asarray(cv2.cvtColor(frame_BGR, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+        # Resized first: fewer pixels to convert.
+        return np.asarray(cv2.cvtColor(self.format.resized(frame_BGR), cv2.COLOR_BGR2RGB), dtype=np.uint8)

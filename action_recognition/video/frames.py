@@ -1,6 +1,7 @@
-"""What a frame is, how clips are asked for, and how frames are resized and cropped."""
+"""Frames: the format a reader asks for, and how they are resized and cropped."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 import cv2
@@ -8,27 +9,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from action_recognition.contract import ClipContract
+from action_recognition.video.pixel_limit import check_pixels
 
-# Clips are decoded side by side by threads and workers; OpenCV's own pool on top would only fight for the same cores.
-# It also hangs a worker forked after its first use, so it is switched off here, before there is one.
+# Threads and workers already decode clips in parallel; OpenCV's own pool would compete for the same cores. It also
+# hangs a worker forked after its first use, so it is switched off here, before there is one.
 cv2.setNumThreads(0)
 
 Frame = NDArray[np.uint8]
 
-# A panorama, or a file made to fill the memory: a line of 120,000 x 1 pixels would be 128 x 15,360,000 after scaling.
-# Only squares at the start, the middle and the end of the longer side are ever looked at (three-crop testing), so of
-# frames longer than `MAX_ASPECT` only these thirds are kept.
+# A panorama, or a file made to fill the memory: a line of 120,000 x 1 pixels would be scaled to 15,360,000 x 128. Only
+# squares at the start, the middle and the end of the longer side are ever used (three-crop testing), so frames longer
+# than `MAX_ASPECT` are cut to these three parts.
 MAX_ASPECT = 12
 
 
 @dataclass(frozen=True, kw_only=True)
 class FrameFormat:
-    """How the frames of a clip are wanted.
+    """The format in which the frames of a clip are read.
 
     Attributes:
-        short_side: pixels that the shorter side is resized to; None leaves frames as they are.
-        channels: 3 gives RGB uint8, of any video or image; 1 the values of depth images as they are.
-        bits: of depth, 8 or 16; None takes what is there.
+        short_side: pixels of the shorter side after resizing; None leaves frames unchanged.
+        channels: 3 for RGB uint8 from any video or image; 1 for the unchanged values of depth images.
+        bits: 8 or 16 per depth value; None accepts both.
     """
 
     short_side: int | None = None
@@ -37,8 +39,17 @@ class FrameFormat:
 
     @classmethod
     def of(cls, contract: ClipContract) -> Self:
-        """Frames that clips of this contract are cropped from."""
+        """The format of frames that clips of this contract are cropped from."""
         return cls(short_side=contract.short_side, channels=contract.channels, bits=contract.bits)
+
+    def check_pixels(self, path: Path, width: int, height: int) -> None:
+        """Raise `VideoError` if frames of this size have too many pixels, before or after resizing."""
+        check_pixels(path, width, height)
+        if self.short_side is not None and width > 0 and height > 0:
+            check_pixels(path, *resized_size(width, height, self.short_side), resized=True)
+
+    def resized(self, frame_HWC: Frame) -> Frame:
+        return frame_HWC if self.short_side is None else resize_short_side(frame_HWC, self.short_side)
 
 
 AS_THEY_ARE = FrameFormat()
@@ -46,13 +57,13 @@ AS_THEY_ARE = FrameFormat()
 
 @dataclass(frozen=True, kw_only=True)
 class ClipMetadata:
-    """How many frames a clip has and what they are like.
+    """The number, rate and size of a clip's frames.
 
     Attributes:
-        frames: as many as decoding found, or, of a clip's `metadata`, as its header claims: often more than there are,
-            0 or less where it does not say.
-        fps: frames per second by the header; 0.0 where it does not say, as images never do.
-        width, height: pixels of a frame before it is resized.
+        frames: the number that decoding found (`probe`), or that the header claims (`metadata`): often too many, and 0
+            or less if it does not say.
+        fps: frames per second by the header; 0.0 if it does not say, and for images.
+        width, height: pixels of a frame before resizing.
     """
 
     frames: int
@@ -72,11 +83,16 @@ def resized_size(width: int, height: int, short_side: int) -> tuple[int, int]:
 def resize_short_side(frame_HWC: Frame, short_side: int) -> Frame:
     """Scale so that the shorter side is `short_side` pixels, keeping the aspect ratio to the nearest pixel.
 
-    Of a frame whose longer side is more than `MAX_ASPECT` times the shorter, only the start, the middle and the end
-    are kept: whatever is cropped from it at positions 0, 0.5 and 1 is the same, and memory is bounded.
+    A frame whose longer side is more than `MAX_ASPECT` times the shorter is cut to its start, middle and end, which
+    bounds memory. Crops at positions 0, 0.5 and 1 stay the same.
     """
-    frame_HWC = _thirds(frame_HWC)
     height, width = frame_HWC.shape[:2]
+    short, long = sorted((height, width))
+    if long > MAX_ASPECT * short:
+        piece = MAX_ASPECT // 3 * short
+        kept = np.concatenate([np.arange(start, start + piece) for start in (0, (long - piece) // 2, long - piece)])
+        frame_HWC = np.take(frame_HWC, kept, axis=int(width > height))
+        height, width = frame_HWC.shape[:2]
     scale = short_side / min(height, width)
     if scale == 1:
         return frame_HWC
@@ -85,23 +101,11 @@ def resize_short_side(frame_HWC: Frame, short_side: int) -> Frame:
     return np.asarray(cv2.resize(frame_HWC, size, interpolation=interpolation), dtype=frame_HWC.dtype)
 
 
-def _thirds(frame_HWC: Frame) -> Frame:
-    height, width = frame_HWC.shape[:2]
-    short, long = sorted((height, width))
-    if long <= MAX_ASPECT * short:
-        return frame_HWC
-    piece, axis = MAX_ASPECT // 3 * short, int(width > height)
-    starts = (0, (long - piece) // 2, long - piece)
-    pieces = [np.arange(start, start + piece) for start in starts]
-    return np.take(frame_HWC, np.concatenate(pieces), axis=axis)
-
-
 def square_start(height: int, width: int, size: int, position: float = 0.5) -> tuple[int, int]:
     """Top and left of the `size` x `size` square: centred, but at `position` (0 to 1) along the longer side."""
-    top, left = (height - size) // 2, (width - size) // 2
     if height > width:
-        return int((height - size) * position), left
-    return top, int((width - size) * position)
+        return int((height - size) * position), (width - size) // 2
+    return (height - size) // 2, int((width - size) * position)
 
 
 def center_crop(frames_HWC: Frame, size: int, position: float = 0.5) -> Frame:

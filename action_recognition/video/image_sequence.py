@@ -1,32 +1,30 @@
 """Images as clips: a still, which is a clip of one frame, or a run of image files."""
 
+import io
+import threading
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from action_recognition.errors import VideoError
-from action_recognition.video.frames import (
-    AS_THEY_ARE,
-    ClipMetadata,
-    Frame,
-    FrameFormat,
-    resize_short_side,
-    resized_size,
-)
-from action_recognition.video.image_header import image_size
-from action_recognition.video.pixel_limit import check_pixels
+from action_recognition.video.frames import AS_THEY_ARE, ClipMetadata, Frame, FrameFormat
 from action_recognition.video.regular_files import open_regular
 
 _DEPTHS: dict[np.dtype[Any], int] = {np.dtype(np.uint8): 8, np.dtype(np.uint16): 16}
+# The formats that OpenCV decodes too. The first bytes tell the format, not the suffix.
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+_PILLOW_LIMIT = threading.Lock()
 
 
 class ImageSequence:
-    """Image files as the frames of a clip, with what a `VideoFile` has.
+    """Image files as the frames of a clip, read like a `VideoFile`.
 
     Args:
         path: of the whole clip, for messages.
@@ -38,24 +36,14 @@ class ImageSequence:
         self.files = files
         self.format = frame_format
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Files are open only while they are read."""
-
     @property
     def metadata(self) -> ClipMetadata:
-        """The number of files, and the size that the first one's header says, before EXIF data turns it.
+        """The number of files, and the size in the first one's header, before its EXIF orientation is applied.
 
         Raises:
             VideoError: if the first file cannot be read, or is no image.
         """
-        content = _content(self.files[0])
-        width, height = _declared_size(self.files[0], content)
+        _, (width, height) = _content(self.files[0])
         return ClipMetadata(frames=len(self.files), fps=0.0, width=width, height=height)
 
     def probe(self) -> ClipMetadata:
@@ -78,72 +66,70 @@ class ImageSequence:
         first = None
         for file in self.files:
             frame_HWC = read_image(file, self.format)
-            first = frame_HWC if first is None else first
-            self._check_alike(file, frame_HWC, first)
+            first = first or (frame_HWC.shape, frame_HWC.dtype)
+            if first != (frame_HWC.shape, frame_HWC.dtype):
+                raise VideoError(f"{self.path}: {file.name} has another size or depth than the frames before it")
             yield frame_HWC
 
     def frames_at(self, indices: NDArray[np.int64]) -> Frame:
-        """The frames numbered `indices`, `[len(indices), H, W, C]`.
-
-        Args:
-            indices: `[N]` in any order, repeats allowed.
+        """The frames numbered `indices` (`[N]`, in any order, repeats allowed), `[N, H, W, C]`.
 
         Raises:
             VideoError: as `__iter__`, or if there is no such frame.
         """
-        last = int(indices.max())
-        if last >= len(self.files):
-            raise VideoError(f"{self.path}: ends after {len(self.files)} frames, frame {last} was asked for")
-        found = {index: read_image(self.files[index], self.format) for index in sorted(set(map(int, indices)))}
-        frames = [found[int(index)] for index in indices]
-        for index, frame_HWC in found.items():
-            self._check_alike(self.files[index], frame_HWC, frames[0])
-        return np.stack(frames)
-
-    def _check_alike(self, file: Path, frame_HWC: Frame, first_HWC: Frame) -> None:
-        if (frame_HWC.shape, frame_HWC.dtype) != (first_HWC.shape, first_HWC.dtype):
-            raise VideoError(f"{self.path}: {file.name} has another size or depth than the frames before it")
+        numbers, places = np.unique(indices, return_inverse=True)
+        if numbers[-1] >= len(self.files):
+            raise VideoError(f"{self.path}: ends after {len(self.files)} frames, frame {numbers[-1]} was asked for")
+        found = list(ImageSequence(self.path, tuple(self.files[number] for number in numbers), self.format))
+        return np.stack([found[place] for place in places])
 
 
 def read_image(path: Path, frame_format: FrameFormat = AS_THEY_ARE) -> Frame:
-    """One image `[H, W, C]`. RGB is turned as the EXIF data says; depth is taken as it is.
+    """One image `[H, W, C]`. The EXIF orientation is applied to RGB, but not to depth.
 
-    A colour image passes as depth if its colours are all alike, whatever its alpha.
+    A colour image is accepted as depth if its colour channels are equal; its alpha channel is ignored.
 
     Raises:
-        VideoError: missing, not readable, empty, truncated (PNG and JPEG), no image, larger than `data.max_pixels`,
-            not one channel, or of other bits than the format wants.
+        VideoError: if the file is missing, not readable, empty, truncated (PNG and JPEG), no image, larger than
+            `data.max_pixels`, or as depth has several channels or other bits than the format asks for.
     """
-    mode = cv2.IMREAD_COLOR if frame_format.channels == 3 else cv2.IMREAD_UNCHANGED
-    content = _content(path)
-    size = _declared_size(path, content)
-    check_pixels(path, *size)
-    if frame_format.short_side is not None:
-        check_pixels(path, *resized_size(*size, frame_format.short_side), resized=True)
+    is_depth = frame_format.channels == 1
+    content, size = _content(path)
+    frame_format.check_pixels(path, *size)
     try:
-        image: Any = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), mode)
+        pixels = np.frombuffer(content, dtype=np.uint8)
+        image: Any = cv2.imdecode(pixels, cv2.IMREAD_UNCHANGED if is_depth else cv2.IMREAD_COLOR)
     except MemoryError:
         raise VideoError(f"{path}: not enough memory to decode it") from None
     except cv2.error:
         image = None
     if image is None:
         raise VideoError(f"{path}: not an image that OpenCV can decode")
-    if frame_format.channels == 1:
-        return _as_depth(path, image, frame_format)
-    if frame_format.short_side is not None:
-        image = resize_short_side(image, frame_format.short_side)
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+    if is_depth:
+        depth_HWC: Frame = frame_format.resized(_as_depth(path, image, frame_format.bits))[..., None]
+        return depth_HWC
+    return np.asarray(cv2.cvtColor(frame_format.resized(image), cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
-def _declared_size(path: Path, content: bytes) -> tuple[int, int]:
-    size = image_size(content)
-    if size is None or 0 in size:
-        raise VideoError(f"{path}: not an image that OpenCV can decode")
-    return size
+def image_size(content: bytes) -> tuple[int, int] | None:
+    """Width and height in an image's header, known before a decoder takes memory for all pixels.
+
+    None if there is no header of a known format.
+    """
+    # Pillow refuses large images without telling their size; only our own limit counts.
+    with _PILLOW_LIMIT, warnings.catch_warnings(action="ignore"):
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+                return image.size
+        except Exception:  # each format's reader raises its own errors over a damaged header
+            return None
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
 
 
-def _as_depth(path: Path, image: Any, frame_format: FrameFormat) -> Frame:
-    found, bits = _DEPTHS.get(image.dtype), frame_format.bits
+def _as_depth(path: Path, image: Any, bits: int | None) -> Frame:
+    found = _DEPTHS.get(image.dtype)
     if found is None or bits not in (None, found):
         is_what = f"{found} bits per value" if found else f"{image.dtype} values"
         wanted = f"expected {bits} (clip.bits)" if bits else "expected 8 or 16 bits"
@@ -152,19 +138,20 @@ def _as_depth(path: Path, image: Any, frame_format: FrameFormat) -> Frame:
         if (image[..., :1] != image[..., 1:3]).any():
             raise VideoError(f"{path}: a colour image, expected one channel of depth")
         image = image[..., 0].copy()
-    if frame_format.short_side is not None:
-        image = resize_short_side(image, frame_format.short_side)
-    depth_HWC: Frame = image[..., None]
-    return depth_HWC
+    depth_HW: Frame = image
+    return depth_HW
 
 
-def _content(path: Path) -> bytes:
-    """Bytes of the file; decoders fill up what is missing of a picture, so its end is looked at first."""
+def _content(path: Path) -> tuple[bytes, tuple[int, int]]:
+    """Bytes of the file and the size in its header. Decoders make up missing pixels, so the end is checked here."""
     with open_regular(path) as file:
         content = file.read()
     if not content:
         raise VideoError(f"{path}: empty file")
-    is_cut = content.startswith(b"\x89PNG") and b"IEND" not in content[-4096:]
-    if is_cut or (content.startswith(b"\xff\xd8") and b"\xff\xd9" not in content[-4096:]):
-        raise VideoError(f"{path}: truncated, the image does not come to its end")
-    return content
+    for start, end in ((b"\x89PNG", b"IEND"), (b"\xff\xd8", b"\xff\xd9")):
+        if content.startswith(start) and end not in content[-4096:]:
+            raise VideoError(f"{path}: truncated, the end of the image is missing")
+    size = image_size(content)
+    if size is None or 0 in size:
+        raise VideoError(f"{path}: not an image that OpenCV can decode")
+    return content, size

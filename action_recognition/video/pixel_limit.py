@@ -1,7 +1,7 @@
-"""How large a picture may be, asked before memory is taken for it: a file of 2 kB can claim 200 million pixels.
+"""The limit on an image's size, checked before memory is taken for it: a file of 2 kB can claim 200 million pixels.
 
-The limit is `data.max_pixels`. It is kept in the environment, because loaders' workers and servers are processes of
-their own; a server without a configuration can be given one by the variable itself.
+The environment holds `data.max_pixels` for loaders' workers. A server has no configuration; its user can set the
+variable.
 """
 
 import os
@@ -18,25 +18,12 @@ def set_max_pixels(limit: int) -> None:
     os.environ[VARIABLE] = str(limit)
 
 
-def max_pixels() -> int:
-    """The limit; the default where none has been set, or what is set is no number."""
-    given = os.environ.get(VARIABLE, "")
-    return int(given) if given.isdecimal() else DEFAULT_MAX_PIXELS
-
-
 def check_pixels(path: Path, width: int, height: int, *, resized: bool = False) -> None:
-    """Refuse a picture of more pixels than the limit.
-
-    Args:
-        resized: whether `width` and `height` are what the picture would be scaled to.
-
-    Raises:
-        VideoError: if it is too large.
-    """
-    limit = max_pixels()
+    """Raise `VideoError` if a picture has more pixels than the limit; `resized`: it would be scaled to this size."""
+    given = os.environ.get(VARIABLE, "")
+    limit = int(given) if given.isdecimal() else DEFAULT_MAX_PIXELS
     if width * height > limit:
-        what = f"would be resized to {width}x{height} pixels" if resized else f"{width}x{height} pixels"
-        advice = (
-            "; choose a smaller clip.short_side, or raise the limit" if resized else "; raise the limit if it is real"
-        )
-        raise VideoError(f"{path}: {what}, more than data.max_pixels={limit}{advice}")
+        what, advice = "", "raise the limit if it is real"
+        if resized:
+            what, advice = "would be resized to ", "choose a smaller clip.short_side, or raise the limit"
+        raise VideoError(f"{path}: {what}{width}x{height} pixels, more than data.max_pixels={limit}; {advice}")

@@ -1,4 +1,4 @@
-"""Opening what should be a video or an image, and one line for everything that is not a file that can be read."""
+"""Opening videos and images, with a one-line error for everything that is not a readable file."""
 
 import os
 import stat
@@ -12,13 +12,9 @@ from action_recognition.errors import VideoError
 
 @contextmanager
 def open_regular(path: Path) -> Iterator[BufferedReader]:
-    """Open a file for reading; a pipe, a socket or a device is refused without waiting for anything to come out of it.
-
-    Raises:
-        VideoError: if there is no such file, if it is not a regular file, or if it cannot be read.
-    """
+    """Open a file for reading; raise `VideoError` if it is missing, cannot be read, or is not a regular file."""
     try:
-        # Looked at before it is opened: opening a device can do something, and opening a pipe waits for its writer.
+        # Checked before opening: opening a device can have effects, and opening a pipe waits for its writer.
         if not stat.S_ISREG(path.stat().st_mode):
             raise VideoError(f"{path}: not a file")
         with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
@@ -30,7 +26,7 @@ def open_regular(path: Path) -> Iterator[BufferedReader]:
 
 
 def size_bytes(path: Path) -> int:
-    """0 where it cannot be said, as of a link to nowhere; reading it says why."""
+    """0 if the size is unknown, as for a dangling link; reading the file reports why."""
     try:
         return path.stat().st_size
     except OSError:

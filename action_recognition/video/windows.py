@@ -1,4 +1,4 @@
-"""Clips for a model from a stream of frames: each window is cut as its last frame comes in."""
+"""Clips for a model from a stream of frames: each window is cut when its last frame arrives."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -25,14 +25,14 @@ class WindowCutter:
 
     Windows of `contract.span` frames follow each other with the given overlap. The last one is moved back to end with
     the video, so that every frame is covered and no window needs padding; a video shorter than the span has one window.
-    Only one span of frames is held, however long the video: the last window needs just the latest frames.
+    Only one span of frames is held, however long the video is.
 
     Args:
-        overlap: share of a window that the next one repeats, from 0 to below 1.
+        overlap: fraction of a window that the next one repeats, from 0 to below 1.
         origin: the video, for messages.
 
     Attributes:
-        frames: how many have come in so far.
+        frames: the number of frames so far.
     """
 
     def __init__(self, contract: ClipContract, *, overlap: float, origin: str) -> None:
@@ -44,7 +44,7 @@ class WindowCutter:
         self._latest: deque[Frame] = deque(maxlen=contract.span)
 
     def cut(self, frames: Iterable[Frame]) -> Iterator[CutWindow]:
-        """Go through frames `[H, W, C]`, each `size` pixels square.
+        """Cut windows from frames `[H, W, C]`, each `size` pixels square.
 
         Raises:
             VideoError: if there are fewer than `contract.min_frames`, or than a window under the policy `error`.
@@ -64,7 +64,7 @@ class WindowCutter:
             yield self._window(max(self.frames - span, 0))
 
     def _window(self, start: int) -> CutWindow:
-        """The window at `start`, which is where the kept frames begin."""
+        """The window of the kept frames, the first of which is number `start`."""
         contract = self.contract
         indices_T = clip_at(0, frames=contract.frames, stride=contract.stride)
         try:

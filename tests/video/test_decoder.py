@@ -13,10 +13,10 @@ from PIL import Image
 
 from action_recognition.config import load_config
 from action_recognition.errors import VideoError
-from action_recognition.video import decoder
+from action_recognition.video import decoder, frames
 from action_recognition.video.clip_files import open_clip
 from action_recognition.video.image_sequence import read_image
-from action_recognition.video.pixel_limit import DEFAULT_MAX_PIXELS, VARIABLE, max_pixels, set_max_pixels
+from action_recognition.video.pixel_limit import DEFAULT_MAX_PIXELS, VARIABLE, check_pixels, set_max_pixels
 
 # Tags of HMDB51's files are not UTF-8; from PyAV 19 on that is no error.
 LENIENT = {"metadata_errors": "ignore"} if int(av.__version__.partition(".")[0]) < 19 else {}
@@ -160,7 +160,8 @@ def test_a_frame_that_would_be_scaled_to_too_many_pixels_is_refused(tmp_path, ma
 
 def test_nonsense_in_the_environment_is_no_limit_of_its_own(monkeypatch):
     monkeypatch.setenv(VARIABLE, "many")
-    assert max_pixels() == DEFAULT_MAX_PIXELS
+    with pytest.raises(VideoError, match=rf"data\.max_pixels={DEFAULT_MAX_PIXELS}"):
+        check_pixels(Path("a"), DEFAULT_MAX_PIXELS + 1, 1)
 
 
 @pytest.mark.parametrize("error", [MemoryError(), cv2.error("Insufficient memory")])
@@ -170,7 +171,7 @@ def test_what_opencv_raises_is_one_line(tmp_path, make_video, monkeypatch, error
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(decoder, "resize_short_side", fail)
+    monkeypatch.setattr(frames, "resize_short_side", fail)
     with pytest.raises(VideoError, match=r"a\.avi: (not enough memory to decode it|cannot be decoded)"):
         read_all(path, short_side=36)
 

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from action_recognition.video.image_header import image_size
-from action_recognition.video.image_sequence import read_image
+from action_recognition.video.image_sequence import image_size, read_image
 
 WIDTH, HEIGHT = 301, 77
 WAYS = {
