@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from action_recognition.config import Config
     from action_recognition.inference.prediction import Prediction
 
-# Inputs that the line of the next command names; a pattern of the shell may have given thousands.
+# The suggested next command repeats at most this many inputs; a shell pattern may have given thousands.
 MOST_REPEATED = 3
 FURTHER = {"predict.video_dir": "labelled", "predict.output": "labels.json"}
 
@@ -58,7 +58,7 @@ def run_prediction(config: "Config", inputs: Sequence[str], *, console: "Console
 
     Raises:
         ConfigError: without inputs, or without a model.
-        VideoError: at the end, if some video could not be read; each was named when it was met.
+        VideoError: at the end, if some video could not be read; each is named when it fails.
     """
     from action_recognition.inference.backends import load_backend
     from action_recognition.inference.inputs import as_clips, expand_inputs

@@ -1,4 +1,4 @@
-"""Which clips are meant: video files, images, and folders of them."""
+"""The clips that a command's inputs name: video files, images, and folders of them."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -10,12 +10,11 @@ from action_recognition.video.decoder import VIDEO_SUFFIXES
 
 
 def expand_inputs(inputs: Sequence[str]) -> list[Path]:
-    """Files as they are given, folders as the videos below them, sorted; each once.
+    """Given files, and the videos below given folders, sorted; each path once.
 
-    A file is taken whatever its name; in folders the suffix decides, and hidden files and folders are passed over.
-    What has a video's suffix there and cannot be read (a pipe, a link to nowhere), and folders that cannot be listed,
-    are among them: reading them says why. A folder of images without videos stands for itself: what it is depends on
-    the model, see `as_clips`.
+    A given file may have any name. In folders the suffix decides, and hidden files and folders are skipped. Unreadable
+    videos (a pipe, a dangling link) and folders are included: reading them reports why. A folder with images but no
+    videos is included itself, because its meaning depends on the model (see `as_clips`).
 
     Raises:
         UserError: for a path that does not exist, or a folder without videos and images.
@@ -24,7 +23,7 @@ def expand_inputs(inputs: Sequence[str]) -> list[Path]:
 
 
 def as_clips(paths: Sequence[Path], *, frames: int) -> list[Path]:
-    """What a model of `frames` frames per clip takes: each image in a folder for one, else the folder as a sequence."""
+    """For a model of one frame per clip, each image in a folder is a clip; for others, the folder is a sequence."""
     clips: list[Path] = []
     for path in paths:
         clips += (frame_files(path) or (path,)) if path.is_dir() and frames == 1 else (path,)

@@ -1,4 +1,4 @@
-"""A video with the model's opinion drawn in: the label of the moment, and a timeline of all of them."""
+"""A video with the model's labels drawn in: the current one, and a timeline of all of them."""
 
 import colorsys
 from contextlib import ExitStack
@@ -42,7 +42,11 @@ def write_labelled_video(prediction: Prediction, clip_path: Path, path: Path) ->
     try:
         with replacing(path) as partial:
             _write(prediction, clip_path, partial)
-            written = _frames_in(partial)
+            try:
+                with open_clip(partial) as clip:
+                    written = clip.metadata.frames
+            except VideoError:
+                written = 0
             if written != prediction.frames:
                 raise UserError(f"{path}: only {written} of {prediction.frames} frames could be written; disk full?")
     except MemoryError:  # FFmpeg's is an error of both kinds
@@ -63,15 +67,6 @@ def _write(prediction: Prediction, clip_path: Path, path: Path) -> None:
                 writer = stack.enter_context(VideoWriter(path, fps=fps, width=width, height=height))
             painter.draw(canvas_HWC, number)
             writer.write(canvas_HWC)
-
-
-def _frames_in(path: Path) -> int:
-    """As the file's own index says, unless the file is shorter than that."""
-    try:
-        with open_clip(path) as clip:
-            return clip.metadata.frames
-    except VideoError:
-        return 0
 
 
 class Painter:

@@ -1,4 +1,4 @@
-"""What a model says about a video: over all of it, and window by window."""
+"""A model's labels for a whole video, and for each window of it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Window:
-    """One clip's worth of a video.
+    """The part of a video that one clip covers.
 
     Attributes:
-        first_frame, end_frame: frames of the video, the second one past the last.
-        start_seconds, end_seconds: the same in time.
+        first_frame, end_frame: frame numbers, `end_frame` exclusive.
+        start_seconds, end_seconds: the times of these frames.
         probabilities: float64 `[K]`.
     """
 
@@ -29,9 +29,9 @@ class Prediction:
     """The label of a video.
 
     Attributes:
-        input: the video file, as it was given.
-        frames: how many could be decoded.
-        fps: frames per second by the header; 0.0 where it does not say, and then all times are 0.0 too.
+        input: the video file.
+        frames: the number of decoded frames.
+        fps: frames per second by the header; 0.0 if it does not say, in which case all times are 0.0 too.
         duration_seconds: frames / fps.
         windows: in the order of the video; they cover all of it.
         probabilities: float64 `[K]`, the mean over the windows.
@@ -51,16 +51,12 @@ class Prediction:
         return self.class_names[int(self.probabilities.argmax())]
 
     def top(self, k: int) -> list[tuple[str, float]]:
-        """The `k` likeliest labels with their probabilities; all of them if there are fewer."""
+        """The `k` likeliest labels with their probabilities; all labels if there are fewer."""
         best = np.argsort(-self.probabilities, kind="stable")[:k]
         return [(self.class_names[index], float(self.probabilities[index])) for index in best]
 
     def to_dict(self, top_k: int) -> dict[str, Any]:
-        """What goes into the JSON file.
-
-        `{source, label, top: [{label, probability}], frames, fps, duration_seconds,
-        windows: [{start_seconds, end_seconds, label, probability}]}`, a window's label being its likeliest.
-        """
+        """The entry in the JSON file, in which a window's label is its likeliest."""
         return {
             "source": self.input,
             "label": self.label,

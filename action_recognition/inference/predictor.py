@@ -1,6 +1,7 @@
 """Labels for video files of any length: windows over the whole video, probabilities averaged."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from action_recognition.inference.prediction import Prediction, Window
 from action_recognition.utils.finite import check_logits
 from action_recognition.video.clip_files import Clip, open_clip
 from action_recognition.video.frames import Frame, FrameFormat, center_crop
-from action_recognition.video.windows import CutWindow, WindowCutter
+from action_recognition.video.windows import WindowCutter
 
 Progress = Callable[[int, int], None]
 PROGRESS_EVERY = 16  # frames
@@ -20,11 +21,11 @@ PROGRESS_EVERY = 16  # frames
 class Predictor:
     """A backend applied to whole videos.
 
-    Memory does not grow with the length of a video: one window's frames and one batch of windows are held.
+    It holds one window's frames and one batch of windows, however long a video is.
 
     Args:
         batch_size: windows per forward pass.
-        overlap: share of a window that the next one repeats, from 0 to below 1.
+        overlap: fraction of a window that the next one repeats, from 0 to below 1.
     """
 
     def __init__(self, backend: Backend, *, batch_size: int, overlap: float) -> None:
@@ -48,11 +49,21 @@ class Predictor:
     def _predict(self, clip: Clip, progress: Progress | None) -> Prediction:
         contract, fps = self.backend.contract, clip.metadata.fps
         cutter = WindowCutter(contract, overlap=self.overlap, origin=str(clip.path))
+        cuts = cutter.cut(self._frames(clip, progress))
         windows: list[Window] = []
-        for batch in _batches(cutter.cut(self._frames(clip, progress)), self.batch_size):
-            logits_BK = self.backend(np.stack([window.clip_CTHW for window in batch]))
+        while batch := list(islice(cuts, self.batch_size)):
+            logits_BK = self.backend(np.stack([cut.clip_CTHW for cut in batch]))
             check_logits(logits_BK, origin=str(clip.path))
-            windows += [_window(cut, row, fps) for cut, row in zip(batch, softmax(logits_BK), strict=True)]
+            windows += [
+                Window(
+                    first_frame=cut.first_frame,
+                    end_frame=cut.end_frame,
+                    start_seconds=cut.first_frame / fps if fps else 0.0,
+                    end_seconds=cut.end_frame / fps if fps else 0.0,
+                    probabilities=probabilities_K,
+                )
+                for cut, probabilities_K in zip(batch, softmax(logits_BK), strict=True)
+            ]
         return Prediction(
             input=str(clip.path),
             frames=cutter.frames,
@@ -74,27 +85,5 @@ class Predictor:
 
 def softmax(logits_BK: NDArray[np.float32]) -> NDArray[np.float64]:
     """Probabilities `[B, K]`."""
-    shifted = logits_BK.astype(np.float64) - logits_BK.max(axis=1, keepdims=True)
-    exponentials = np.exp(shifted)
+    exponentials = np.exp(logits_BK.astype(np.float64) - logits_BK.max(axis=1, keepdims=True))
     return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
-
-
-def _window(cut: CutWindow, probabilities: NDArray[np.float64], fps: float) -> Window:
-    return Window(
-        first_frame=cut.first_frame,
-        end_frame=cut.end_frame,
-        start_seconds=cut.first_frame / fps if fps else 0.0,
-        end_seconds=cut.end_frame / fps if fps else 0.0,
-        probabilities=probabilities,
-    )
-
-
-def _batches(windows: Iterable[CutWindow], size: int) -> Iterator[list[CutWindow]]:
-    batch: list[CutWindow] = []
-    for window in windows:
-        batch.append(window)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

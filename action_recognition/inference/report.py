@@ -17,10 +17,10 @@ from action_recognition.inference.prediction import Prediction
 from action_recognition.inference.predictor import Predictor
 from action_recognition.inference.video_writer import H264, available_encoder
 from action_recognition.utils.files import replace_file
-from action_recognition.utils.progress import Advance, progress_bar
+from action_recognition.utils.progress import progress_bar
 from action_recognition.utils.text import printable
 
-UNFOLDED = 1000  # columns; what reads a pipe wants names in one piece
+UNFOLDED = 1000  # columns, so that a program that reads a pipe gets whole names
 NO_H264 = (
     "labelled videos are written as MPEG-4, which browsers do not play, because this PyAV has no H.264 encoder; "
     "PyPI's has: pip install --force-reinstall av"
@@ -38,17 +38,15 @@ def predict_inputs(
     video_dir: Path | None,
     console: Console,
 ) -> tuple[list[Prediction], list[str]]:
-    """Label videos one after the other and print a table; those that cannot be read are named on stderr.
+    """Label videos one after the other and print a table. Errors go to stderr and do not stop the other videos.
 
     Args:
         output: JSON file to write: `{"predictions": [Prediction.to_dict ...], "errors": [{source, error} ...]}`.
         video_dir: folder for copies with the labels drawn in, `<name>.labelled.mp4`.
         console: for the table.
 
-    What goes wrong with one video costs the others nothing: they are labelled, shown and written all the same.
-
     Returns:
-        The predictions, and one line for each video that could not be read, or not be written with its labels.
+        The predictions, and one line per video that could not be read, or not written with its labels.
 
     Raises:
         UserError: if `output` cannot be written.
@@ -62,8 +60,15 @@ def predict_inputs(
         stderr.print(NO_H264, markup=False, highlight=False, soft_wrap=True)
     with progress_bar("labelling", console=stderr) as advance:
         for number, path in enumerate(paths):
+
+            def show_frames(done: int, total: int, number: int = number, name: str = printable(path.name)) -> None:
+                if len(paths) == 1:
+                    advance(done, total, name)
+                else:
+                    advance(number, len(paths), f"{name}, frame {done}")
+
             try:
-                predictions.append(predictor.predict(path, progress=_FrameCount(advance, number, paths)))
+                predictions.append(predictor.predict(path, progress=show_frames))
                 if path in labelled:
                     _write_labelled(predictions[-1], path, labelled[path])
             except VideoError as error:
@@ -82,7 +87,7 @@ def predict_inputs(
 
 
 def print_table(predictions: Sequence[Prediction], *, top_k: int, console: Console) -> None:
-    """One row per video, its likeliest labels one below the other; long names fold on a terminal only."""
+    """One row per video with its `top_k` labels below each other; only a terminal folds long names."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("video", overflow="fold", no_wrap=not console.is_terminal)
     table.add_column("seconds", justify="right", no_wrap=True)
@@ -101,20 +106,6 @@ def print_table(predictions: Sequence[Prediction], *, top_k: int, console: Conso
     if not console.is_terminal:
         console = Console(file=console.file, width=UNFOLDED)
     console.print(table, soft_wrap=False)
-
-
-class _FrameCount:
-    """Frames of one video, told as the share of a single video, or beside the count of many."""
-
-    def __init__(self, advance: Advance, number: int, paths: Sequence[Path]) -> None:
-        self.advance, self.number, self.videos = advance, number, len(paths)
-        self.name = printable(paths[number].name)
-
-    def __call__(self, done: int, total: int) -> None:
-        if self.videos == 1:
-            self.advance(done, total, self.name)
-        else:
-            self.advance(self.number, self.videos, f"{self.name}, frame {done}")
 
 
 def _write_labelled(prediction: Prediction, clip_path: Path, path: Path) -> None:
@@ -149,7 +140,7 @@ def labelled_paths(video_dir: Path, paths: Sequence[Path]) -> dict[Path, Path]:
 
 
 def _cut(stem: str, size_bytes: int) -> str:
-    """As much of a name as fits, whole characters; a file being written has a longer name still."""
+    """The longest start of a name that fits, in whole characters."""
     while len(os.fsencode(stem)) > size_bytes:
         stem = stem[:-1]
     return stem

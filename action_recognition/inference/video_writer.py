@@ -13,13 +13,13 @@ from av.codec.codec import UnknownCodecError
 from action_recognition.video.frames import Frame
 
 H264 = "libx264"
-# What FFmpeg writes itself, for builds without x264. VLC and OpenCV play it, browsers do not.
+# FFmpeg's own MPEG-4 encoder is for builds without x264. VLC and OpenCV play its files, browsers do not.
 ENCODERS = (H264, "mpeg4")
 OPTIONS = {H264: {"preset": "veryfast", "crf": "20"}, "mpeg4": {"qscale": "3"}}
 # MPEG-4 has 16 bits for the ticks of a second.
 MOST_TICKS = 65_535
 KEYFRAME_SECONDS = 2
-BT601, LIMITED_RANGE = 6, 1  # FFmpeg's numbers for what `to_yuv` below makes of RGB
+BT601, LIMITED_RANGE = 6, 1  # FFmpeg's numbers for its conversion from RGB
 
 
 def available_encoder() -> str:

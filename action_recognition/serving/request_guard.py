@@ -1,9 +1,9 @@
-"""What stands between MLflow's scoring server and its clients: wrong requests end in one line and a 4xx.
+"""Makes MLflow's scoring server answer wrong requests with one line and a 4xx.
 
-MLflow's own server answers a body that its JSON parser gives up on with 500, sends stack traces with paths of the
-server, repeats the whole body in its messages, waits for a slow body as long as for a prediction, and takes bodies of
-any size. It has no setting for any of these, so two of its functions are wrapped when a model is loaded inside it.
-A version of MLflow that has other functions is left as it is.
+MLflow's own server answers a body that its JSON parser rejects with 500, sends stack traces with the server's paths,
+repeats the whole body in its messages, waits for a slow body as long as for a prediction, and accepts bodies of any
+size. No setting changes this, so two of its functions are wrapped when a model is loaded inside it. Versions of MLflow
+without these functions are left unchanged.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ class BodyTooLargeError(Exception):
 
 
 def guard_scoring_server() -> None:
-    """Wrap the scoring server that this process is; does nothing anywhere else, or a second time."""
+    """Wrap the scoring server if this process is one, and it is not wrapped already."""
     server = sys.modules.get(SCORING_SERVER)
     for name, wrap in (("invocations", _guarded_scoring), ("_async_catch_mlflow_exception", _guarded_endpoint)):
         function = getattr(server, name, None)
@@ -45,7 +45,7 @@ def guard_scoring_server() -> None:
 
 
 def one_line(message: str) -> str:
-    """What MLflow says, without the data that it repeats."""
+    """MLflow's message without the data that it repeats."""
     said = message.split("\nInput:")[0]
     if said.startswith(REPEATS_DATA):
         said = said.rsplit("Error: ", 1)[-1]
@@ -76,7 +76,7 @@ def _guarded_scoring(score: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _guarded_endpoint(catch: Callable[..., Any]) -> Callable[..., Any]:
-    """The endpoint's decorator: the body has to come in time, and must not be too large."""
+    """The endpoint's decorator: refuses a body that is too late or too large."""
     from starlette.requests import Request
     from starlette.responses import JSONResponse, Response
 

@@ -15,7 +15,7 @@ from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Map
 
 import action_recognition
-from action_recognition.errors import ConfigError
+from action_recognition.errors import ConfigError, first_line
 from action_recognition.inference.backends import load_backend
 from action_recognition.tracking.mlflow_run import Tracker
 from action_recognition.utils.folders import replacing_folder
@@ -74,7 +74,7 @@ def save_servable(
 
 
 def make_signature() -> ModelSignature:
-    """What a server takes and gives: bytes of a video; its label and a probability for each class."""
+    """A server takes the bytes of a video, and answers with its label and a probability per class."""
     return ModelSignature(
         inputs=Schema([ColSpec(DataType.binary, "video")]),
         outputs=Schema([ColSpec(DataType.string, "label"), ColSpec(Map(DataType.double), "probabilities")]),
@@ -118,10 +118,8 @@ def log_servable(
         )
         client.set_registered_model_alias(registered_model, ALIAS, made.version)
     except MlflowException as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ConfigError(
-            f"tracking.registered_model={registered_model}: MLflow cannot register it: {reason}"
-        ) from None
+        reason = f"MLflow cannot register it: {first_line(error)}"
+        raise ConfigError(f"tracking.registered_model={registered_model}: {reason}") from None
     return f"models:/{registered_model}@{ALIAS}"
 
 

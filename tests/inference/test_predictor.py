@@ -20,7 +20,6 @@ from helpers.window_starts import window_starts
 from action_recognition.errors import UserError, VideoError
 from action_recognition.inference.backends import Backend, load_backend
 from action_recognition.inference.predictor import Predictor, softmax
-from action_recognition.video import decoder
 
 MakeVideo = Callable[..., Path]
 
@@ -165,15 +164,6 @@ def test_progress_reaches_the_whole_video(make_video: MakeVideo, tmp_path: Path)
     seen: list[tuple[int, int]] = []
     Predictor(ColourBackend(), batch_size=2, overlap=0.0).predict(path, progress=lambda *counts: seen.append(counts))
     assert seen == [(16, 64), (32, 64), (48, 64), (64, 64)]
-
-
-def test_a_video_is_opened_once(make_video: MakeVideo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = make_video(tmp_path / "a.avi", coloured((8, RED)))
-    opened: list[Path] = []
-    check = decoder.check_file
-    monkeypatch.setattr(decoder, "check_file", lambda file: (opened.append(file), check(file)))
-    Predictor(ColourBackend(), batch_size=2, overlap=0.0).predict(path, progress=lambda *_: None)
-    assert opened == [path]
 
 
 def test_softmax_of_large_logits() -> None:

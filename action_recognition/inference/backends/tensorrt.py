@@ -76,18 +76,13 @@ class TensorRTBackend:
 
 
 def fill_batch(clip_BCTHW: NDArray[np.uint8], least: int) -> NDArray[np.uint8]:
-    """At least `least` clips, contiguous: the last one is repeated as often as it takes."""
-    missing = max(0, least - len(clip_BCTHW))
-    repeated = clip_BCTHW[-1:].repeat(missing, axis=0)
-    return np.ascontiguousarray(np.concatenate([clip_BCTHW, repeated]) if missing else clip_BCTHW)
+    """At least `least` clips, contiguous; the last one is repeated to fill the batch."""
+    repeated = clip_BCTHW[-1:].repeat(max(0, least - len(clip_BCTHW)), axis=0)
+    return np.ascontiguousarray(np.concatenate([clip_BCTHW, repeated]) if len(repeated) else clip_BCTHW)
 
 
 def check_gpu(info: EngineInfo, path: Path, *, device: str) -> None:
-    """Refuse an engine that cannot run on this machine.
-
-    Raises:
-        UserError: on the CPU, without a GPU, or on another GPU than it was built for.
-    """
+    """Raise `UserError` if the device is the CPU, there is no GPU, or the engine was built for another one."""
     if device == "cpu":
         raise UserError("predict.device=cpu: engines run on a GPU; use predict.backend=onnx on the CPU")
     own = gpu_capability()
@@ -100,11 +95,7 @@ def check_gpu(info: EngineInfo, path: Path, *, device: str) -> None:
 
 
 def check_version(info: EngineInfo, path: Path, *, installed: str) -> None:
-    """Refuse an engine that another version of its library built: it says so itself, but at length.
-
-    Raises:
-        UserError: if the versions differ.
-    """
+    """Raise `UserError` if another version of the library built the engine; the library's own message is long."""
     if installed != info.library_version:
         label = ENGINE_KINDS[info.engine].label
         raise UserError(f"{path}: built by {label} {info.library_version}, {installed} is installed; {AGAIN}")
