@@ -68,7 +68,7 @@ def _dispatch(commands: Mapping[str, str], arguments: Sequence[str]) -> int:
     if flags:
         _say(f"{flags[0]!r}: expected key=value, without dashes; keys are in conf/")
         return 2
-    command.run(arguments[1:])
+    _call(name, command, arguments[1:])
     return 0
 
 
@@ -91,6 +91,23 @@ def version() -> str:
         return installed("action-recognition")
     except PackageNotFoundError:
         return "(not installed)"
+
+
+# Fire reads a leading dash as an option and "-" as a separator. No word has one behind this character.
+SHIELD = "="
+
+
+def _call(name: str, command: Command, words: Sequence[str]) -> None:
+    """Call a command through Fire, with the words exactly as typed: what a value means is Hydra's to say."""
+    import fire  # not at the top: help answers without it
+    from fire.decorators import SetParseFn
+
+    @SetParseFn(lambda word: word.removeprefix(SHIELD))
+    def call(*words: str) -> None:
+        command.run(words)
+
+    call.__doc__ = command.help
+    fire.Fire(call, command=[f"{SHIELD}{word}" for word in words], name=f"{program()} {name}")
 
 
 def _report(error: BaseException, arguments: Sequence[str]) -> int:

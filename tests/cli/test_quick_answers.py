@@ -43,3 +43,9 @@ def test_mistakes_in_paths_are_told_without_torch(tmp_path: Path) -> None:
     assert done.stdout.splitlines() == ["1 []"] * len(MISTAKES), done.stderr
     for said, expected in zip(done.stderr.splitlines(), MISTAKES.values(), strict=True):
         assert said.startswith(f"error: {expected}")
+
+
+def test_help_imports_nothing_slow() -> None:
+    code = "import sys, commands; commands.main(['--help']); commands.main(['train', '--help']); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not {"torch", "lightning", "mlflow", "cv2", "fire"} & set(done.stdout.splitlines()[-1].split())
