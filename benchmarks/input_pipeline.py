@@ -29,6 +29,7 @@ from action_recognition.data.load import load_manifest
 from action_recognition.datasets.records import Manifest
 from action_recognition.readers.store.build import build_store, distinct
 from action_recognition.readers.store.entry import StoreFormat
+from action_recognition.readers.store.reader import ClipStore
 
 Epoch = Callable[[int], Iterator[object]]
 NAMES = {
@@ -169,7 +170,8 @@ def first_epoch(manifest: Manifest, config: Config, root: Path, *, check: bool) 
 
     def epoch(number: int) -> Iterator[ClipBatch]:
         module = datamodule(manifest, config, root)
-        module.reader.check = check  # type: ignore[attr-defined]  # the clip store's
+        assert isinstance(module.reader, ClipStore)
+        module.reader.check = check
         batches: Iterator[ClipBatch] = loader_epoch(module)(number)  # type: ignore[assignment]
         return batches
 

@@ -20,7 +20,7 @@ WORK = {
     "cache": ("cache_data", {"data.load", "readers.store.build"}),
     "train": ("train", {"training.preparation", "training.fit"}),
     "evaluate": ("infer", {"evaluation.evaluate"}),
-    "export": ("export_onnx", {"export.checkpoint"}),
+    "export": ("export", {"export.checkpoint"}),
 }
 
 

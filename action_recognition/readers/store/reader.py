@@ -124,6 +124,7 @@ class ClipStore(ClipReader):
 
     def __init__(self, root: Path, formats: Sequence[StoreFormat]) -> None:
         self.root, self.formats = root, tuple(formats)
+        self.check = True  # False to measure what comparing checksums costs
         self._open: OrderedDict[str, Entry] = OrderedDict()
         self._checked: set[Path] = set()
         self._damaged: set[Path] = set()
@@ -168,7 +169,7 @@ class ClipStore(ClipReader):
         return None
 
     def _opened(self, path: Path, header: Header) -> Entry:
-        check = path not in self._checked
+        check = self.check and path not in self._checked
         try:
             if header.codec == "raw":
                 entry: Entry = RawEntry(path, header, check=check)
