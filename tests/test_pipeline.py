@@ -204,6 +204,9 @@ def run_in(clone: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def test_demo_and_pipeline_run_in_a_fresh_clone_and_leave_it_clean(clone):
     """The demo's whole way with a model too small to learn: what it scores is for `make demo` to show."""
     small = ["trainer.max_epochs=1", "model.args.widths=[4,4,4]", "data.test_clips=1", "evaluation.bootstrap=50"]
+    first = run_in(clone, "python", "commands.py", "train-ml-flow-dvc", *small, "trainer.limit_train_batches=1")
+    assert first.returncode == 0, first.stdout[-2000:] + first.stderr[-2000:]
+    assert "DVC: data is clean" in first.stdout
     demo = run_in(clone, "python", "commands.py", "demo", *small)
     assert demo.returncode == 0, demo.stdout[-2000:] + demo.stderr[-2000:]
     assert "one frame" in demo.stdout

@@ -78,8 +78,11 @@ def run_training(
     find_weights(config)  # before anything that takes long
     tags = {"command": command}
     if dvc:
+        from action_recognition.cli.download_data import download_data
         from action_recognition.tracking.data_version import ensure_data
 
+        if config.data.synthetic and Path("data.dvc").is_file() and not Path(config.data.videos_dir).is_dir():
+            download_data(config, console=console)  # rendered in seconds, to the bytes that are pinned
         state = ensure_data(config, repo=Path.cwd(), progress=console.print)
         tags |= {"dvc_hash": state.hash, "dvc_status": state.status}
         console.print(f"DVC: data is {state.status}, {state.hash}")
