@@ -11,12 +11,15 @@ from math import prod
 from typing import Annotated, Any, Self
 
 from action_recognition.errors import ContractError, first_line
+from action_recognition.older_contracts import known_rate
 from action_recognition.utils.rules import DISTINCT, Choice, Length, Range, Text
 from action_recognition.utils.stored_values import check_keys, check_values, shown
 
-CONTRACT_VERSION = 2
-# Version 1 had no `bits`: its clips are of 8 bits.
-ADDED_SINCE: dict[int, dict[str, Any]] = {1: {"bits": 8}, CONTRACT_VERSION: {}}
+CONTRACT_VERSION = 3
+FIRST_WITH_RATE = 3
+# Version 1 had no `bits`: its clips are of 8 bits. Version 2 had no `fps`: its strides count frames of any rate, unless
+# the data that it was trained on is known.
+ADDED_SINCE: dict[int, dict[str, Any]] = {1: {"bits": 8, "fps": 0.0}, 2: {"fps": 0.0}, CONTRACT_VERSION: {}}
 CONTRACT_KEY = "clip_contract"
 SHORT_CLIP_POLICIES = ("repeat_last", "wrap", "error")
 # Of one clip: 2 GB where they are bytes, 8 GB as the model's float32.
@@ -35,7 +38,9 @@ class ClipContract:
 
     Args:
         frames: frames a clip (T).
-        stride: distance between two frames of a clip, in frames of the video.
+        stride: distance between two frames of a clip, in frames of a video of `fps` frames per second.
+        fps: the rate at which the stride counts. Videos of other rates are sampled by presentation time, see
+            `video.frame_times`. 0 if clips have no rate, such as depth sequences: the stride counts frames.
         short_side: pixels of the shorter frame side after resizing.
         size: pixels of the square that the model sees (H = W).
         mean, std: per channel, on the scale of the clip's values.
@@ -61,6 +66,7 @@ class ClipContract:
     short_clip: Annotated[str, Choice(*SHORT_CLIP_POLICIES)] = "repeat_last"
     data_hash: Annotated[str, Text(128, may_be_empty=True)] = ""
     channels: Annotated[int, Range(1, 16)] = 3
+    fps: Annotated[float, Range(0, 1000)] = 0.0
     bits: Annotated[int, Choice(8, 16)] = 8
     version: Annotated[int, Choice(CONTRACT_VERSION)] = CONTRACT_VERSION
 
@@ -68,6 +74,7 @@ class ClipContract:
         check_values(type(self), vars(self), origin="clip contract")
         for name in ("mean", "std"):  # JSON and YAML give whole numbers for 128.0
             object.__setattr__(self, name, tuple(map(float, getattr(self, name))))
+        object.__setattr__(self, "fps", float(self.fps))
         if self.short_side < self.size:
             raise ContractError(f"clip contract: short_side={self.short_side}: expected at least size={self.size}")
         if not (len(self.mean) == len(self.std) == self.channels):
@@ -81,7 +88,7 @@ class ClipContract:
 
     @property
     def span(self) -> int:
-        """Frames of video that one clip covers."""
+        """Frames of video, at `fps` frames per second, that one clip covers."""
         return (self.frames - 1) * self.stride + 1
 
     @property
@@ -128,6 +135,8 @@ class ClipContract:
                 "this version: python commands.py export-onnx"
             )
         values = ADDED_SINCE[version] | values | {"version": CONTRACT_VERSION}
+        if version < FIRST_WITH_RATE and isinstance(values.get("class_names"), list | tuple):
+            values["fps"] = known_rate(tuple(map(str, values["class_names"])))
         check_keys([field.name for field in fields(cls)], values, origin=f"{origin}: clip contract")
         plain: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in values.items()

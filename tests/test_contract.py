@@ -3,8 +3,10 @@ import dataclasses
 import pytest
 
 from action_recognition.config import load_config
-from action_recognition.contract import ClipContract
+from action_recognition.contract import CONTRACT_VERSION, ClipContract
 from action_recognition.errors import ContractError, UserError
+from action_recognition.older_contracts import HMDB51_CLASSES
+from action_recognition.synthetic.scene import ACTIONS
 
 
 def test_json_and_dict_bring_back_an_equal_contract(tiny_contract):
@@ -32,17 +34,34 @@ def test_a_file_without_a_readable_contract_is_refused(text):
 
 def test_version_1_is_read_as_8_bits(tiny_contract):
     old = tiny_contract.to_dict() | {"version": 1}
-    del old["bits"]
+    del old["bits"], old["fps"]
     assert ClipContract.from_dict(old, origin="x") == tiny_contract
     assert (tiny_contract.dtype, dataclasses.replace(tiny_contract, bits=16).dtype) == ("uint8", "uint16")
     del old["version"]
-    with pytest.raises(ContractError, match="version None, expected 2"):
+    with pytest.raises(ContractError, match=f"version None, expected {CONTRACT_VERSION}"):
         ClipContract.from_dict(old, origin="x")
 
 
-@pytest.mark.parametrize("version", [[], {}, "1", 3, True, 2.0, None, 10**30])
+@pytest.mark.parametrize(
+    ("class_names", "fps"),
+    [
+        (sorted(HMDB51_CLASSES), 30.0),
+        (sorted(HMDB51_CLASSES)[:21], 30.0),
+        ([action.label for action in ACTIONS], 30.0),
+        (["run", "walk"], 0.0),
+        (["run", "walk", *map(str, range(20))], 0.0),
+    ],
+    ids=["hmdb51", "21 of hmdb51", "demo", "two of hmdb51", "others"],
+)
+def test_version_2_has_a_rate_where_its_classes_tell(tiny_contract, class_names, fps):
+    old = tiny_contract.to_dict() | {"version": 2, "class_names": class_names}
+    del old["fps"]
+    assert ClipContract.from_dict(old, origin="x").fps == fps
+
+
+@pytest.mark.parametrize("version", [[], {}, "1", 4, True, 2.0, None, 10**30])
 def test_another_version_is_refused(tiny_contract, version):
-    with pytest.raises(ContractError, match="expected 2"):
+    with pytest.raises(ContractError, match=f"expected {CONTRACT_VERSION}"):
         ClipContract.from_dict(tiny_contract.to_dict() | {"version": version}, origin="x")
 
 
@@ -117,7 +136,7 @@ def test_a_value_of_another_type_or_range_is_one_line_with_file_and_key(tiny_con
 
 @pytest.mark.parametrize(
     "text",
-    ["[" * 100_000, '{"version": ' + "9" * 5000 + "}", '{"version": 2, "frames": NaN}', '"\\ud800"', "null", "\x00"],
+    ["[" * 100_000, '{"version": ' + "9" * 5000 + "}", '{"version": 3, "frames": NaN}', '"\\ud800"', "null", "\x00"],
 )
 def test_json_that_breaks_its_reader_is_one_line(text):
     with pytest.raises(ContractError, match=r"model\.onnx") as raised:

@@ -124,7 +124,7 @@ def find_short(records: Sequence[ClipRecord], contract: ClipContract) -> list[Fi
     """Clips whose own frames fill less than half of a model input, or are too few to be used at all."""
     findings = []
     for record in records:
-        own = -(-record.frames // contract.stride)
+        own = -(-record.grid_places(contract.fps) // contract.stride)
         if record.frames < contract.min_frames or own < contract.frames / 2:
             filled = f"{own} of the {contract.frames} frames that the model sees"
             detail = f"{record.frames} frames at stride {contract.stride} give {filled}"

@@ -125,7 +125,7 @@ def _header_line(records: Sequence[ClipRecord], header_frames: Mapping[str, int]
 
 
 def _length_line(records: Sequence[ClipRecord], contract: ClipContract) -> str:
-    shorter = sum(record.frames < contract.span for record in records)
+    shorter = sum(record.grid_places(contract.fps) < contract.span for record in records)
     if not shorter:
         return ""
     return (

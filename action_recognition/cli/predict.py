@@ -61,7 +61,7 @@ def run_prediction(config: "Config", inputs: Sequence[str], *, console: "Console
         VideoError: at the end, if some video could not be read; each is named when it fails.
     """
     from action_recognition.inference.backends import load_backend
-    from action_recognition.inference.inputs import as_clips, expand_inputs
+    from action_recognition.inference.inputs.expand import as_clips, expand_inputs
     from action_recognition.inference.predictor import Predictor
     from action_recognition.inference.report import predict_inputs
 

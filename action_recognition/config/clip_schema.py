@@ -30,6 +30,7 @@ class ClipConfig(Section, key="clip"):
     mean: ChannelMeans
     std: ChannelStds
     bits: Annotated[int, Choice(8, 16)] = 8
+    fps: Annotated[float, Range(0, 1000)] | None = None
 
     @property
     def channels(self) -> int:

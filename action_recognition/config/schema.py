@@ -7,7 +7,7 @@ from action_recognition.config.checking import NOT_A_KEY, Section, checked
 from action_recognition.config.clip_schema import AugmentConfig, ClipConfig
 from action_recognition.config.data_schema import DataConfig
 from action_recognition.config.network_arguments import NETWORK_ARGUMENTS
-from action_recognition.config.rules import TEXT_BY_PART, WORDS, Count, Effect, Lifetime, Seed, ShareBelowOne
+from action_recognition.config.rules import TEXT_BY_PART, WORDS, Count, Effect, Lifetime, Seed, Share, ShareBelowOne
 from action_recognition.errors import ConfigError
 from action_recognition.utils.rules import Choice, Range
 
@@ -16,6 +16,7 @@ INPUTS = ("rgb", "residual", "rgb_residual")
 
 ShareOfBatches = Annotated[float, Range(above=0, most=1)]
 BatchSize = Annotated[int, Range(1, 65536)]
+Seconds = Annotated[float, Range(0, 1_000_000)]
 
 
 @dataclass(kw_only=True)
@@ -148,8 +149,19 @@ class PredictConfig(Section, key="predict", marks=(Lifetime.COMMAND,)):
     top_k: Count
     batch_size: BatchSize
     overlap: ShareBelowOne
+    fps: Annotated[float, Range(above=0, most=1000)] | None
+    workers: Annotated[int, Range(0, 256)]
     output: str | None
     video_dir: str | None
+    timeline_dir: str | None
+    cut: str | None
+    threshold: Share
+    smoothing_seconds: Seconds
+    min_seconds: Seconds
+    merge_seconds: Seconds
+    max_seconds: Annotated[float, Range(above=0, most=10_000_000)] | None
+    latency_seconds: Annotated[float, Range(0.05, 3600)]
+    reconnect_seconds: Seconds
 
 
 @dataclass(kw_only=True)

@@ -40,7 +40,8 @@ def make_contract(config: Config, manifest: Manifest) -> ClipContract:
             f"augment.keep_direction: {shown(unknown[0])} is no class{close}; "
             f"expected some of {shown(manifest.class_names)}"
         )
-    clip = asdict(config.clip) | {"mean": tuple(config.clip.mean), "std": tuple(config.clip.std)}
+    fps = manifest.usual_fps if config.clip.fps is None else config.clip.fps
+    clip = asdict(config.clip) | {"mean": tuple(config.clip.mean), "std": tuple(config.clip.std), "fps": fps}
     names, data_hash = manifest.class_names, manifest.data_hash
     return ClipContract(**clip, channels=config.clip.channels, class_names=names, data_hash=data_hash)
 

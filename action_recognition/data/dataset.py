@@ -97,6 +97,9 @@ class ClipDataset(Dataset[ClipBatch]):
         self._random = KeyedGenerator()
         number = {name: number for number, name in enumerate(contract.class_names)}
         self.label_N = np.array([number[record.label] for record in self.records], dtype=np.int64)
+        # Of the clips whose frames are not the places of the contract's grid; most sets have none.
+        grids = ((index, record.frames_on_grid(contract.fps)) for index, record in enumerate(self.records))
+        self._grids = {index: grid for index, grid in grids if grid is not None}
 
     def __len__(self) -> int:
         return len(self.records)
@@ -131,7 +134,7 @@ class ClipDataset(Dataset[ClipBatch]):
         for draw in draws:
             index, seed = draw if isinstance(draw, tuple) else (draw, 0)
             try:
-                planned.append((index, self.indices(self.records[index].frames, seed).ravel()))
+                planned.append((index, self.indices(index, seed).ravel()))
             except VideoError as error:
                 errors.append(str(error))
         return planned, errors
@@ -155,8 +158,14 @@ class ClipDataset(Dataset[ClipBatch]):
             entry.read_square(indices_L, square, position)
             out[:, place] = square.reshape(-1, frames, *square.shape[1:])
 
-    def indices(self, num_frames: int, seed: int) -> Indices:
-        """`[views, T]` frame numbers of one draw (`[1, T]` in training)."""
+    def indices(self, index: int, seed: int) -> Indices:
+        """`[views, T]` frame numbers of one draw of clip `index` (`[1, T]` in training), sampled by time."""
+        grid = self._grids.get(index)
+        places = self._places(self.records[index].frames if grid is None else len(grid), seed)
+        return places if grid is None else grid[places]
+
+    def _places(self, num_frames: int, seed: int) -> Indices:
+        """`[views, T]` places in a video of `num_frames` frames at the contract's rate."""
         contract = self.contract
         cut: dict[str, Any] = {"frames": contract.frames, "stride": contract.stride, "policy": contract.short_clip}
         if self.views:

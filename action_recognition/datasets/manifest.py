@@ -7,12 +7,12 @@ of `data.dir`.
 import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from action_recognition.config import Config, DataConfig
 from action_recognition.datasets import check_dataset
-from action_recognition.datasets.records import NAMES_AS_THEY_ARE, ClipRecord, Manifest, read_records
+from action_recognition.datasets.records import NAMES_AS_THEY_ARE, ClipRecord, Manifest, has_times, read_records
 from action_recognition.errors import DataError, VideoError
 from action_recognition.video.clip_files import clip_files, clip_md5, open_clip
 from action_recognition.video.frames import FrameFormat
@@ -56,7 +56,7 @@ def _probe_all(records: Sequence[ClipRecord], *, config: Config, progress: Progr
             known[record.path, record.size_bytes] = record
             if progress:
                 progress(done, len(missing))
-    names = ("frames", "fps", "width", "height", "md5", "error")
+    names = ("frames", "fps", "frame_ms", "width", "height", "md5", "error")
     found = (
         r if r.error else replace(r, **{name: getattr(known[r.path, r.size_bytes], name) for name in names})
         for r in records
@@ -68,8 +68,8 @@ def _probe_all(records: Sequence[ClipRecord], *, config: Config, progress: Progr
 
 
 def _still_true(cache: Path, videos_dir: Path) -> list[ClipRecord]:
-    """Rows of an earlier manifest whose files have not changed since."""
-    if not cache.exists():
+    """Rows of an earlier manifest whose files have not changed since; none of one that has no times of frames."""
+    if not cache.exists() or not has_times(cache):
         return []
     written = cache.stat().st_mtime
     kept = [(record, clip_files(videos_dir / record.path)) for record in read_records(cache) if record.md5]
@@ -85,4 +85,4 @@ def probed(record: ClipRecord, videos_dir: Path, *, channels: int = 3) -> ClipRe
             found = clip.probe()
     except VideoError as error:
         return replace(record, md5=md5, error=str(error))
-    return replace(record, md5=md5, frames=found.frames, fps=found.fps, width=found.width, height=found.height)
+    return replace(record, md5=md5, **asdict(found))

@@ -8,14 +8,21 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, get_type_hints
+from typing import Annotated, Any, get_type_hints
+
+import numpy as np
 
 from action_recognition.errors import DataError
 from action_recognition.utils.files import replace_file
 from action_recognition.utils.rules import Choice, Range, Text, split_rules
 from action_recognition.utils.stored_values import check_values
+from action_recognition.video.clip_sampling import Indices
+from action_recognition.video.frame_times import TOLERANCE, decode_times, frames_on_grid
 
 RENAMED = {"source": "source_video"}  # columns of older manifests and shards
+ADDED = {"frame_ms": ""}  # columns that older ones lack; their frames count as evenly spaced
+# Hours of unevenly spaced frames; of every other column, `csv`'s own limit.
+MAX_FIELD, MAX_TIMES = 131_072, 16_000_000
 NAMES_AS_THEY_ARE = "surrogateescape"  # file names are bytes, which need not be UTF-8
 SPLITS = ("train", "val", "test", "unused")
 
@@ -24,7 +31,8 @@ SPLITS = ("train", "val", "test", "unused")
 class ClipRecord:
     """One clip. `path` is relative to the manifest's `videos_dir`; `error` says why a clip cannot be used.
 
-    Paths and source videos have no rule, because file names may be any bytes.
+    Paths and source videos have no rule, because file names may be any bytes. `fps` and `frame_ms` are those of
+    `ClipMetadata`.
     """
 
     path: str
@@ -43,6 +51,27 @@ class ClipRecord:
     size_bytes: Annotated[int, Range(0, 2**63)] = 0
     md5: Annotated[str, Text(32, may_be_empty=True)] = ""
     error: str = ""
+    frame_ms: str = ""
+
+    def frames_on_grid(self, fps: float) -> Indices | None:
+        """`[M]`: the frame on screen at each place of the grid that clips are cut on, `fps` places per second.
+
+        None if the places are the frames themselves: at that rate, or where the grid or the clip has no rate (0.0).
+        """
+        if not (fps and self.fps and self.frames):
+            return None
+        if self.frame_ms:
+            seconds_N = decode_times(self.frame_ms)
+        elif abs(self.fps - fps) * self.frames < TOLERANCE * fps / 2:
+            return None
+        else:
+            seconds_N = np.arange(self.frames) / self.fps
+        return frames_on_grid(seconds_N, fps=fps)
+
+    def grid_places(self, fps: float) -> int:
+        """How many frames the clip has at `fps` frames per second."""
+        places = self.frames_on_grid(fps)
+        return self.frames if places is None else len(places)
 
 
 @dataclass(frozen=True)
@@ -61,6 +90,12 @@ class Manifest:
         """16 hex digits over path, label, split and content of each clip."""
         rows = sorted(f"{r.path}\t{r.label}\t{r.split}\t{r.md5}" for r in self.records)
         return hashlib.sha256("\n".join(rows).encode(errors=NAMES_AS_THEY_ARE)).hexdigest()[:16]
+
+    @property
+    def usual_fps(self) -> float:
+        """Frames per second of most training clips; 0.0 if they have no rate."""
+        rates = Counter(round(record.fps, 3) for record in self.records if record.split == "train" and not record.error)
+        return min(rates, key=lambda rate: (-rates[rate], rate), default=0.0)
 
     def split(self, name: str, *, min_frames: int = 1) -> list[ClipRecord]:
         """Decodable clips of one split with at least `min_frames` frames."""
@@ -93,6 +128,12 @@ def read_records(path: Path) -> list[ClipRecord]:
     return parse_records(path.read_bytes(), origin=str(path))
 
 
+def has_times(path: Path) -> bool:
+    """Whether the manifest was written by a version that measures when each frame is shown."""
+    with path.open("rb") as file:
+        return b"frame_ms" in file.readline(10_000)
+
+
 def parse_records(content: bytes, *, origin: str) -> list[ClipRecord]:
     """Like `read_records`, from the content of the file at `origin`."""
     kinds = {name: split_rules(hint)[0] for name, hint in get_type_hints(ClipRecord, include_extras=True).items()}
@@ -100,19 +141,35 @@ def parse_records(content: bytes, *, origin: str) -> list[ClipRecord]:
     try:
         text = content.decode(errors=NAMES_AS_THEY_ARE).removeprefix("\ufeff")
         reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-        reader.fieldnames = [RENAMED.get(name, name) for name in reader.fieldnames or ()]
-        rows = list(reader)
+        before = csv.field_size_limit(MAX_TIMES)
+        try:
+            reader.fieldnames = [RENAMED.get(name, name) for name in reader.fieldnames or ()]
+            rows = [ADDED | row for row in reader]
+        finally:
+            csv.field_size_limit(before)
         if any(None in row or None in row.values() for row in rows):
             raise ValueError("a row with more or fewer columns than the first")
+        if any(len(row[name]) > MAX_FIELD for row in rows for name in kinds if name not in ADDED):
+            raise ValueError(f"a field of more than {MAX_FIELD} characters")
         values = [{name: kind(row[name]) for name, kind in kinds.items()} for row in rows]
     except (KeyError, ValueError, TypeError, csv.Error) as error:
         raise DataError(f"{origin}: not a manifest ({repr(error)[:160]}); {again}") from None
     for number, row in enumerate(values, start=1):
         try:
             check_values(ClipRecord, row, origin=f"{origin}: clip {number}", error=DataError)
+            _check_times(row, origin=f"{origin}: clip {number}")
         except DataError as error:
             raise DataError(f"{error}; {again}") from None
     return [ClipRecord(**row) for row in values]
+
+
+def _check_times(row: dict[str, Any], *, origin: str) -> None:
+    try:
+        fits = not row["frame_ms"] or len(decode_times(row["frame_ms"])) == row["frames"]
+    except ValueError:
+        fits = False
+    if not fits:
+        raise DataError(f"{origin}: frame_ms={row['frame_ms'][:40]!r}: expected {row['frames'] - 1} whole numbers")
 
 
 def source_groups(records: Iterable[ClipRecord]) -> set[tuple[str, str]]:

@@ -1,27 +1,13 @@
-"""A model's labels for a whole video, and for each window of it."""
+"""A model's labels for a whole video."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Window:
-    """The part of a video that one clip covers.
-
-    Attributes:
-        first_frame, end_frame: frame numbers, `end_frame` exclusive.
-        start_seconds, end_seconds: the times of these frames.
-        probabilities: float64 `[K]`.
-    """
-
-    first_frame: int
-    end_frame: int
-    start_seconds: float
-    end_seconds: float
-    probabilities: NDArray[np.float64]
+from action_recognition.inference.segments import DEFAULT_SEGMENTS, Segment, SegmentSettings, Window, find_segments
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,13 +15,14 @@ class Prediction:
     """The label of a video.
 
     Attributes:
-        input: the video file.
+        input: the name of the video file, or of another input.
         frames: the number of decoded frames.
-        fps: frames per second by the header; 0.0 if it does not say, in which case all times are 0.0 too.
-        duration_seconds: frames / fps.
+        fps: frames per second, the mean over the video; 0.0 for an input without times, in which all times are 0.0.
+        duration_seconds: when the last frame ends.
         windows: in the order of the video; they cover all of it.
         probabilities: float64 `[K]`, the mean over the windows.
         class_names: `K` labels.
+        segment_settings: how `segments` are made of the windows.
     """
 
     input: str
@@ -45,6 +32,12 @@ class Prediction:
     windows: tuple[Window, ...]
     probabilities: NDArray[np.float64]
     class_names: tuple[str, ...]
+    segment_settings: SegmentSettings = DEFAULT_SEGMENTS
+
+    @cached_property
+    def segments(self) -> tuple[Segment, ...]:
+        """The actions in time, see `find_segments`."""
+        return find_segments(self.windows, self.class_names, self.segment_settings)
 
     @property
     def label(self) -> str:

@@ -1,17 +1,19 @@
-"""Labels for video files of any length: windows over the whole video, probabilities averaged."""
+"""Labels for videos of any length: windows over the whole video, probabilities averaged."""
 
 from collections.abc import Callable, Iterator
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from action_recognition.inference.backends import Backend
-from action_recognition.inference.prediction import Prediction, Window
+from action_recognition.inference.inputs.base import FrameInput
+from action_recognition.inference.inputs.open import Input, open_input
+from action_recognition.inference.prediction import Prediction
+from action_recognition.inference.segments import DEFAULT_SEGMENTS, SegmentSettings, Window
 from action_recognition.utils.finite import check_logits
-from action_recognition.video.clip_files import Clip, open_clip
-from action_recognition.video.frames import Frame, FrameFormat, center_crop
+from action_recognition.video.frames import FrameFormat, center_crop
+from action_recognition.video.timed_frames import TimedFrame
 from action_recognition.video.windows import WindowCutter
 
 Progress = Callable[[int, int], None]
@@ -21,64 +23,81 @@ PROGRESS_EVERY = 16  # frames
 class Predictor:
     """A backend applied to whole videos.
 
-    It holds one window's frames and one batch of windows, however long a video is.
+    It holds one window's frames and a few batches of windows, however long a video is.
 
     Args:
         batch_size: windows per forward pass.
         overlap: fraction of a window that the next one repeats, from 0 to below 1.
+        segments: how actions in time are made of the windows.
     """
 
-    def __init__(self, backend: Backend, *, batch_size: int, overlap: float) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        batch_size: int = 8,
+        overlap: float = 0.0,
+        segments: SegmentSettings = DEFAULT_SEGMENTS,
+    ) -> None:
         self.backend = backend
         self.batch_size = batch_size
         self.overlap = overlap
+        self.segments = segments
 
-    def predict(self, path: Path, *, progress: Progress | None = None) -> Prediction:
-        """Label one video, one image, or one folder of images, which are its frames.
+    def predict(self, given: Input, *, progress: Progress | None = None) -> Prediction:
+        """Label one input.
 
         Args:
+            given: see `open_input`.
             progress: called with (frames done, frames by the header, which may be wrong or 0).
 
         Raises:
-            VideoError: if the video cannot be decoded, or is too short for the contract.
+            VideoError: if the input cannot be decoded, or is too short for the contract.
             NumericsError: if the model's outputs are infinite or NaN.
         """
-        with open_clip(path, FrameFormat.of(self.backend.contract)) as clip:
-            return self._predict(clip, progress)
-
-    def _predict(self, clip: Clip, progress: Progress | None) -> Prediction:
-        contract, fps = self.backend.contract, clip.metadata.fps
-        cutter = WindowCutter(contract, overlap=self.overlap, origin=str(clip.path))
-        cuts = cutter.cut(self._frames(clip, progress))
-        windows: list[Window] = []
-        while batch := list(islice(cuts, self.batch_size)):
-            logits_BK = self.backend(np.stack([cut.clip_CTHW for cut in batch]))
-            check_logits(logits_BK, origin=str(clip.path))
-            windows += [
-                Window(
-                    first_frame=cut.first_frame,
-                    end_frame=cut.end_frame,
-                    start_seconds=cut.first_frame / fps if fps else 0.0,
-                    end_seconds=cut.end_frame / fps if fps else 0.0,
-                    probabilities=probabilities_K,
-                )
-                for cut, probabilities_K in zip(batch, softmax(logits_BK), strict=True)
-            ]
+        with open_input(given, FrameFormat.of(self.backend.contract)) as opened:
+            cutter = self._cutter(opened)
+            windows = tuple(self._windows(opened, cutter, progress))
         return Prediction(
-            input=str(clip.path),
-            frames=cutter.frames,
-            fps=fps,
-            duration_seconds=cutter.frames / fps if fps else 0.0,
-            windows=tuple(windows),
+            input=opened.origin,
+            frames=cutter.sampler.frames,
+            fps=cutter.sampler.fps,
+            duration_seconds=cutter.sampler.end_seconds,
+            windows=windows,
             probabilities=np.mean([window.probabilities for window in windows], axis=0),
-            class_names=contract.class_names,
+            class_names=self.backend.contract.class_names,
+            segment_settings=self.segments,
         )
 
-    def _frames(self, clip: Clip, progress: Progress | None) -> Iterator[Frame]:
-        total = max(0, clip.metadata.frames)
-        for number, frame_HWC in enumerate(clip, start=1):
+    def stream(self, given: Input) -> Iterator[Window]:
+        """The windows of an input as they come, in order; takes and raises what `predict` does."""
+        with open_input(given, FrameFormat.of(self.backend.contract)) as opened:
+            yield from self._windows(opened, self._cutter(opened), None)
+
+    def _cutter(self, opened: FrameInput) -> WindowCutter:
+        return WindowCutter(self.backend.contract, overlap=self.overlap, origin=opened.origin)
+
+    def _windows(self, opened: FrameInput, cutter: WindowCutter, progress: Progress | None) -> Iterator[Window]:
+        cuts = cutter.cut(self._squares(opened, progress))
+        while batch := list(islice(cuts, self.batch_size)):
+            logits_BK = self.backend(np.stack([cut.clip_CTHW for cut in batch]))
+            check_logits(logits_BK, origin=opened.origin)
+            for cut, probabilities_K in zip(batch, softmax(logits_BK), strict=True):
+                yield Window(
+                    first_frame=cut.first_frame,
+                    end_frame=cut.end_frame,
+                    start_seconds=cut.start_seconds,
+                    end_seconds=cut.end_seconds,
+                    probabilities=probabilities_K,
+                )
+
+    def _squares(self, opened: FrameInput, progress: Progress | None) -> Iterator[TimedFrame]:
+        """The frames of an input as the centre squares that the model sees, once they are read."""
+        size = self.backend.contract.size
+        total = max(0, opened.metadata.frames)
+        for number, frame in enumerate(opened.timed(), start=1):
             # A copy: a view would keep the whole frame alive.
-            yield center_crop(frame_HWC, self.backend.contract.size).copy()
+            yield TimedFrame(frame.seconds, lambda read=frame.read: center_crop(read(), size).copy())  # type: ignore[misc]
             if progress and number % PROGRESS_EVERY == 0:
                 progress(number, max(number, total))
 

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from action_recognition.errors import VideoError, first_line
 from action_recognition.video.declared_size import declared_sizes
-from action_recognition.video.frames import AS_THEY_ARE, ClipMetadata, Frame, FrameFormat
+from action_recognition.video.frame_times import FrameTimes
+from action_recognition.video.frames import AS_THEY_ARE, ClipMetadata, Frame, FrameFormat, with_times
 from action_recognition.video.pixel_limit import check_pixels
 from action_recognition.video.regular_files import open_regular
+from action_recognition.video.timed_frames import TimedFrame
 from action_recognition.video.truncation import NoVideoError, promised_bytes
 
 # fmt: off
@@ -76,6 +78,8 @@ class VideoFile:
         VideoError: as `check_file`, or if the file is not a video.
     """
 
+    is_live = False
+
     def __init__(self, path: Path, frame_format: FrameFormat = AS_THEY_ARE) -> None:
         self.path = path
         self.format = frame_format
@@ -97,23 +101,36 @@ class VideoFile:
         self._capture.release()
 
     @property
+    def origin(self) -> str:
+        """The name in messages."""
+        return str(self.path)
+
+    @property
     def metadata(self) -> ClipMetadata:
         """The header's; decoding often finds fewer frames, see `probe`."""
         with self._explained():
             return self._metadata(int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
 
     def probe(self) -> ClipMetadata:
-        """Count the frames by decoding all of them, about twice as fast as `__iter__` because no colours are converted.
+        """Count and time the frames by decoding all of them, twice as fast as `__iter__`: no colours are converted.
 
         Raises:
             VideoError: if there is none.
         """
+        seconds = [frame.seconds or 0.0 for frame in self.timed()]
+        return with_times(self._metadata(len(seconds)), np.array(seconds))
+
+    def timed(self) -> Iterator[TimedFrame]:
+        """All frames in order with their times; only those that are read are converted, to what `__iter__` gives.
+
+        Raises:
+            VideoError: if no frame can be decoded; when one is read, if it is too large.
+        """
         with self._from_start() as capture:
-            frames = 0
+            times = FrameTimes(self._metadata(0).fps)
             while capture.grab():
-                frames += 1
-            self._check_any(frames)
-            return self._metadata(frames)
+                yield TimedFrame(times.add(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000), self._retrieve)
+            self._check_any(times.count)
 
     def __iter__(self) -> Iterator[Frame]:
         """All frames in order, RGB uint8 `[H, W, 3]`, resized as the format says. Holds one frame at a time.
@@ -178,6 +195,14 @@ class VideoFile:
         except cv2.error as error:
             reason = getattr(error, "err", None) or first_line(error)
             raise VideoError(f"{self.path}: cannot be decoded ({reason})") from None
+
+    def _retrieve(self) -> Frame:
+        """The frame that was grabbed last."""
+        with self._explained():
+            ok, frame_BGR = self._capture.retrieve()
+            if not ok:
+                raise VideoError(f"{self.path}: a frame could not be decoded")
+            return self._converted(frame_BGR)
 
     def _metadata(self, frames: int) -> ClipMetadata:
         get = self._capture.get

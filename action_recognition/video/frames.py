@@ -1,6 +1,6 @@
 """Frames: the format a reader asks for, and how they are resized and cropped."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from action_recognition.contract import ClipContract
+from action_recognition.video.frame_times import encode_times, even_rate
 from action_recognition.video.pixel_limit import check_pixels
 
 # Threads and workers already decode clips in parallel; OpenCV's own pool would compete for the same cores. It also
@@ -62,14 +63,30 @@ class ClipMetadata:
     Attributes:
         frames: the number that decoding found (`probe`), or that the header claims (`metadata`): often too many, and 0
             or less if it does not say.
-        fps: frames per second by the header; 0.0 if it does not say, and for images.
+        fps: frames per second by the header, or as measured if that is wrong (`probe`); 0.0 if unknown, and for images.
         width, height: pixels of a frame before resizing.
+        frame_ms: milliseconds from each frame to the next (`frame_times.encode_times`), if decoding found that they are
+            not evenly spaced; otherwise empty.
     """
 
     frames: int
     fps: float
     width: int
     height: int
+    frame_ms: str = ""
+
+
+def with_times(metadata: ClipMetadata, seconds_N: NDArray[np.float64]) -> ClipMetadata:
+    """The metadata of a video whose frames are shown at these times."""
+    if len(seconds_N) < 2:
+        return metadata
+    measured = float((len(seconds_N) - 1) / seconds_N[-1])
+    rate = even_rate(seconds_N, metadata.fps)
+    if rate is not None:
+        return replace(metadata, fps=rate)
+    # A header that is far off states the container's clock, such as 1000, not a rate.
+    fps = metadata.fps if measured / 2 < metadata.fps < measured * 2 else measured
+    return replace(metadata, fps=fps, frame_ms=encode_times(seconds_N))
 
 
 def resized_size(width: int, height: int, short_side: int) -> tuple[int, int]:

@@ -5,6 +5,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from PIL import Image
 from action_recognition.errors import VideoError
 from action_recognition.video.frames import AS_THEY_ARE, ClipMetadata, Frame, FrameFormat
 from action_recognition.video.regular_files import open_regular
+from action_recognition.video.timed_frames import TimedFrame
 
 _DEPTHS: dict[np.dtype[Any], int] = {np.dtype(np.uint8): 8, np.dtype(np.uint16): 16}
 # The formats that OpenCV decodes too. The first bytes tell the format, not the suffix.
@@ -31,10 +33,17 @@ class ImageSequence:
         files: its images in the order of frames, at least one.
     """
 
+    is_live = False
+
     def __init__(self, path: Path, files: tuple[Path, ...], frame_format: FrameFormat = AS_THEY_ARE) -> None:
         self.path = path
         self.files = files
         self.format = frame_format
+
+    @property
+    def origin(self) -> str:
+        """The name in messages."""
+        return str(self.path)
 
     @property
     def metadata(self) -> ClipMetadata:
@@ -71,6 +80,10 @@ class ImageSequence:
                 raise VideoError(f"{self.path}: {file.name} has another size or depth than the frames before it")
             yield frame_HWC
 
+    def timed(self) -> Iterator[TimedFrame]:
+        """All frames in order, without times; raises as `__iter__`."""
+        return (TimedFrame(None, partial(_given, frame_HWC)) for frame_HWC in self)
+
     def frames_at(self, indices: NDArray[np.int64]) -> Frame:
         """The frames numbered `indices` (`[N]`, in any order, repeats allowed), `[N, H, W, C]`.
 
@@ -82,6 +95,10 @@ class ImageSequence:
             raise VideoError(f"{self.path}: ends after {len(self.files)} frames, frame {numbers[-1]} was asked for")
         found = list(ImageSequence(self.path, tuple(self.files[number] for number in numbers), self.format))
         return np.stack([found[place] for place in places])
+
+
+def _given(frame_HWC: Frame) -> Frame:
+    return frame_HWC
 
 
 def read_image(path: Path, frame_format: FrameFormat = AS_THEY_ARE) -> Frame:

@@ -7,7 +7,7 @@ from helpers.colour_backend import RED, coloured
 from helpers.support import write_video
 
 from action_recognition.errors import UserError
-from action_recognition.inference.inputs import expand_inputs
+from action_recognition.inference.inputs.expand import expand_inputs
 
 
 def test_inputs_are_files_and_folders(tmp_path: Path) -> None:

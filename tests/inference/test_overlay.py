@@ -10,7 +10,8 @@ from helpers.tiny_models import file_size_limit, names_in
 
 from action_recognition.errors import UserError, VideoError
 from action_recognition.inference.overlay import label_color, nearest_windows, write_labelled_video
-from action_recognition.inference.prediction import Prediction, Window
+from action_recognition.inference.prediction import Prediction
+from action_recognition.inference.segments import Window
 
 GREY = 90
 

@@ -50,7 +50,7 @@ def brute_force(frames_THWC: np.ndarray, *, overlap: float) -> tuple[np.ndarray,
     )
     top, left = ((side - contract.size) // 2 for side in small.shape[1:3])
     square = small[:, top : top + contract.size, left : left + contract.size]
-    starts = window_starts(len(square), span=contract.span, overlap=overlap)
+    starts = window_starts(len(square), frames=contract.frames, stride=contract.stride, overlap=overlap)
     clips = np.stack([square[start : start + contract.span : contract.stride] for start in starts])
     with torch.inference_mode():
         logits = model(torch.from_numpy(np.ascontiguousarray(clips.transpose(0, 4, 1, 2, 3))))
@@ -73,7 +73,7 @@ def test_windows_and_mean_of_a_whole_video(
     assert prediction.probabilities.sum() == pytest.approx(1)
     assert (prediction.frames, prediction.fps, prediction.duration_seconds) == (40, 20.0, 2.0)
     times = [(window.start_seconds, window.end_seconds) for window in prediction.windows]
-    np.testing.assert_allclose(times, [(start / 20, (start + 7) / 20) for start in starts])
+    np.testing.assert_allclose(times, [(start / 20, (start + 8) / 20) for start in starts])
 
 
 def test_real_videos_are_cut_as_another_decoder_sees_them(shared_dir: Path) -> None:
@@ -108,11 +108,11 @@ def test_real_videos_have_one_label_on_two_backends(shared_dir: Path, onnx_backe
 
 
 def test_label_of_each_stretch_of_a_video(make_video: MakeVideo, tmp_path: Path) -> None:
-    path = make_video(tmp_path / "a.avi", coloured((7, RED), (14, BLUE), (9, GREEN)))
+    path = make_video(tmp_path / "a.avi", coloured((8, RED), (16, BLUE), (10, GREEN)))
     prediction = Predictor(ColourBackend(), batch_size=2, overlap=0.0).predict(path)
     best = [prediction.class_names[window.probabilities.argmax()] for window in prediction.windows]
     assert best == ["red", "blue", "blue", "green", "green"]
-    assert prediction.windows[-1].first_frame == 23  # moved back to end with the video
+    assert prediction.windows[-1].first_frame == 26  # moved back to end with the video
     assert prediction.label in ("blue", "green")
     assert [label for label, _ in prediction.top(9)][-1] == "red"
 
@@ -201,11 +201,11 @@ def test_bad_video_is_one_line(bad_videos: dict[str, Path], name: str, message: 
 
 
 def test_json_schema(make_video: MakeVideo, tmp_path: Path) -> None:
-    path = make_video(tmp_path / "a.avi", coloured((7, RED), (7, BLUE)), fps=10.0)
+    path = make_video(tmp_path / "a.avi", coloured((8, RED), (8, BLUE)), fps=10.0)
     values = Predictor(ColourBackend(), batch_size=2, overlap=0.0).predict(path).to_dict(2)
     windows = [
-        {"start_seconds": 0.0, "end_seconds": 0.7, "label": "red"},
-        {"start_seconds": 0.7, "end_seconds": 1.4, "label": "blue"},
+        {"start_seconds": 0.0, "end_seconds": 0.8, "label": "red"},
+        {"start_seconds": 0.8, "end_seconds": 1.6, "label": "blue"},
     ]
     assert [window.pop("probability") > 0.99 for window in values["windows"]] == [True, True]
     assert values.pop("windows") == windows
@@ -216,7 +216,7 @@ def test_json_schema(make_video: MakeVideo, tmp_path: Path) -> None:
     assert values == {
         "source": str(path),
         "label": top[0]["label"],
-        "frames": 14,
+        "frames": 16,
         "fps": 10.0,
-        "duration_seconds": 1.4,
+        "duration_seconds": 1.6,
     }

@@ -15,9 +15,10 @@ from rich.console import Console
 
 from action_recognition.errors import UserError
 from action_recognition.inference import video_writer
-from action_recognition.inference.prediction import Prediction, Window
+from action_recognition.inference.prediction import Prediction
 from action_recognition.inference.predictor import Predictor
 from action_recognition.inference.report import NO_H264, labelled_paths, predict_inputs, print_table
+from action_recognition.inference.segments import Window
 from action_recognition.video.clip_files import open_clip
 
 MakeVideo = Callable[..., Path]

@@ -2,6 +2,7 @@
 
 import weakref
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,12 +10,13 @@ from helpers.tiny_models import tiny_contract
 from helpers.window_starts import window_starts
 
 from action_recognition.errors import VideoError
+from action_recognition.video.timed_frames import TimedFrame
 from action_recognition.video.windows import CutWindow, WindowCutter
 
 
-def numbered_frames(count: int) -> Iterator[np.ndarray]:
-    """Frame `i` holds the value `i` everywhere."""
-    return (np.full((2, 2, 3), number, dtype=np.uint8) for number in range(count))
+def numbered_frames(count: int) -> Iterator[TimedFrame]:
+    """Frame `i` holds the value `i` everywhere, and has no time."""
+    return (TimedFrame(None, partial(np.full, (2, 2, 3), number, dtype=np.uint8)) for number in range(count))
 
 
 def cut(count: int, *, overlap: float = 0.0, **changes: object) -> list[CutWindow]:
@@ -27,9 +29,9 @@ def test_windows_are_those_of_the_whole_video(frames: int, stride: int, overlap:
     span = (frames - 1) * stride + 1
     for count in range(max(2, span), 4 * span + 3):
         windows = cut(count, overlap=overlap, frames=frames, stride=stride)
-        starts = window_starts(count, span=span, overlap=overlap)
+        starts = window_starts(count, frames=frames, stride=stride, overlap=overlap)
         assert [window.first_frame for window in windows] == starts.tolist()
-        assert [window.end_frame for window in windows] == (starts + span).tolist()
+        assert [window.end_frame for window in windows] == np.minimum(starts + frames * stride, count).tolist()
         for window, start in zip(windows, starts, strict=True):
             assert window.clip_CTHW.shape == (3, frames, 2, 2)
             assert window.clip_CTHW[0, :, 0, 0].tolist() == [start + stride * step for step in range(frames)]
@@ -71,13 +73,16 @@ def test_no_more_than_a_window_of_frames_is_held() -> None:
         __hash__ = object.__hash__  # type: ignore[assignment]
         __eq__ = object.__eq__  # type: ignore[assignment]
 
-    def frames() -> Iterator[np.ndarray]:
-        for number in range(500):
-            frame = np.full((2, 2, 3), number % 256, dtype=np.uint8).view(Watched)
-            alive.add(frame)
-            yield frame
+    def watched(number: int) -> np.ndarray:
+        frame = np.full((2, 2, 3), number % 256, dtype=np.uint8).view(Watched)
+        alive.add(frame)
+        return frame
+
+    def frames() -> Iterator[TimedFrame]:
+        return (TimedFrame(None, partial(watched, number)) for number in range(500))
 
     most = 0
     for _ in WindowCutter(tiny_contract(), overlap=0.5, origin="video").cut(frames()):
         most = max(most, len(alive))
-    assert tiny_contract().span <= most <= tiny_contract().span + 1
+    # The first window is held frame by frame, for videos that end in it.
+    assert tiny_contract().frames <= most <= tiny_contract().span + 1

@@ -22,5 +22,7 @@ def as_exported(config: Config) -> Config:
     values = {"data.name": index.name}
     if "clip" not in given:
         values |= {f"clip.{name}": contract[name] for name in CUT}
+        if contract["fps"]:  # older shards do not say
+            values["clip.fps"] = contract["fps"]
     exported = [f"{key}={json.dumps(value)}" for key, value in values.items() if key not in given]
     return load_config([*exported, *config.overrides])

@@ -1,0 +1,1 @@
+"""What `predict` can be given: files, and everything else that frames come from."""

@@ -1,0 +1,107 @@
+"""When each frame of a video is shown, and which frame is on screen at the times that a clip is sampled at.
+
+Header rates lie, phones drop frames, and cameras run at 15 to 240 frames/s. So clips are cut on a grid of the rate that
+the model's stride counts at (`ClipContract.fps`): grid place `k` is the time `k / fps`, and its frame is the one on
+screen then. At that very rate the grid places are the frames themselves.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from action_recognition.video.clip_sampling import Indices
+
+# Times are rounded to milliseconds in many containers, and phones jitter. A frame counts for a grid place that it is
+# late for by less than this share of the grid's step.
+TOLERANCE = 0.25
+# A longer pause between two frames is a jump of the container's clock.
+MAX_GAP_SECONDS = 60.0
+UNKNOWN_STEP_SECONDS = 1 / 25
+# Frames that are off an even spacing by less than this share of it are evenly spaced.
+EVEN = 0.1
+
+
+class FrameTimes:
+    """Presentation times from what a container says: they begin at 0 and increase with every frame.
+
+    Containers may state no times, the same time twice, begin again at 0 in the middle, or jump by years. A frame
+    without a usable time follows the one before it at the rate so far.
+
+    Args:
+        fps: frames per second by the header, for frames without a time; 0.0 if it does not say.
+
+    Attributes:
+        count: frames so far.
+        seconds: the time of the last one.
+    """
+
+    def __init__(self, fps: float) -> None:
+        self.count = 0
+        self.seconds = 0.0
+        self._step = 1 / fps if math.isfinite(fps) and fps > 0 else UNKNOWN_STEP_SECONDS
+        self._first = self._stated = 0.0
+
+    @property
+    def interval(self) -> float:
+        """Mean seconds between two frames so far."""
+        return self.seconds / (self.count - 1) if self.count > 1 else self._step
+
+    @property
+    def end_seconds(self) -> float:
+        """When the last frame has been shown for as long as the others were on average."""
+        return self.seconds + self.interval if self.count else 0.0
+
+    def add(self, stated: float) -> float:
+        """The time of the next frame, which the container states to be shown at second `stated`."""
+        if not math.isfinite(stated):
+            stated = self._stated
+        if self.count == 0:
+            self._first = stated
+        elif self.seconds < stated - self._first <= self.seconds + MAX_GAP_SECONDS:
+            self.seconds = stated - self._first
+        elif 0 < stated - self._stated <= MAX_GAP_SECONDS:  # the clock began again, and runs on
+            self.seconds += stated - self._stated
+        else:
+            self.seconds += self.interval
+        self._stated = stated
+        self.count += 1
+        return self.seconds
+
+
+def even_rate(seconds_N: NDArray[np.float64], fps: float) -> float | None:
+    """Frames per second if the frames are evenly spaced: the header's if that is true, else the measured rate."""
+    count = len(seconds_N)
+    if count < 2:
+        return fps
+    for rate in (fps, (count - 1) / seconds_N[-1]):
+        if rate > 0 and np.abs(seconds_N * rate - np.arange(count)).max() < EVEN:
+            return float(rate)
+    return None
+
+
+def encode_times(seconds_N: NDArray[np.float64]) -> str:
+    """Milliseconds from each frame to the next as text, for a manifest: `33 33 67`."""
+    return " ".join(map(str, np.diff(np.rint(seconds_N * 1000).astype(np.int64)).tolist()))
+
+
+def decode_times(text: str) -> NDArray[np.float64]:
+    """`[N]` seconds from the text of `encode_times`; `ValueError` if it is none."""
+    steps = [int(word) for word in text.split()]
+    if any(step < 0 for step in steps):
+        raise ValueError(f"times that run backwards: {text[:40]}")
+    return np.concatenate([[0], np.cumsum(steps)]) / 1000
+
+
+def frames_on_grid(seconds_N: NDArray[np.float64], *, fps: float) -> Indices:
+    """`[M]` int64: the number of the frame that is on screen at each grid place `k / fps` of a video.
+
+    Args:
+        seconds_N: when each frame is shown; from 0, increasing.
+        fps: grid places per second.
+    """
+    places_N = seconds_N * fps
+    last = places_N[-1]
+    end = last + (last / (len(places_N) - 1) if len(places_N) > 1 else 1.0)
+    grid_M = np.arange(max(1, math.ceil(end - TOLERANCE))) + TOLERANCE
+    return np.searchsorted(places_N, grid_M, side="right") - 1
