@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from action_recognition.video.clip_sampling import Indices
 
 # Times are rounded to milliseconds in many containers, and phones jitter. A frame counts for a grid place that it is
-# late for by less than this share of the grid's step.
-TOLERANCE = 0.25
+# late for by less than this share of the grid's step: one at which no frame of a usual rate is, or rounding would decide.
+TOLERANCE = 0.22
+LEAST_STEP_SECONDS = 1e-5  # frames that are closer together have the same time twice
 # A longer pause between two frames is a jump of the container's clock.
 MAX_GAP_SECONDS = 60.0
 UNKNOWN_STEP_SECONDS = 1 / 25
@@ -39,7 +40,7 @@ class FrameTimes:
     def __init__(self, fps: float) -> None:
         self.count = 0
         self.seconds = 0.0
-        self._step = 1 / fps if math.isfinite(fps) and fps > 0 else UNKNOWN_STEP_SECONDS
+        self._step = min(1 / fps, MAX_GAP_SECONDS) if 1e-3 < fps < 1 / LEAST_STEP_SECONDS else UNKNOWN_STEP_SECONDS
         self._first = self._stated = 0.0
 
     @property
@@ -58,9 +59,9 @@ class FrameTimes:
             stated = self._stated
         if self.count == 0:
             self._first = stated
-        elif self.seconds < stated - self._first <= self.seconds + MAX_GAP_SECONDS:
+        elif LEAST_STEP_SECONDS < stated - self._first - self.seconds <= MAX_GAP_SECONDS:
             self.seconds = stated - self._first
-        elif 0 < stated - self._stated <= MAX_GAP_SECONDS:  # the clock began again, and runs on
+        elif LEAST_STEP_SECONDS < stated - self._stated <= MAX_GAP_SECONDS:  # the clock began again, and runs on
             self.seconds += stated - self._stated
         else:
             self.seconds += self.interval

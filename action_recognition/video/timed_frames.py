@@ -68,10 +68,12 @@ class FrameSampler:
         number, held = 0, None
         for frame in frames:
             self._advance(frame.seconds)
+            stands_in = False
             while held is not None and needed + TOLERANCE < self._place:
                 yield Sample(needed, number, held)
                 needed = self._after(needed)
-            if needed < span or self._place + max(self._interval, 1.0) > needed + TOLERANCE:
+                stands_in = number < self.frames - 2
+            if needed < span or stands_in or self._place + self._interval > needed + TOLERANCE:
                 number, held = self.frames - 1, frame.read()
         if held is None:
             return
