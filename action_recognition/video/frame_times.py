@@ -19,8 +19,8 @@ LEAST_STEP_SECONDS = 1e-5  # frames that are closer together have the same time 
 # A longer pause between two frames is a jump of the container's clock.
 MAX_GAP_SECONDS = 60.0
 UNKNOWN_STEP_SECONDS = 1 / 25
-# Frames that are off an even spacing by less than this share of it are evenly spaced.
-EVEN = 0.1
+# Frames that are off an even spacing by less than this share of it, or these seconds, are evenly spaced.
+EVEN, EVEN_SECONDS = 0.1, 0.002
 
 
 class FrameTimes:
@@ -76,7 +76,7 @@ def even_rate(seconds_N: NDArray[np.float64], fps: float) -> float | None:
     if count < 2:
         return fps
     for rate in (fps, (count - 1) / seconds_N[-1]):
-        if rate > 0 and np.abs(seconds_N * rate - np.arange(count)).max() < EVEN:
+        if rate > 0 and np.abs(seconds_N * rate - np.arange(count)).max() < max(EVEN, EVEN_SECONDS * rate):
             return float(rate)
     return None
 

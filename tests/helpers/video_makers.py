@@ -2,7 +2,8 @@
 
 import io
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
@@ -86,3 +87,18 @@ def _write(target: _Stream | str, kind: Container, frames_THWC: np.ndarray, fps:
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame_HWC), format="rgb24")
             output.mux(video.encode(frame))
         output.mux(video.encode())
+
+
+def write_at(path: Path, ticks: Sequence[int], *, levels: Sequence[int] = (), codec: str = "libx264") -> Path:
+    """A grey video whose frame `i` is shown at `ticks[i]` milliseconds, of brightness `levels[i]` (0, 4, 8 ...)."""
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream(codec, rate=30)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
+        for number, tick in enumerate(ticks):
+            level = levels[number] if levels else 4 * number % 256
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), level, np.uint8), format="rgb24")
+            frame.pts, frame.time_base = tick, Fraction(1, 1000)
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode())
+    return path

@@ -1,11 +1,11 @@
 """Presentation times, and the frame on screen at each place of a grid, against PyAV and brute force."""
 
-from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from helpers.video_makers import write_at
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,7 +53,8 @@ def test_no_container_makes_time_stand_still_or_run_away(stated: list[float], fp
 
 
 @given(
-    st.lists(st.floats(0.001, 0.3), min_size=1, max_size=40), st.sampled_from([5.0, 24.0, 25.0, 30000 / 1001, 30.0, 60.0])
+    st.lists(st.floats(0.001, 0.3), min_size=1, max_size=40),
+    st.sampled_from([5.0, 24.0, 25.0, 30000 / 1001, 30.0, 60.0]),
 )
 def test_the_frame_on_screen_by_brute_force(intervals: list[float], fps: float) -> None:
     seconds_N = np.concatenate([[0.0], np.cumsum(intervals)])
@@ -96,20 +97,6 @@ def test_text_of_times_brings_them_back_to_the_millisecond(steps: list[int]) -> 
 def test_other_text_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"backwards|invalid literal"):
         decode_times(text)
-
-
-def write_at(path: Path, ticks: list[int], *, codec: str = "libx264", base: int = 1000) -> Path:
-    """A grey video whose frame `i` is shown at tick `ticks[i]` of `1/base` seconds."""
-    with av.open(str(path), "w") as output:
-        stream = output.add_stream(codec, rate=30)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        stream.time_base = stream.codec_context.time_base = Fraction(1, base)
-        for number, tick in enumerate(ticks):
-            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 4 * number % 256, np.uint8), format="rgb24")
-            frame.pts, frame.time_base = tick, Fraction(1, base)
-            output.mux(stream.encode(frame))
-        output.mux(stream.encode())
-    return path
 
 
 def presented(path: Path) -> list[float]:
