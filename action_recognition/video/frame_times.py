@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from action_recognition.video.clip_sampling import Indices
 
 # Times are rounded to milliseconds in many containers, and phones jitter. A frame counts for a grid place that it is
-# late for by less than this share of the grid's step: one at which no frame of a usual rate is, or rounding would decide.
+# late for by less than this share of the grid's step. No frame of a usual rate is at just that share: rounding would
+# decide about it.
 TOLERANCE = 0.22
 LEAST_STEP_SECONDS = 1e-5  # frames that are closer together have the same time twice
 # A longer pause between two frames is a jump of the container's clock.
