@@ -27,6 +27,7 @@ PUBLIC = {
     "VideoActionModel": "models.module",
     "Metric": "evaluation.metrics",
     "register_metric": "evaluation.metrics",
+    "load": "inference.load",
     "load_backend": "inference.backends",
     "Predictor": "inference.predictor",
     "Prediction": "inference.prediction",

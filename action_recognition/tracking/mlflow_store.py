@@ -96,13 +96,17 @@ def _artifact_location(tracking: TrackingConfig) -> str | None:
     return (Path(tracking.artifact_root).absolute() / tracking.experiment).as_uri()
 
 
-def checked_uri(uri: str) -> str:
-    """The tracking URI with an absolute path; `ConfigError` for a folder or a server that does not answer."""
+def checked_uri(uri: str, name: str = "tracking.tracking_uri") -> str:
+    """The tracking URI with an absolute path; `ConfigError` for a folder or a server that does not answer.
+
+    Args:
+        name: of the setting that it comes from, for messages.
+    """
     scheme = urlparse(uri).scheme.split("+")[0]
     if uri.startswith(SQLITE):
         path = Path(uri.removeprefix(SQLITE).split("?")[0]).absolute()
         if path.is_dir():  # MLflow would try again for 100 seconds
-            raise ConfigError(f"tracking.tracking_uri={uri}: {path} is a folder; expected {SQLITE}FILE")
+            raise ConfigError(f"{name}={uri}: {path} is a folder; expected {SQLITE}FILE")
         return f"{SQLITE}{path.as_posix()}"
     if scheme in ("http", "https"):
         try:
@@ -112,11 +116,11 @@ def checked_uri(uri: str) -> str:
         except (OSError, ValueError) as error:
             reason = getattr(error, "reason", error)
             raise ConfigError(
-                f"tracking.tracking_uri={uri}: no MLflow server answers ({reason}); start one, or omit this setting"
+                f"{name}={uri}: no MLflow server answers ({reason}); start one, or omit this setting"
             ) from None
     elif scheme not in SERVER_SCHEMES + DATABASE_SCHEMES:
         raise ConfigError(
-            f"tracking.tracking_uri={uri}: expected {SQLITE}FILE, http(s)://SERVER or a database "
+            f"{name}={uri}: expected {SQLITE}FILE, http(s)://SERVER or a database "
             f"({', '.join(DATABASE_SCHEMES)}); MLflow no longer takes a folder"
         )
     return uri

@@ -62,7 +62,7 @@ class Handler(BaseHTTPRequestHandler):
         # First with the query, in which the pages of a listing differ, then the path alone.
         route = self.server.routes.get(self.path) or self.server.routes.get(unquote(urlsplit(self.path).path))
         if route is None or route.statuses:
-            self._refuse(route.statuses.pop(0) if route else 404)
+            self._refuse(route.statuses.pop(0) if route else 404, route.headers if route else {})
             return
         start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and route.honours_range else 0
         if route.honours_if_range and if_range and if_range not in route.headers.values():
@@ -72,8 +72,13 @@ class Handler(BaseHTTPRequestHandler):
             return
         self._send(route, start, partial=bool(wanted and route.honours_range and (start or not if_range)))
 
-    def _refuse(self, status: int) -> None:
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def _refuse(self, status: int, headers: dict[str, str] | None = None) -> None:
         self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -87,6 +92,8 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in route.headers.items():
             self.send_header(name, value)
         self.end_headers()
+        if self.command == "HEAD":
+            return
         drop = route.drops.pop(0) if route.drops else len(body)
         for at in range(0, min(drop, len(body)), 16384):
             self.wfile.write(body[at : min(at + 16384, drop)])

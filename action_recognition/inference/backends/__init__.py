@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from action_recognition.contract import ClipContract
-from action_recognition.errors import ContractError, check_choice
+from action_recognition.errors import ConfigError, ContractError, check_choice
 
 MADE_BY = {"torch": "train", "onnx": "export-onnx", "tensorrt": "convert-trt"}
 DEVICES = ("auto", "cpu", "cuda")
+KINDS_BY_SUFFIX = {".ckpt": "torch", ".pt": "torch", ".pth": "torch", ".onnx": "onnx", ".engine": "tensorrt"}
 
 
 class Backend(Protocol):
@@ -27,6 +28,21 @@ class Backend(Protocol):
     def __call__(self, clip_BCTHW: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Logits `[B, K]` of clips `[B, C, T, H, W]` of the contract's dtype, B from 1."""
         ...
+
+
+def backend_of(path: Path) -> str:
+    """The kind of backend that runs a model file, by its suffix.
+
+    Raises:
+        ConfigError: for any other suffix.
+    """
+    kind = KINDS_BY_SUFFIX.get(path.suffix.lower())
+    if kind is None:
+        raise ConfigError(
+            f"{path}: which backend runs it cannot be told from its name; expected .ckpt, .onnx or .engine, or a "
+            f"backend: {', '.join(MADE_BY)}"
+        )
+    return kind
 
 
 def load_backend(path: Path, *, kind: str, device: str) -> Backend:
