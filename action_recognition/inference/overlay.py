@@ -1,6 +1,5 @@
 """A video with the model's labels drawn in: the current one, and a timeline of all of them."""
 
-import colorsys
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from action_recognition.errors import UserError, VideoError
+from action_recognition.inference.colors import Color, label_color
 from action_recognition.inference.prediction import Prediction
 from action_recognition.inference.video_writer import VideoWriter
 from action_recognition.utils.files import replacing
@@ -21,7 +21,6 @@ MAX_LONG_SIDE = 8190  # pixels; few decoders take more
 UNKNOWN_FPS = 25.0
 FONT = cv2.FONT_HERSHEY_DUPLEX
 WHITE = (255, 255, 255)
-Color = tuple[int, int, int]
 
 
 def write_labelled_video(prediction: Prediction, clip_path: Path, path: Path) -> None:
@@ -117,12 +116,6 @@ def nearest_windows(prediction: Prediction) -> NDArray[np.int64]:
     middles = np.array([window.first_frame + window.end_frame - 1 for window in prediction.windows]) / 2
     borders = (middles[1:] + middles[:-1]) / 2
     return np.searchsorted(borders, np.arange(prediction.frames))
-
-
-def label_color(label: int) -> Color:
-    """A bright colour for label number `label`; neighbours lie far apart on the colour circle."""
-    red, green, blue = colorsys.hsv_to_rgb(label * 0.618034 % 1.0, 0.65, 0.95)
-    return round(red * 255), round(green * 255), round(blue * 255)
 
 
 def _canvas(frame_HWC: Frame, clip_path: Path) -> Frame:

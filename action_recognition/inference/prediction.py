@@ -49,7 +49,7 @@ class Prediction:
         return [(self.class_names[index], float(self.probabilities[index])) for index in best]
 
     def to_dict(self, top_k: int) -> dict[str, Any]:
-        """The entry in the JSON file, in which a window's label is its likeliest."""
+        """The entry in the JSON file. A window's label is its likeliest, a segment's is null for none of the classes."""
         return {
             "source": self.input,
             "label": self.label,
@@ -65,5 +65,16 @@ class Prediction:
                     "probability": round(float(window.probabilities.max()), 6),
                 }
                 for window in self.windows
+            ],
+            "segments": [
+                {
+                    "start_seconds": round(segment.start_seconds, 3),
+                    "end_seconds": round(segment.end_seconds, 3),
+                    "first_frame": segment.first_frame,
+                    "end_frame": segment.end_frame,
+                    "label": segment.label,
+                    "probability": round(segment.probability, 6),
+                }
+                for segment in self.segments
             ],
         }

@@ -88,8 +88,9 @@ class WindowCutter:
         end_place = last.place + stride
         if ended:
             end_frame, end_place = min(end_frame, self.sampler.frames), min(end_place, ended)
+        end_seconds = self.sampler.end_seconds if ended and end_place == ended else seconds_at(end_place)
         clip = self._clip([sample.frame_HWC for sample in samples])
-        return CutWindow(first.number, end_frame, seconds_at(first.place), seconds_at(end_place), clip)
+        return CutWindow(first.number, end_frame, seconds_at(first.place), end_seconds, clip)
 
     def _only_window(self, samples: Sequence[Sample]) -> CutWindow:
         """The window of a video that ends before its first window does."""

@@ -9,7 +9,8 @@ from helpers.support import write_video
 from helpers.tiny_models import file_size_limit, names_in
 
 from action_recognition.errors import UserError, VideoError
-from action_recognition.inference.overlay import label_color, nearest_windows, write_labelled_video
+from action_recognition.inference.colors import label_color
+from action_recognition.inference.overlay import nearest_windows, write_labelled_video
 from action_recognition.inference.prediction import Prediction
 from action_recognition.inference.segments import Window
 

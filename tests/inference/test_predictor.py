@@ -209,6 +209,10 @@ def test_json_schema(make_video: MakeVideo, tmp_path: Path) -> None:
     ]
     assert [window.pop("probability") > 0.99 for window in values["windows"]] == [True, True]
     assert values.pop("windows") == windows
+    segments = values.pop("segments")
+    assert [segment.pop("probability") > 0.99 for segment in segments] == [True, True]
+    frames = ({"first_frame": 0, "end_frame": 8}, {"first_frame": 8, "end_frame": 16})
+    assert segments == [window | numbers for window, numbers in zip(windows, frames, strict=True)]
     top = values.pop("top")
     assert {entry["label"] for entry in top} == {"red", "blue"}
     assert [set(entry) for entry in top] == [{"label", "probability"}] * 2
