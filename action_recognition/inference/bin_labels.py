@@ -45,7 +45,11 @@ def _best_runs(edges: Floats, total_EC: Floats, min_seconds: float) -> NDArray[n
     # change while a run goes on.
     ahead_C = np.full(total_EC.shape[1], -np.inf)
     run_start_C = np.zeros(total_EC.shape[1], dtype=np.int64)
-    best_E, label_E, start_E = np.zeros(bins + 1), np.zeros(bins + 1, dtype=np.int64), np.zeros(bins + 1, dtype=np.int64)
+    best_E, label_E, start_E = (
+        np.zeros(bins + 1),
+        np.zeros(bins + 1, dtype=np.int64),
+        np.zeros(bins + 1, dtype=np.int64),
+    )
     for edge in range(1, bins + 1):
         begin = begin_E[edge]
         if begin >= 0:

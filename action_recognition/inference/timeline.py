@@ -4,20 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from action_recognition.inference.colors import NONE_COLOR, label_color
 from action_recognition.inference.segments import (
-    NOMINAL_FPS,
     Segment,
     SegmentSettings,
     Window,
-    has_times,
-    probabilities_over_time,
 )
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
