@@ -49,7 +49,7 @@ class Prediction:
         return [(self.class_names[index], float(self.probabilities[index])) for index in best]
 
     def to_dict(self, top_k: int) -> dict[str, Any]:
-        """The entry in the JSON file. A window's label is its likeliest, a segment's is null for none of the classes."""
+        """The entry in the JSON file. A window's label is its likeliest, a segment's is null for none of them."""
         return {
             "source": self.input,
             "label": self.label,
