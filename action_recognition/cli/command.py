@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from action_recognition.config import Config
 
-OVERRIDE = re.compile(r"^([+~]{0,2}[A-Za-z_][\w./@]*=|@)")
+OVERRIDE = re.compile(r"^([+~]{0,2}[A-Za-z_][\w./@]*=|@(?!.*\.(?i:txt)$))", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +144,6 @@ def command(**declared: Any) -> Callable[[Callable[[Any], None]], Command]:
 
 
 def split_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Inputs and overrides, told apart by `key=` or `@` at the start; a file that exists is an input."""
+    """Inputs and overrides, told apart by `key=` or `@` at the start; files that exist and `@list.txt` are inputs."""
     inputs = [word for word in words if os.path.exists(word) or not OVERRIDE.match(word)]  # noqa: PTH110 - no Path per word
     return inputs, [word for word in words if word not in inputs]

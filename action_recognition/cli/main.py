@@ -16,6 +16,7 @@ from action_recognition.utils.rank import is_first_process
 from action_recognition.utils.redaction import redacted
 from action_recognition.utils.text import printable
 
+STDIN = "-"  # as an input
 BUG = 70  # EX_SOFTWARE of sysexits.h
 
 
@@ -65,6 +66,8 @@ def _dispatch(commands: Mapping[str, str], arguments: Sequence[str]) -> int:
         print(help_text(name, command))
         return 0
     flags = [word for word in arguments[1:] if word.startswith("-") and not os.path.exists(word)]  # noqa: PTH110
+    if command.takes_inputs:
+        flags = [word for word in flags if word != STDIN]
     if flags:
         _say(f"{flags[0]!r}: expected key=value, without dashes; keys are in conf/")
         return 2

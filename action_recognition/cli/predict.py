@@ -61,17 +61,28 @@ def run_prediction(config: "Config", inputs: Sequence[str], *, console: "Console
         VideoError: at the end, if some video could not be read; each is named when it fails.
     """
     from action_recognition.inference.backends import load_backend
+    from action_recognition.inference.inputs.base import InputSettings
     from action_recognition.inference.inputs.expand import as_clips, expand_inputs
     from action_recognition.inference.predictor import Predictor
     from action_recognition.inference.report import predict_inputs
 
     if not inputs:
         raise ConfigError("no video given; expected files or folders: python commands.py predict INPUT ...")
-    paths = expand_inputs(inputs)
+    given = expand_inputs(inputs)
     settings = config.predict
     backend = load_backend(model_path(config), kind=settings.backend, device=settings.device)
-    paths = as_clips(paths, frames=backend.contract.frames)
-    predictor = Predictor(backend, batch_size=settings.batch_size, overlap=settings.overlap)
+    paths = as_clips(given, frames=backend.contract.frames)
+    predictor = Predictor(
+        backend,
+        batch_size=settings.batch_size,
+        overlap=settings.overlap,
+        inputs=InputSettings(
+            fps=settings.fps,
+            max_seconds=settings.max_seconds,
+            latency_seconds=settings.latency_seconds,
+            reconnect_seconds=settings.reconnect_seconds,
+        ),
+    )
     predictions, errors = predict_inputs(
         predictor,
         paths,

@@ -1,13 +1,15 @@
 """Labels for videos of any length: windows over the whole video, probabilities averaged."""
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from action_recognition.inference.backends import Backend
-from action_recognition.inference.inputs.base import FrameInput
+from action_recognition.inference.inputs.base import DEFAULT_INPUTS, FrameInput, InputSettings
 from action_recognition.inference.inputs.open import Input, open_input
 from action_recognition.inference.prediction import Prediction
 from action_recognition.inference.segments import DEFAULT_SEGMENTS, SegmentSettings, Window
@@ -29,6 +31,7 @@ class Predictor:
         batch_size: windows per forward pass.
         overlap: fraction of a window that the next one repeats, from 0 to below 1.
         segments: how actions in time are made of the windows.
+        inputs: how inputs are read.
     """
 
     def __init__(
@@ -38,24 +41,27 @@ class Predictor:
         batch_size: int = 8,
         overlap: float = 0.0,
         segments: SegmentSettings = DEFAULT_SEGMENTS,
+        inputs: InputSettings = DEFAULT_INPUTS,
     ) -> None:
         self.backend = backend
         self.batch_size = batch_size
         self.overlap = overlap
         self.segments = segments
+        self.inputs = inputs
 
-    def predict(self, given: Input, *, progress: Progress | None = None) -> Prediction:
+    def predict(self, given: Input, *, fps: float | None = None, progress: Progress | None = None) -> Prediction:
         """Label one input.
 
         Args:
-            given: see `open_input`.
+            given: a path, URL, array, tensor, iterator of frames, or another of what `open_input` takes.
+            fps: frames per second of an input without times, such as an array; by default that of `inputs`.
             progress: called with (frames done, frames by the header, which may be wrong or 0).
 
         Raises:
             VideoError: if the input cannot be decoded, or is too short for the contract.
             NumericsError: if the model's outputs are infinite or NaN.
         """
-        with open_input(given, FrameFormat.of(self.backend.contract)) as opened:
+        with self._open(given, fps) as opened:
             cutter = self._cutter(opened)
             windows = tuple(self._windows(opened, cutter, progress))
         return Prediction(
@@ -69,10 +75,14 @@ class Predictor:
             segment_settings=self.segments,
         )
 
-    def stream(self, given: Input) -> Iterator[Window]:
+    def stream(self, given: Input, *, fps: float | None = None) -> Iterator[Window]:
         """The windows of an input as they come, in order; takes and raises what `predict` does."""
-        with open_input(given, FrameFormat.of(self.backend.contract)) as opened:
+        with self._open(given, fps) as opened:
             yield from self._windows(opened, self._cutter(opened), None)
+
+    def _open(self, given: Input, fps: float | None) -> AbstractContextManager[FrameInput]:
+        settings = self.inputs if fps is None else replace(self.inputs, fps=fps)
+        return open_input(given, FrameFormat.of(self.backend.contract), settings)
 
     def _cutter(self, opened: FrameInput) -> WindowCutter:
         return WindowCutter(self.backend.contract, overlap=self.overlap, origin=opened.origin)

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from action_recognition.errors import UserError, VideoError
+from action_recognition.inference.inputs.given import Given, Stdin
 from action_recognition.inference.overlay import write_labelled_video
 from action_recognition.inference.prediction import Prediction
 from action_recognition.inference.predictor import Predictor
@@ -31,7 +32,7 @@ LONGEST_NAME_BYTES = 255 - 40  # of file systems, less this suffix and what `uti
 
 def predict_inputs(
     predictor: Predictor,
-    paths: Sequence[Path],
+    paths: Sequence[Given],
     *,
     top_k: int,
     output: Path | None,
@@ -108,25 +109,28 @@ def print_table(predictions: Sequence[Prediction], *, top_k: int, console: Conso
     console.print(table, soft_wrap=False)
 
 
-def _write_labelled(prediction: Prediction, clip_path: Path, path: Path) -> None:
+def _write_labelled(prediction: Prediction, given: Given, path: Path) -> None:
     """As `write_labelled_video`, with everything that can go wrong as a `VideoError`."""
+    clip_path = given.path if isinstance(given, Stdin) else given
+    if not isinstance(clip_path, Path):
+        raise VideoError(f"{given}: predict.video_dir draws labels into files, not into streams")
     try:
         write_labelled_video(prediction, clip_path, path)
     except UserError as error:
         raise VideoError(error) from None
 
 
-def labelled_paths(video_dir: Path, paths: Sequence[Path]) -> dict[Path, Path]:
+def labelled_paths(video_dir: Path, paths: Sequence[Given]) -> dict[Given, Path]:
     """A file in `video_dir` for each input: `<name>.labelled.mp4`, numbered where several have the same name.
 
     No two inputs get the same file, and none gets a file that is an input itself.
     """
-    stems = {path: Path(os.path.realpath(path)).stem if path.name in ("", "..") else path.stem for path in paths}
+    stems = {path: Path(os.path.realpath(str(path))).stem if path.name in ("", "..") else path.stem for path in paths}
     namesakes = Counter(stems.values())
     # Not `Path.resolve`: it raises over a link in a circle.
-    taken = {os.path.realpath(path) for path in paths}
+    taken = {os.path.realpath(str(path)) for path in paths}
     numbers: Counter[str] = Counter()
-    chosen: dict[Path, Path] = {}
+    chosen: dict[Given, Path] = {}
     for path, stem in stems.items():
         while True:
             numbers[stem] += 1

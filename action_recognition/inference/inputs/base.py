@@ -1,6 +1,7 @@
 """The protocol of inputs: what a predictor reads frames from."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 from action_recognition.video.frames import ClipMetadata
@@ -31,3 +32,24 @@ class FrameInput(Protocol):
             VideoError: if it cannot be read.
         """
         ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputSettings:
+    """How inputs are read.
+
+    Attributes:
+        fps: frames per second of inputs without times, such as arrays and images. With None they have none, and are
+            sampled as if they had the rate that the model was trained at.
+        max_seconds: an input ends there; None for its own end, which cameras do not have.
+        latency_seconds: of live inputs, frames are dropped if the answer would come later than this.
+        reconnect_seconds: of live inputs, how long a lost connection is tried again.
+    """
+
+    fps: float | None = None
+    max_seconds: float | None = None
+    latency_seconds: float = 2.0
+    reconnect_seconds: float = 60.0
+
+
+DEFAULT_INPUTS = InputSettings()

@@ -1,26 +1,82 @@
 """Opening anything that frames can be read from."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from os import PathLike
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from os import PathLike, fspath
 from pathlib import Path
+from typing import IO, Any
 
-from action_recognition.inference.inputs.base import FrameInput
+from action_recognition.errors import VideoError
+from action_recognition.inference.inputs.base import DEFAULT_INPUTS, FrameInput, InputSettings
+from action_recognition.inference.inputs.expand import expand_inputs
+from action_recognition.inference.inputs.given import Camera, Given, Stdin, Url
+from action_recognition.inference.inputs.patterns import as_starred
+from action_recognition.inference.inputs.spooled import open_as, open_content
+from action_recognition.inference.inputs.wrapped import Paced, Shortened
 from action_recognition.video.clip_files import open_clip
 from action_recognition.video.frames import FrameFormat
 
-Input = str | PathLike[str]
+Input = str | PathLike[str] | Given | bytes | bytearray | memoryview | IO[bytes] | int
 
 
 @contextmanager
-def open_input(given: Input, frame_format: FrameFormat) -> Iterator[FrameInput]:
+def open_input(
+    given: Input, frame_format: FrameFormat, settings: InputSettings = DEFAULT_INPUTS
+) -> Iterator[FrameInput]:
     """Open an input for the length of a `with` block.
 
     Args:
-        given: the path of a video, of an image, or of a folder of images.
+        given: one of
+
+            - a path of a video, an image or a folder of images, as `str` or `Path`;
+            - a `str` that names one input as on the command line, such as a URL or `"frames/img_%04d.png"`, see
+              `expand_inputs`;
+            - `bytes`, or a binary file: the content of a video file;
+            - an `int`: the camera of that number.
+        settings: times of inputs without, and where an input ends.
 
     Raises:
-        VideoError: if it cannot be opened.
+        VideoError: if it cannot be opened, or is none of these.
     """
-    with open_clip(Path(given), frame_format) as clip:
-        yield clip
+    with ExitStack() as stack:
+        opened = stack.enter_context(_opened(given, frame_format, settings))
+        if settings.fps is not None:
+            opened = Paced(opened, settings.fps)
+        yield opened if settings.max_seconds is None else Shortened(opened, settings.max_seconds)
+
+
+def _opened(given: Any, frame_format: FrameFormat, settings: InputSettings) -> AbstractContextManager[FrameInput]:
+    if isinstance(given, str):
+        given = _only_one(given)
+    if isinstance(given, PathLike):
+        return open_clip(as_starred(Path(fspath(given))), frame_format)
+    if isinstance(given, Stdin):
+        return open_as(given.path, frame_format, name=str(given))
+    if isinstance(given, Camera) or (isinstance(given, int) and not isinstance(given, bool)):
+        from action_recognition.inference.inputs.camera import open_camera  # type: ignore[import-not-found]
+
+        return open_camera(given.number if isinstance(given, Camera) else given, frame_format, settings)
+    if isinstance(given, Url):
+        # Not at the top: files need no PyAV.
+        from action_recognition.inference.inputs.stream import open_stream  # type: ignore[import-not-found]
+
+        return open_stream(given.address, frame_format, settings)
+    if isinstance(given, bytes | bytearray | memoryview):
+        return open_content(given, frame_format, name="bytes")
+    if hasattr(given, "read"):
+        return open_content(given, frame_format, name=_name_of(given))
+    raise VideoError(
+        f"{type(given).__name__}: expected a path, a URL, bytes, a binary file, frames or a camera's number"
+    )
+
+
+def _only_one(word: str) -> Given:
+    found = expand_inputs([word])
+    if len(found) > 1:
+        raise VideoError(f"{word}: {len(found)} inputs, expected one; expand_inputs([...]) gives them one by one")
+    return found[0]
+
+
+def _name_of(file: Any) -> str:
+    name = getattr(file, "name", None)
+    return name if isinstance(name, str) else "bytes"
