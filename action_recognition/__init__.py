@@ -16,21 +16,33 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
 
 PUBLIC = {
+    # Running models
+    "load": "inference.load",
+    "Predictor": "inference.predictor",
+    "Prediction": "inference.prediction",
+    "Window": "inference.segments",
+    "Segment": "inference.segments",
+    "SegmentSettings": "inference.segments",
+    "load_backend": "inference.backends",
+    "Backend": "inference.backends",
     "ClipContract": "contract",
     "UserError": "errors",
-    "Config": "config",
+    # Training them
     "load_config": "config",
+    "Config": "config",
+    "open_data": "data.open",
     "build_manifest": "datasets.manifest",
     "Manifest": "datasets.records",
     "make_contract": "data.datamodule",
     "ClipDataModule": "data.datamodule",
+    "ClipDataset": "data.dataset",
+    "ClipBatch": "data.dataset",
+    "already_collated": "data.dataset",
+    "ClipAugment": "transforms.augment",
     "VideoActionModel": "models.module",
+    "make_model": "training.preparation",
     "Metric": "evaluation.metrics",
     "register_metric": "evaluation.metrics",
-    "load": "inference.load",
-    "load_backend": "inference.backends",
-    "Predictor": "inference.predictor",
-    "Prediction": "inference.prediction",
 }
 
 

@@ -104,6 +104,20 @@ class ClipDataset(Dataset[ClipBatch]):
     def __len__(self) -> int:
         return len(self.records)
 
+    def __getitem__(self, draw: Draw | int) -> tuple[Tensor, int]:
+        """One clip, `[C, T, H, W]` (with several views `[views * crops, C, T, H, W]`), and the number of its class.
+
+        Raises:
+            VideoError: if it cannot be decoded.
+        """
+        if not 0 <= (draw[0] if isinstance(draw, tuple) else draw) < len(self):
+            raise IndexError(f"clip {draw} of {len(self)}")  # which also ends a `for` loop over the dataset
+        batch = self.__getitems__([draw])
+        if batch.errors:
+            raise VideoError(batch.errors[0])
+        has_views = max(1, self.views) * len(self.positions) > 1
+        return batch.clip_BCTHW if has_views else batch.clip_BCTHW[0], int(batch.label_B[0])
+
     def __getitems__(self, draws: Sequence[Draw | int]) -> ClipBatch:
         """A whole batch, into which each frame is copied once; `DataLoader` calls this."""
         views, frames = max(1, self.views) * len(self.positions), self.contract.frames

@@ -25,6 +25,7 @@ from action_recognition.transforms.augment import ClipAugment
 from action_recognition.transforms.mixing import mix
 from action_recognition.transforms.motion_inputs import as_input, input_shape
 from action_recognition.utils.checksums import check_checkpoint
+from action_recognition.utils.files import replacing
 from action_recognition.utils.finite import check_weights
 
 # Clips, or features of a frozen backbone.
@@ -222,6 +223,17 @@ class VideoActionModel(L.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         # The last of the hooks: averaged weights are in place by now.
         checkpoint[DIGEST_KEY] = checkpoint_digest(checkpoint)
+
+    def save_checkpoint(self, path: str | Path) -> None:
+        """Write a checkpoint that `load`, `infer` and `export-onnx` read; for one's own training loop.
+
+        Raises:
+            OSError: if it cannot be written; what was at `path` stays then.
+        """
+        checkpoint = {"state_dict": self.state_dict(), "hyper_parameters": dict(self.hparams)}
+        self.on_save_checkpoint(checkpoint)
+        with replacing(Path(path)) as partial:
+            torch.save(checkpoint, partial)
 
     @classmethod
     def from_checkpoint(cls, path: Path, *, device: str | torch.device = "cpu") -> Self:
