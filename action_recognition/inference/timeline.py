@@ -140,8 +140,7 @@ def _draw_segments(
         room = int((end - start) / max(length, 1e-9) * (WIDTH - 1.5) / LETTER_WIDTH)
         if segment.label is not None and room >= min(len(segment.label), SHORTEST_NAME):
             words = _short(segment.label, room)
-            style = {"ha": "center", "va": "center", "fontsize": 8, "color": TEXT, "clip_on": True}
-            axes.text((start + end) / 2, 0.5, words, parse_math=False, **style)
+            axes.text((start + end) / 2, 0.5, words, parse_math=False, ha="center", va="center", fontsize=8, color=TEXT)
     axes.set_ylim(0, 1)
     axes.set_yticks([0.5], ["segments"], fontsize=8, color=TEXT)
     _bare(axes)
