@@ -104,7 +104,7 @@ class ClipDataset(Dataset[ClipBatch]):
     def __len__(self) -> int:
         return len(self.records)
 
-    def __getitem__(self, draw: Draw | int) -> tuple[Tensor, int]:
+    def __getitem__(self, draw: Draw | int) -> tuple[Tensor, int]:  # type: ignore[override]  # a batch is `__getitems__`
         """One clip, `[C, T, H, W]` (with several views `[views * crops, C, T, H, W]`), and the number of its class.
 
         Raises:
