@@ -43,7 +43,7 @@ class FrameFormat:
         """The format of frames that clips of this contract are cropped from."""
         return cls(short_side=contract.short_side, channels=contract.channels, bits=contract.bits)
 
-    def check_pixels(self, path: Path, width: int, height: int) -> None:
+    def check_pixels(self, path: Path | str, width: int, height: int) -> None:
         """Raise `VideoError` if frames of this size have too many pixels, before or after resizing."""
         check_pixels(path, width, height)
         if self.short_side is not None and width > 0 and height > 0:

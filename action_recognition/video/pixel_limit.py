@@ -18,7 +18,7 @@ def set_max_pixels(limit: int) -> None:
     os.environ[VARIABLE] = str(limit)
 
 
-def check_pixels(path: Path, width: int, height: int, *, resized: bool = False) -> None:
+def check_pixels(path: Path | str, width: int, height: int, *, resized: bool = False) -> None:
     """Raise `VideoError` if a picture has more pixels than the limit; `resized`: it would be scaled to this size."""
     given = os.environ.get(VARIABLE, "")
     limit = int(given) if given.isdecimal() else DEFAULT_MAX_PIXELS

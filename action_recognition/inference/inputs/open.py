@@ -1,22 +1,28 @@
 """Opening anything that frames can be read from."""
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from os import PathLike, fspath
+from collections.abc import Iterable, Iterator, Sized
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from numbers import Integral
+from os import PathLike, fsdecode
 from pathlib import Path
 from typing import IO, Any
 
+from numpy.typing import NDArray
+from PIL import Image
+
 from action_recognition.errors import VideoError
+from action_recognition.inference.inputs.arrays import FramesInput, open_array
 from action_recognition.inference.inputs.base import DEFAULT_INPUTS, FrameInput, InputSettings
 from action_recognition.inference.inputs.expand import expand_inputs
 from action_recognition.inference.inputs.given import Camera, Given, Stdin, Url
 from action_recognition.inference.inputs.patterns import as_starred
-from action_recognition.inference.inputs.spooled import open_as, open_content
+from action_recognition.inference.inputs.spooled import Content, open_as, open_content
 from action_recognition.inference.inputs.wrapped import Paced, Shortened
 from action_recognition.video.clip_files import open_clip
 from action_recognition.video.frames import FrameFormat
 
-Input = str | PathLike[str] | Given | bytes | bytearray | memoryview | IO[bytes] | int
+# Tensors are iterables of frames, too, for a type checker that knows no torch.
+Input = str | PathLike[str] | Given | Content | IO[bytes] | int | NDArray[Any] | Iterable[Any]
 
 
 @contextmanager
@@ -32,11 +38,16 @@ def open_input(
             - a `str` that names one input as on the command line, such as a URL or `"frames/img_%04d.png"`, see
               `expand_inputs`;
             - `bytes`, or a binary file: the content of a video file;
+            - an array or a tensor `[T, H, W, 3]`, uint8, RGB, 0-255, as torchvision's `read_video` gives; for a model
+              of depth `[T, H, W]` or `[T, H, W, 1]`, uint8 or uint16 as it was trained;
+            - an iterable of such frames `[H, W, 3]`, or of PIL images, which is read once;
             - an `int`: the camera of that number.
+
+            Frames in memory have no times but those that `settings.fps` gives them.
         settings: times of inputs without, and where an input ends.
 
     Raises:
-        VideoError: if it cannot be opened, or is none of these.
+        VideoError: if it cannot be opened, or is none of these. Frames in an iterable are checked as they come.
     """
     with ExitStack() as stack:
         opened = stack.enter_context(_opened(given, frame_format, settings))
@@ -49,25 +60,33 @@ def _opened(given: Any, frame_format: FrameFormat, settings: InputSettings) -> A
     if isinstance(given, str):
         given = _only_one(given)
     if isinstance(given, PathLike):
-        return open_clip(as_starred(Path(fspath(given))), frame_format)
+        return open_clip(as_starred(Path(fsdecode(given))), frame_format)
     if isinstance(given, Stdin):
         return open_as(given.path, frame_format, name=str(given))
-    if isinstance(given, Camera) or (isinstance(given, int) and not isinstance(given, bool)):
+    if isinstance(given, Integral) and not isinstance(given, bool):
+        given = Camera(int(given))
+    if isinstance(given, Camera):
         from action_recognition.inference.inputs.camera import open_camera  # type: ignore[import-not-found]
 
-        return open_camera(given.number if isinstance(given, Camera) else given, frame_format, settings)
+        return open_camera(given.number, frame_format, settings)
     if isinstance(given, Url):
         # Not at the top: files need no PyAV.
         from action_recognition.inference.inputs.stream import open_stream  # type: ignore[import-not-found]
 
         return open_stream(given.address, frame_format, settings)
-    if isinstance(given, bytes | bytearray | memoryview):
+    if isinstance(given, Content):
         return open_content(given, frame_format, name="bytes")
     if hasattr(given, "read"):
         return open_content(given, frame_format, name=_name_of(given))
-    raise VideoError(
-        f"{type(given).__name__}: expected a path, a URL, bytes, a binary file, frames or a camera's number"
-    )
+    if isinstance(given, Image.Image):
+        given = [given]
+    if hasattr(given, "__array__"):
+        return nullcontext(open_array(given, frame_format, origin="tensor" if hasattr(given, "permute") else "array"))
+    if isinstance(given, Iterable):
+        count = len(given) if isinstance(given, Sized) else 0
+        return nullcontext(FramesInput(given, frame_format, origin="frames", count=count))
+    kind = type(given).__name__
+    raise VideoError(f"{kind}: expected a path, URL, bytes, binary file, array, frames or number of a camera")
 
 
 def _only_one(word: str) -> Given:
