@@ -137,7 +137,7 @@ def test_an_input_ends_after_max_seconds(make_video: MakeVideo, tmp_path: Path, 
 
 
 def test_an_end_needs_times() -> None:
-    with pytest.raises(UserError, match="array: its frames have no times.*expected fps"):
+    with pytest.raises(UserError, match=r"array: its frames have no times.*expected fps"):
         read(moving_square(8), max_seconds=1)
 
 
@@ -231,13 +231,11 @@ def test_bytes_leave_nothing_behind(make_video: MakeVideo, tmp_path: Path, monke
 
     file = io.BytesIO(content)
     monkeypatch.setattr(file, "read", lambda count: breaks_off(count) if count else b"", raising=False)
-    with pytest.raises(VideoError, match="could not be copied to .*No space left on device.; TMPDIR names another"):
+    with pytest.raises(VideoError, match=r"could not be copied to .*No space left on device\); TMPDIR names another"):
         read(file)
-    for given in (content, b"hello"):
-        try:
-            read(given)
-        except VideoError as error:
-            assert str(folder) not in str(error)
+    with pytest.raises(VideoError, match=r"^bytes: not a video that FFmpeg can decode$"):
+        read(b"hello")
+    read(content)
     stream = Predictor(ColourBackend()).stream(content)
     next(stream)
     assert len(list(folder.iterdir())) == 1
