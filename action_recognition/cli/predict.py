@@ -54,7 +54,7 @@ def _label(name: str, call: Call) -> None:
 
 
 def run_prediction(config: "Config", inputs: Sequence[str], *, console: "Console") -> "list[Prediction]":
-    """Label `inputs` with the backend of `predict.backend`.
+    """Label `inputs` with the model of `model_of`.
 
     Raises:
         ConfigError: without inputs, or without a model.
@@ -70,7 +70,8 @@ def run_prediction(config: "Config", inputs: Sequence[str], *, console: "Console
         raise ConfigError("no video given; expected files or folders: python commands.py predict INPUT ...")
     given = expand_inputs(inputs)
     settings = config.predict
-    backend = load_backend(model_path(config), kind=settings.backend, device=settings.device)
+    path, kind = model_of(config)
+    backend = load_backend(path, kind=kind, device=settings.device)
     paths = as_clips(given, frames=backend.contract.frames)
     predictor = Predictor(
         backend,
@@ -103,14 +104,21 @@ def run_prediction(config: "Config", inputs: Sequence[str], *, console: "Console
     return predictions
 
 
-def model_path(config: "Config") -> Path:
-    """`predict.model`, or what the backend's export command writes."""
+def model_of(config: "Config") -> tuple[Path, str]:
+    """The model's file and its kind of backend: `predict.model`, or what the backend's export command writes.
+
+    Raises:
+        ConfigError: if `predict.model` is a file of no known kind, and `predict.backend` does not say.
+    """
+    from action_recognition.inference.backends import backend_of
     from action_recognition.tracking.run_folders import resolve_checkpoint
 
-    if config.predict.model:
-        return Path(config.predict.model)
-    if config.predict.backend == "onnx":
-        return Path(config.export.onnx)
-    if config.predict.backend == "tensorrt":
-        return Path(config.export.engine_path)
-    return resolve_checkpoint(config.evaluation.checkpoint, plots_dir=config.plots_dir)
+    settings = config.predict
+    if settings.model:
+        path = Path(settings.model)
+        return path, settings.backend or backend_of(path)
+    if settings.backend == "onnx":
+        return Path(config.export.onnx), "onnx"
+    if settings.backend == "tensorrt":
+        return Path(config.export.engine_path), "tensorrt"
+    return resolve_checkpoint(config.evaluation.checkpoint, plots_dir=config.plots_dir), "torch"

@@ -64,9 +64,15 @@ def checked(hint: Any, value: Any, key: str) -> Any:
         raise ConfigError(f"{key}: must be given; expected {describe(hint)}")
     found = _converted(hint, value, key)
     if found is _REFUSED:
-        options = [str(option) for rule in split_rules(hint)[1] if isinstance(rule, Choice) for option in rule.options]
-        raise ConfigError(f"{key}={shown(value)}: expected {describe(hint)}{did_you_mean(shown(value), options)}")
+        raise ConfigError(f"{key}={shown(value)}: expected {describe(hint)}{did_you_mean(shown(value), _options(hint))}")
     return found
+
+
+def _options(hint: Any) -> list[str]:
+    """The words that `hint`, or a member of the union that it is, offers to choose from."""
+    members = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    choices = [rule for member in members for rule in split_rules(member)[1] if isinstance(rule, Choice)]
+    return [str(option) for choice in choices for option in choice.options]
 
 
 def _converted(hint: Any, value: Any, key: str) -> Any:

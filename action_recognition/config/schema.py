@@ -143,7 +143,7 @@ class ExportConfig(Section, key="export", marks=(Lifetime.COMMAND,)):
 
 @dataclass(kw_only=True)
 class PredictConfig(Section, key="predict", marks=(Lifetime.COMMAND,)):
-    backend: Annotated[str, Choice("torch", "onnx", "tensorrt")]
+    backend: Annotated[str, Choice("torch", "onnx", "tensorrt")] | None
     model: str | None
     device: Annotated[str, Choice("auto", "cpu", "cuda")]
     top_k: Count

@@ -60,6 +60,7 @@ def test_cuda_where_there_is_none(
 ) -> None:
     path = checkpoint if kind == "torch" else onnx_path
     assert load_backend(path, kind=kind, device="auto").device == "cpu"
+    capfd.readouterr()  # about the frame rate that the tiny contract does not have
     with pytest.raises(UserError, match=r"predict\.device=cuda: .* use predict\.device=cpu or auto") as raised:
         load_backend(path, kind=kind, device="cuda")
     assert "\n" not in str(raised.value)
@@ -202,3 +203,15 @@ def test_small_batches_are_filled_up(count: int, least: int, expected: list[int]
     filled = fill_batch(clip_BCTHW, least)
     assert filled[:, 0, 0, 0, 0].tolist() == expected
     assert filled.flags.c_contiguous
+
+
+@pytest.mark.parametrize(
+    ("changes", "lines"), [({}, 1), ({"fps": 30.0}, 0), ({"channels": 1, "mean": (9.0,), "std": (9.0,)}, 0)]
+)
+def test_model_without_a_frame_rate_says_so_once(
+    changes: dict[str, object], lines: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = save_checkpoint(tiny_model(**changes), tmp_path / "m.ckpt")
+    for _ in range(2):
+        load_backend(path, kind="torch", device="cpu")
+    assert capfd.readouterr().err.count("m.ckpt: its contract does not say at which frame rate") == lines

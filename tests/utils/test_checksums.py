@@ -158,9 +158,9 @@ def test_an_onnx_file_from_before_runs_and_says_so(tmp_path: Path, capfd: pytest
     path = tmp_path / "model.onnx"
     path.write_bytes(exported_bytes()[:-SEAL_BYTES])
     assert load_onnx(path).contract == tiny_contract()
-    said = capfd.readouterr().err
-    assert len(said.splitlines()) == 1
-    assert "no checksum" in said
+    said = [line for line in capfd.readouterr().err.splitlines() if "frame rate" not in line]
+    assert len(said) == 1
+    assert "no checksum" in said[0]
     path.write_bytes(sealed_onnx(path.read_bytes()))
     check_onnx(path)
     assert path.read_bytes() == exported_bytes()

@@ -21,14 +21,17 @@ CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 class OnnxBackend:
     """An exported file, on CUDA where asked for and to be had, else on all cores this process may use.
 
+    Args:
+        threads: on the CPU; None for one per core.
+
     Raises:
         ContractError: if `path` is no ONNX file, damaged, or not one that `export-onnx` of this version made.
         UserError: if `device` is `cuda` and ONNX Runtime cannot use a GPU.
     """
 
-    def __init__(self, path: Path, *, device: str) -> None:
+    def __init__(self, path: Path, *, device: str, threads: int | None = None) -> None:
         checked = check_onnx(path)
-        self._session = _open_session(path, device)
+        self._session = _open_session(path, device, threads or available_cores())
         # ONNX Runtime only warns where there is no CUDA, and runs on the CPU.
         self.device = "cuda" if CUDA in self._session.get_providers() else "cpu"
         if device == "cuda" and self.device == "cpu":
@@ -74,9 +77,9 @@ def check_initializers(path: Path) -> None:
             raise ContractError(f"{line}; {DIVERGED}")
 
 
-def _open_session(path: Path, device: str) -> onnxruntime.InferenceSession:
+def _open_session(path: Path, device: str, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = available_cores()
+    options.intra_op_num_threads = threads
     options.log_severity_level = SILENT
     onnxruntime.set_default_logger_severity(SILENT)
     providers = [CPU]
