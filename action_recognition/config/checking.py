@@ -64,7 +64,8 @@ def checked(hint: Any, value: Any, key: str) -> Any:
         raise ConfigError(f"{key}: must be given; expected {describe(hint)}")
     found = _converted(hint, value, key)
     if found is _REFUSED:
-        raise ConfigError(f"{key}={shown(value)}: expected {describe(hint)}{did_you_mean(shown(value), _options(hint))}")
+        hint_of_word = did_you_mean(shown(value), _options(hint))
+        raise ConfigError(f"{key}={shown(value)}: expected {describe(hint)}{hint_of_word}")
     return found
 
 
