@@ -1,80 +1,94 @@
-"""A model's labels for a whole video."""
+"""A model's labels for a whole video, and the tables, plots and videos that are made of them."""
 
+import json
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
+from action_recognition.errors import check_choice
+from action_recognition.inference.video_labels import VideoLabels
+from action_recognition.utils.text import printable
 
-from action_recognition.inference.segments import DEFAULT_SEGMENTS, Segment, SegmentSettings, Window, find_segments
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+WINDOW_COLUMNS = ("start_seconds", "end_seconds", "first_frame", "end_frame", "label", "probability")
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Prediction:
-    """The label of a video.
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Prediction(VideoLabels):
+    """What `Predictor.predict` returns.
 
     Attributes:
-        input: the name of the video file, or of another input.
-        frames: the number of decoded frames.
-        fps: frames per second, the mean over the video; 0.0 for an input without times, in which all times are 0.0.
-        duration_seconds: when the last frame ends.
-        windows: in the order of the video; they cover all of it.
-        probabilities: float64 `[K]`, the mean over the windows.
-        class_names: `K` labels.
-        segment_settings: how `segments` are made of the windows.
+        given: what was predicted, for `save_video`, which reads the frames again; None if that is not possible.
     """
 
-    input: str
-    frames: int
-    fps: float
-    duration_seconds: float
-    windows: tuple[Window, ...]
-    probabilities: NDArray[np.float64]
-    class_names: tuple[str, ...]
-    segment_settings: SegmentSettings = DEFAULT_SEGMENTS
+    given: Any = None
 
-    @cached_property
-    def segments(self) -> tuple[Segment, ...]:
-        """The actions in time, see `find_segments`."""
-        return find_segments(self.windows, self.class_names, self.segment_settings)
+    def to_json(self, top_k: int = 5) -> str:
+        """`to_dict` as text."""
+        return json.dumps(self.to_dict(top_k), ensure_ascii=False)
 
-    @property
-    def label(self) -> str:
-        return self.class_names[int(self.probabilities.argmax())]
+    def to_pandas(self, rows: Literal["windows", "segments"] = "windows") -> "pd.DataFrame":
+        """A table with one row per window or per segment.
 
-    def top(self, k: int) -> list[tuple[str, float]]:
-        """The `k` likeliest labels with their probabilities; all labels if there are fewer."""
-        best = np.argsort(-self.probabilities, kind="stable")[:k]
-        return [(self.class_names[index], float(self.probabilities[index])) for index in best]
+        Returns:
+            Columns `start_seconds`, `end_seconds`, `first_frame`, `end_frame` (exclusive), `label`, `probability`. A
+            table of windows also has a column per class with its probability, under the name of the class, so that
+            `table[list(prediction.class_names)]` is `[N, K]`; a class that is called like one of the other columns
+            gets a `_` behind its name. A segment's label is missing (`isna`) for none of them. `table.attrs["input"]` is
+            the name of the input.
 
-    def to_dict(self, top_k: int) -> dict[str, Any]:
-        """The entry in the JSON file. A window's label is its likeliest, a segment's is null for none of them."""
-        return {
-            "source": self.input,
-            "label": self.label,
-            "top": [{"label": label, "probability": round(value, 6)} for label, value in self.top(top_k)],
-            "frames": self.frames,
-            "fps": round(self.fps, 3),
-            "duration_seconds": round(self.duration_seconds, 3),
-            "windows": [
-                {
-                    "start_seconds": round(window.start_seconds, 3),
-                    "end_seconds": round(window.end_seconds, 3),
-                    "label": self.class_names[int(window.probabilities.argmax())],
-                    "probability": round(float(window.probabilities.max()), 6),
-                }
-                for window in self.windows
-            ],
-            "segments": [
-                {
-                    "start_seconds": round(segment.start_seconds, 3),
-                    "end_seconds": round(segment.end_seconds, 3),
-                    "first_frame": segment.first_frame,
-                    "end_frame": segment.end_frame,
-                    "label": segment.label,
-                    "probability": round(segment.probability, 6),
-                }
-                for segment in self.segments
-            ],
-        }
+        Raises:
+            ConfigError: for other rows.
+        """
+        import pandas as pd
+
+        check_choice("rows", rows, ("windows", "segments"))
+        found = self.windows if rows == "windows" else self.segments
+        table = pd.DataFrame([[getattr(row, name) for name in WINDOW_COLUMNS] for row in found], columns=WINDOW_COLUMNS)
+        if rows == "windows":
+            names = [f"{name}_" if name in WINDOW_COLUMNS else name for name in self.class_names]
+            probabilities = pd.DataFrame([window.probabilities for window in self.windows], columns=names)
+            table = pd.concat([table, probabilities], axis=1)
+        table.attrs["input"] = self.input
+        return table
+
+    def plot(self, *, top_k: int = 8) -> "Figure":
+        """The probabilities of the `top_k` main classes over time, and the segments below them.
+
+        Returns:
+            A matplotlib figure, which a notebook shows as the last value of a cell and `figure.savefig(path)` writes.
+        """
+        from action_recognition.inference.timeline import draw_timeline
+
+        figure: Any = draw_timeline(
+            self.windows, self.segments, self.class_names, self.segment_settings, title=self.input, top_k=top_k
+        )
+        # pyplot, which would keep the figure in memory, is what a notebook shows figures by.
+        figure._repr_png_ = lambda: _as_png(figure)
+        return figure
+
+    def __repr__(self) -> str:
+        seconds = f"{self.duration_seconds:.1f} s" if self.fps else f"{self.frames} frames"
+        parts = (seconds, _counted(len(self.windows), "window"), _counted(len(self.segments), "segment"))
+        return (
+            f"<Prediction {printable(self.input)}: {printable(self.label)} {self.probability:.1%}; {', '.join(parts)}>"
+        )
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from action_recognition.inference.notebook_view import as_html
+
+        return as_html(self)
+
+
+def _as_png(figure: "Figure") -> bytes:
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

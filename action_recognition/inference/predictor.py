@@ -73,6 +73,7 @@ class Predictor:
             probabilities=np.mean([window.probabilities for window in windows], axis=0),
             class_names=self.backend.contract.class_names,
             segment_settings=self.segments,
+            given=None if opened.is_live else given,
         )
 
     def stream(self, given: Input, *, fps: float | None = None) -> Iterator[Window]:
@@ -99,6 +100,7 @@ class Predictor:
                     start_seconds=cut.start_seconds,
                     end_seconds=cut.end_seconds,
                     probabilities=probabilities_K,
+                    class_names=self.backend.contract.class_names,
                 )
 
     def _squares(self, opened: FrameInput, progress: Progress | None) -> Iterator[TimedFrame]:

@@ -12,6 +12,7 @@ from action_recognition.inference.bin_labels import NONE, label_bins
 from action_recognition.inference.smoothing import Floats, TimeBins, smooth_windows
 from action_recognition.utils.rules import Range
 from action_recognition.utils.stored_values import check_values
+from action_recognition.utils.text import printable
 
 NOMINAL_FPS = 25.0  # of an input without times, where seconds are given
 
@@ -24,6 +25,7 @@ class Window:
         first_frame, end_frame: numbers of frames of the video, `end_frame` exclusive.
         start_seconds, end_seconds: the times of these frames; 0.0 if the input has no times.
         probabilities: float64 `[K]`.
+        class_names: `K` labels.
     """
 
     first_frame: int
@@ -31,6 +33,32 @@ class Window:
     start_seconds: float
     end_seconds: float
     probabilities: NDArray[np.float64]
+    class_names: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The likeliest class."""
+        return self.top(1)[0][0]
+
+    @property
+    def probability(self) -> float:
+        """Of the likeliest class."""
+        return float(self.probabilities.max())
+
+    def top(self, k: int = 5) -> list[tuple[str, float]]:
+        """The `k` likeliest labels with their probabilities; all labels if there are fewer."""
+        return likeliest(self.probabilities, self.class_names, k)
+
+    def __repr__(self) -> str:
+        times = f"{self.start_seconds:.2f}-{self.end_seconds:.2f} s, " if self.end_seconds else ""
+        label = f"{printable(self.label)} {self.probability:.1%}" if self.class_names else f"{self.probability:.1%}"
+        return f"<Window {times}frames {self.first_frame}-{self.end_frame - 1}: {label}>"
+
+
+def likeliest(probability_K: NDArray[np.float64], class_names: Sequence[str], k: int) -> list[tuple[str, float]]:
+    """The `k` likeliest labels with their probabilities, in descending order."""
+    best = np.argsort(-probability_K, kind="stable")[:k]
+    return [(class_names[index], float(probability_K[index])) for index in best]
 
 
 Seconds = Annotated[float, Range(0, 1_000_000)]
