@@ -37,8 +37,8 @@ class Prediction(VideoLabels):
             Columns `start_seconds`, `end_seconds`, `first_frame`, `end_frame` (exclusive), `label`, `probability`. A
             table of windows also has a column per class with its probability, under the name of the class, so that
             `table[list(prediction.class_names)]` is `[N, K]`; a class that is called like one of the other columns
-            gets a `_` behind its name. A segment's label is missing (`isna`) for none of them. `table.attrs["input"]` is
-            the name of the input.
+            gets a `_` behind its name. A segment's label is missing (`isna`) for none of them. `table.attrs` has the
+            name of the input.
 
         Raises:
             ConfigError: for other rows.
