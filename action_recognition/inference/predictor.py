@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from action_recognition.inference.backends import Backend
 from action_recognition.inference.inputs.base import DEFAULT_INPUTS, FrameInput, InputSettings
-from action_recognition.inference.inputs.open import Input, open_input
+from action_recognition.inference.inputs.open import Input, is_repeatable, open_input
 from action_recognition.inference.prediction import Prediction
 from action_recognition.inference.segments import DEFAULT_SEGMENTS, SegmentSettings, Window
 from action_recognition.utils.finite import check_logits
@@ -73,7 +73,7 @@ class Predictor:
             probabilities=np.mean([window.probabilities for window in windows], axis=0),
             class_names=self.backend.contract.class_names,
             segment_settings=self.segments,
-            given=None if opened.is_live else given,
+            given=given if is_repeatable(given) and not opened.is_live else None,
         )
 
     def stream(self, given: Input, *, fps: float | None = None) -> Iterator[Window]:

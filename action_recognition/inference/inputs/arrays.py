@@ -61,7 +61,7 @@ class FramesInput:
         if not hasattr(given, "__array__"):
             hint = "; several inputs are predicted one by one" if isinstance(given, str) else ""
             wanted = f"expected an array [H, W, {self.format.channels}] or a PIL image"
-            raise VideoError(f"{origin}: a {type(given).__name__}, {wanted}{hint}")
+            raise VideoError(f"{origin}: of type {type(given).__name__}, {wanted}{hint}")
         frame_HWC = as_numpy(given, origin)
         channels = self.format.channels
         if channels == 1 and frame_HWC.ndim == 2:

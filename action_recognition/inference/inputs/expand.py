@@ -45,6 +45,18 @@ def expand_inputs(words: Sequence[str]) -> list[Given]:
     return [read_stdin() if given is None else given for given in found]
 
 
+def expand_path(path: str) -> list[Given]:
+    """As `expand_inputs`, but of a word that can only be the path or the pattern of files.
+
+    Raises:
+        VideoError: if it names nothing.
+    """
+    found = [given for given in _named(path, is_literal=False, in_list=False) if given is not None]
+    if not found:
+        raise VideoError(f"{path}: no such file or folder")
+    return found
+
+
 def as_clips(given: Sequence[Given], *, frames: int) -> list[Given]:
     """For a model of one frame per clip, each image is a clip; for others, images named together are a sequence."""
     if frames != 1:

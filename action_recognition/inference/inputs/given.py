@@ -10,6 +10,7 @@ import re
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path, PurePosixPath
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -114,8 +115,9 @@ def as_camera(word: str) -> Camera | None:
     return Camera(int(match[1])) if match and int(match[1]) < MOST_CAMERAS else None
 
 
+@cache
 def read_stdin() -> Stdin:
-    """Read standard input to its end, into a temporary file that is removed when the process ends.
+    """Read standard input to its end, once, into a temporary file that is removed when the process ends.
 
     Raises:
         VideoError: if nothing is piped into this program, or there is no room for it.

@@ -13,9 +13,8 @@ from PIL import Image
 from action_recognition.errors import VideoError
 from action_recognition.inference.inputs.arrays import FramesInput, open_array
 from action_recognition.inference.inputs.base import DEFAULT_INPUTS, FrameInput, InputSettings
-from action_recognition.inference.inputs.expand import expand_inputs
+from action_recognition.inference.inputs.expand import expand_inputs, expand_path
 from action_recognition.inference.inputs.given import Camera, Given, Stdin, Url
-from action_recognition.inference.inputs.patterns import as_starred
 from action_recognition.inference.inputs.spooled import Content, open_as, open_content
 from action_recognition.inference.inputs.wrapped import Paced, Shortened
 from action_recognition.video.clip_files import open_clip
@@ -34,9 +33,9 @@ def open_input(
     Args:
         given: one of
 
-            - a path of a video, an image or a folder of images, as `str` or `Path`;
-            - a `str` that names one input as on the command line, such as a URL or `"frames/img_%04d.png"`, see
-              `expand_inputs`;
+            - a path, as `str` or `Path`, of a video, an image, a folder with one video or with images, or a pattern of
+              images such as `frames/img_%04d.png`;
+            - a `str` that names another input as on the command line, such as a URL, see `expand_inputs`;
             - `bytes`, or a binary file: the content of a video file;
             - an array or a tensor `[T, H, W, 3]`, uint8, RGB, 0-255, as torchvision's `read_video` gives; for a model
               of depth `[T, H, W]` or `[T, H, W, 1]`, uint8 or uint16 as it was trained;
@@ -56,11 +55,19 @@ def open_input(
         yield opened if settings.max_seconds is None else Shortened(opened, settings.max_seconds)
 
 
+def is_repeatable(given: Input) -> bool:
+    """Whether an input can be opened a second time; what iterators and files have given is gone."""
+    return not isinstance(given, Iterator) and not hasattr(given, "read")
+
+
 def _opened(given: Any, frame_format: FrameFormat, settings: InputSettings) -> AbstractContextManager[FrameInput]:
-    if isinstance(given, str):
-        given = _only_one(given)
-    if isinstance(given, PathLike):
-        return open_clip(as_starred(Path(fsdecode(given))), frame_format)
+    if isinstance(given, str | PathLike):
+        found = expand_inputs([given]) if isinstance(given, str) else expand_path(fsdecode(given))
+        if len(found) > 1:
+            raise VideoError(f"{fsdecode(given)}: {len(found)} inputs, expected one; expand_inputs lists them")
+        given = found[0]
+    if isinstance(given, Path):
+        return open_clip(given, frame_format)
     if isinstance(given, Stdin):
         return open_as(given.path, frame_format, name=str(given))
     if isinstance(given, Integral) and not isinstance(given, bool):
@@ -87,13 +94,6 @@ def _opened(given: Any, frame_format: FrameFormat, settings: InputSettings) -> A
         return nullcontext(FramesInput(given, frame_format, origin="frames", count=count))
     kind = type(given).__name__
     raise VideoError(f"{kind}: expected a path, URL, bytes, binary file, array, frames or number of a camera")
-
-
-def _only_one(word: str) -> Given:
-    found = expand_inputs([word])
-    if len(found) > 1:
-        raise VideoError(f"{word}: {len(found)} inputs, expected one; expand_inputs([...]) gives them one by one")
-    return found[0]
 
 
 def _name_of(file: Any) -> str:

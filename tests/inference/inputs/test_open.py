@@ -194,14 +194,21 @@ IMAGE_16 = Image.fromarray(np.zeros((48, 64), np.uint16))
         (np.array(3.5), r"array: of shape \[\], expected \[T, H, W, 3\]$"),
         ([], r"frames: 0 frames, expected at least 2$"),
         (MIXED, r"frames, frame 1: frames of 65x48 and 64x48 pixels, expected one size$"),
-        (["a.mp4", "b.mp4"], r"frames, frame 0: a str, expected an array \[H, W, 3\] or a PIL image; several inputs"),
-        ({"a": 1}, r"frames, frame 0: a str"),
+        (
+            ["a.mp4", "b.mp4"],
+            r"frames, frame 0: of type str, expected an array \[H, W, 3\] or a PIL image; several inputs",
+        ),
+        ({"a": 1}, r"frames, frame 0: of type str"),
         ([CLIP], r"frames, frame 0: of shape \[4, 48, 64, 3\], expected \[H, W, 3\]$"),
         (iter([CLIP[0] / 255]), r"frames, frame 0: values of type float64"),
         ([IMAGE_16], r"frames, frame 0: an image of mode I;16, expected 8 bits per value$"),
         (b"", r"^bytes: empty file$"),
         (b"hello\n" * 100, r"^bytes: not a video"),
         (io.StringIO("text"), r"^bytes: a file open as text, expected one open in mode 'rb'$"),
+        ([1, 2], r"frames, frame 0: of type int, expected an array"),
+        (np.datetime64("now") + np.zeros((4, 48, 64, 3), int), r"array: values of type datetime64"),
+        (torch.zeros(4, 48, 64, 3, dtype=torch.uint8, device="meta"), r"tensor: not an array that numpy can read"),
+        (torch.zeros(4, 48, 64, 3, dtype=torch.uint8).to_sparse(), r"tensor: not an array that numpy can read"),
         (None, r"^NoneType: expected a path, URL, bytes"),
         (True, r"^bool: expected a path"),
         (2.5, r"^float: expected a path"),
@@ -211,6 +218,39 @@ def test_what_is_no_video_is_one_line(given: Any, message: str) -> None:
     with pytest.raises(VideoError, match=message) as raised:
         Predictor(ColourBackend()).predict(given)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_one_input_at_a_time(make_video: MakeVideo, tmp_path: Path, kind: Callable[[Path], Any]) -> None:
+    make_video(tmp_path / "a.avi", coloured((8, BLUE)))
+    assert Predictor(ColourBackend()).predict(kind(tmp_path)).label == "blue"
+    make_video(tmp_path / "b.avi", coloured((8, RED)))
+    for name in (tmp_path, tmp_path / "*.avi"):
+        with pytest.raises(VideoError, match=r": 2 inputs, expected one; expand_inputs lists them$"):
+            read(kind(name))
+    assert Predictor(ColourBackend()).predict(kind(tmp_path / "[a]*")).label == "blue"
+
+
+def test_a_path_is_only_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("0", "-", "http://host/a.mp4"):
+        with pytest.raises(VideoError, match=r"no such file or folder$"):
+            read(Path(name))
+
+
+def test_what_can_be_read_only_once_is_not_kept_for_a_second_time(make_video: MakeVideo, tmp_path: Path) -> None:
+    path = make_video(tmp_path / "a.avi", moving_square(8))
+    frames = decoded(path)
+    for given in (path, str(path), path.read_bytes(), frames, list(frames)):
+        assert Predictor(ColourBackend()).predict(given).given is given
+    for given in (iter(frames), io.BytesIO(path.read_bytes())):
+        assert Predictor(ColourBackend()).predict(given).given is None
+
+
+def test_many_frames_cost_no_memory() -> None:
+    """A billion frames that are one in memory."""
+    frames = np.broadcast_to(CLIP[0], (10**9, *CLIP.shape[1:]))
+    assert len(read(frames, fps=25, max_seconds=1)[0]) == 25
 
 
 def test_a_frame_that_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
