@@ -5,12 +5,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from helpers.support import write_video
+from helpers.sound_makers import heard, read_tracks, turn, write_with_sound
+from helpers.support import moving_square, write_video
 from helpers.tiny_models import file_size_limit, names_in
 
 from action_recognition.errors import UserError, VideoError
-from action_recognition.inference.colors import label_color
-from action_recognition.inference.overlay import nearest_windows, write_labelled_video
+from action_recognition.inference.overlay import write_labelled_video
+from action_recognition.inference.painter import label_color
 from action_recognition.inference.prediction import Prediction
 from action_recognition.inference.segments import Window
 
@@ -45,47 +46,92 @@ def prediction(spans: list[tuple[int, int]], best: list[int], *, frames: int, fp
     )
 
 
-def read_back(path: Path) -> np.ndarray:
+def read_video(path: Path) -> np.ndarray:
     capture = cv2.VideoCapture(str(path))
     frames = []
     while (read := capture.read())[0]:
         frames.append(cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB))
-    assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(30)
     capture.release()
     return np.stack(frames)
 
 
-def test_labels_timeline_and_cursor(tmp_path: Path) -> None:
+def read_back(path: Path) -> np.ndarray:
+    assert cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FPS) == pytest.approx(30)
+    return read_video(path)
+
+
+def test_bars_segment_timeline_and_cursor(tmp_path: Path) -> None:
     source = grey_video(tmp_path / "a.avi")
     path = tmp_path / "new" / "a.mp4"
     write_labelled_video(prediction([(0, 6), (6, 12)], [0, 2], frames=12), source, path)
     assert names_in(path.parent) == ["a.mp4"]
     frames_THWC = read_back(path).astype(int)
     assert frames_THWC.shape == (12, 240, 320, 3)
-    # Between panel and timeline the picture is as it was.
-    assert np.abs(frames_THWC[:, 60:200] - GREY).max() < 12
+    # Between the bars and the caption the picture is as it was.
+    assert np.abs(frames_THWC[:, 90:195] - GREY).max() < 12
     for number, label in ((1, 0), (10, 2)):
         frame = frames_THWC[number]
-        # The timeline holds both labels' colours whatever the frame; the chip beside the text has the moment's.
-        for column, of in ((80, 0), (240, 2)):
-            assert np.abs(frame[-4, column] - label_color(of)).max() < 40
-        chip = frame[9:15, 10:14].mean(axis=(0, 1))
-        assert np.abs(chip - label_color(label)).max() < 40
-        cursor = round((number + 0.5) * 320 / 12)
-        assert frame[-4, cursor].min() > 200
-        assert frame[2, 40:80].max() < GREY / 2, "the panel is darkened"
-        assert frame[4:22, 24:110].max() > 230, "white text"
+        assert np.abs(frame[28:31, 20:60].mean(axis=(0, 1)) - label_color(label)).max() < 50, (
+            "the likeliest class's bar"
+        )
+        assert frame[12:24, 16:100].max() > 200, "white text"
+        assert np.abs(frame[3, 3] - GREY).max() < 12
+        _, columns = np.nonzero(frame[225:, :].min(axis=2) > 200)
+        assert columns.mean() == pytest.approx(8 + (number + 0.5) / 12 * 304, abs=4), "the cursor"
+        # What is over is brighter than what is to come, and both have the colour of their segment.
+        for column, of in ((60, 0), (240, 2)):
+            shown = frame[230, column] / frame[230, column].max()
+            assert np.abs(shown - np.array(label_color(of)) / 242).max() < 0.25
 
 
-def test_frame_belongs_to_the_nearest_window() -> None:
-    # The last window is moved back and overlaps the one before.
-    spans = [(0, 7), (7, 14), (14, 21), (18, 25)]
-    found = nearest_windows(prediction(spans, [0, 1, 2, 0], frames=25))
-    middles = [(first + end - 1) / 2 for first, end in spans]
-    for frame in range(25):
-        distances = [abs(frame - middle) for middle in middles]
-        assert distances[found[frame]] == min(distances)
-    assert len(found) == 25
+def test_frames_keep_their_times_and_the_sound(tmp_path: Path) -> None:
+    seconds = [float(step) for step in np.cumsum(np.random.default_rng(0).choice([20, 33, 100], size=40)) / 1000]
+    source = write_with_sound(tmp_path / "a.mp4", moving_square(40), seconds=seconds, pieces=((0.5, 1.5),))
+    fps = 40 / (seconds[-1] - seconds[0])
+    write_labelled_video(prediction([(0, 40)], [0], frames=40, fps=fps), source, tmp_path / "b.mp4")
+    before, after = read_tracks(source), read_tracks(tmp_path / "b.mp4")
+    np.testing.assert_allclose(after.frame_seconds, before.frame_seconds - before.frame_seconds[0], atol=1e-4)
+    assert heard(after) == pytest.approx(np.array(heard(before)) - before.frame_seconds[0], abs=0.03)
+
+
+def test_a_turned_video_comes_upright_with_its_sound(tmp_path: Path) -> None:
+    source = write_with_sound(tmp_path / "a.mp4", moving_square(30, height=320, width=480))
+    turn(source)
+    write_labelled_video(prediction([(0, 30)], [0], frames=30), source, tmp_path / "b.mp4")
+    assert cv2.VideoCapture(str(tmp_path / "b.mp4")).read()[1].shape == (480, 320, 3)
+    assert read_tracks(tmp_path / "b.mp4").codec == "aac"
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_depth_is_shown_on_one_scale(tmp_path: Path, bits: int) -> None:
+    """A ramp from near to far that is twice as far in the second half."""
+    near, far = (40, 60) if bits == 8 else (4000, 6000)
+    folder = tmp_path / "depth"
+    folder.mkdir()
+    for number in range(10):
+        row = np.linspace(near, far, 320) * (2 if number >= 5 else 1)
+        depth_HW = np.repeat(row[None], 240, axis=0).astype(np.uint8 if bits == 8 else np.uint16)
+        depth_HW[:, 300:] = 0
+        cv2.imwrite(str(folder / f"T{number}.png"), depth_HW)
+    write_labelled_video(prediction([(0, 10)], [0], frames=10, fps=0), folder, tmp_path / "a.mp4")
+    tracks = read_tracks(tmp_path / "a.mp4")
+    np.testing.assert_allclose(tracks.frame_seconds, np.arange(10) / 25, atol=1e-4)
+    frames_THWC = read_video(tmp_path / "a.mp4").astype(int)
+    middle = frames_THWC[:, 150, :, 0]
+    assert (middle[:, 305:] < 12).all(), "nothing was measured here"
+    assert middle[0, 10] < 20
+    assert middle[9, 280] > 235
+    assert np.ptp(middle[:5, 150]) < 6
+    assert 150 > middle[9, 20] > middle[0, 280], "one scale for all frames"
+
+
+def test_colour_images_stay_as_they_are(tmp_path: Path) -> None:
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for number in range(4):
+        cv2.imwrite(str(folder / f"{number}.png"), np.full((240, 320, 3), (30, 90, 200), dtype=np.uint8))
+    write_labelled_video(prediction([(0, 4)], [0], frames=4, fps=0), folder, tmp_path / "a.mp4")
+    assert np.abs(read_video(tmp_path / "a.mp4")[:, 150].astype(int) - (200, 90, 30)).max() < 15
 
 
 @pytest.mark.parametrize(
@@ -116,10 +162,3 @@ def test_source_that_is_no_video(tmp_path: Path) -> None:
     with pytest.raises(VideoError, match=r"a\.avi"):
         write_labelled_video(prediction([(0, 3)], [0], frames=3), tmp_path / "a.avi", tmp_path / "a.mp4")
     assert names_in(tmp_path) == ["a.avi"]
-
-
-def test_neighbouring_labels_look_different() -> None:
-    colours = np.array([label_color(label) for label in range(51)])
-    distances = np.abs(colours[1:] - colours[:-1]).max(axis=1)
-    assert distances.min() > 60
-    assert (colours.max(axis=1) > 200).all()

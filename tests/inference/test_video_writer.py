@@ -1,5 +1,6 @@
 """Written videos are what browsers play, as FFmpeg's own reader and OpenCV see them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import av
@@ -16,11 +17,18 @@ from action_recognition.inference.video_writer import VideoWriter, available_enc
 FRAMES = moving_square(40)
 
 
-def write(path: Path, *, fps: float = 30.0) -> Path:
+def write(path: Path, *, fps: float = 30.0, seconds: Sequence[float] | None = None) -> Path:
     with VideoWriter(path, fps=fps, width=64, height=48) as writer:
-        for frame_HWC in FRAMES:
-            writer.write(frame_HWC)
+        for number, frame_HWC in enumerate(FRAMES):
+            writer.write(frame_HWC, seconds[number] if seconds else None)
     return path
+
+
+def times_in(path: Path) -> tuple[list[float], float]:
+    """Times of all frames, and the length of the file."""
+    with av.open(str(path)) as container:
+        seconds = [float(frame.pts * frame.time_base) for frame in container.decode(video=0)]
+        return seconds, float(container.streams.video[0].duration * container.streams.video[0].time_base)
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "12:30 %d.mp4", "na\udcefve.mp4"])
@@ -45,8 +53,25 @@ def test_frames_come_back_in_their_colours(tmp_path: Path) -> None:
 @pytest.mark.parametrize("fps", [0.5, 7.5, 14.985, 24000 / 1001, 29.97, 30.0, 59.94, 119.88, 1000.0, 90_000.0])
 def test_odd_frame_rates_stay(tmp_path: Path, fps: float) -> None:
     capture = cv2.VideoCapture(str(write(tmp_path / "a.mp4", fps=fps)))
-    assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(min(fps, 65_535), rel=1e-4)
+    assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(min(fps, 60_000), rel=1e-3)
     capture.release()
+    seconds, length = times_in(tmp_path / "a.mp4")
+    assert seconds == pytest.approx([number / min(fps, 60_000) for number in range(len(FRAMES))], abs=1e-5)
+    assert length == pytest.approx(len(FRAMES) / min(fps, 60_000), abs=2e-5)
+
+
+def test_uneven_times_stay(tmp_path: Path) -> None:
+    steps = np.random.default_rng(0).choice([1, 33, 34, 40, 500], size=len(FRAMES))
+    seconds = [float(step) for step in np.cumsum(steps) / 1000 - steps[0] / 1000]
+    found, length = times_in(write(tmp_path / "a.mp4", fps=8.0, seconds=seconds))
+    assert found == pytest.approx(seconds, abs=1e-5)
+    assert length == pytest.approx(seconds[-1] + 1 / 8, abs=1e-3), "the last frame is shown for as long as the others"
+
+
+def test_frames_at_the_same_time_stay_in_order(tmp_path: Path) -> None:
+    found, _ = times_in(write(tmp_path / "a.mp4", seconds=[0.0] * len(FRAMES)))
+    assert len(found) == len(FRAMES)
+    assert found == sorted(set(found))
 
 
 def test_without_h264_it_is_mpeg4(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
