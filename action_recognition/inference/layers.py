@@ -3,10 +3,9 @@
 import cv2
 import numpy as np
 
+from action_recognition.inference.colors import Color
 from action_recognition.inference.lettering import Mask, text_mask
 from action_recognition.video.frames import Frame
-
-Color = tuple[int, int, int]
 
 
 class Layer:

@@ -1,55 +1,53 @@
 """What is drawn into a labelled video: the action of the moment, how probable the classes are, and the timeline."""
 
-import colorsys
-
 import numpy as np
 from numpy.typing import NDArray
 
-from action_recognition.inference.layers import Color, Layer
+from action_recognition.inference.colors import NONE_COLOR, label_color
+from action_recognition.inference.layers import Layer
 from action_recognition.inference.lettering import fitted, has_letters, line_height, text_width
-from action_recognition.inference.prediction import Prediction
 from action_recognition.inference.segments import Segment
+from action_recognition.inference.video_labels import VideoLabels
 from action_recognition.utils.text import printable
 from action_recognition.video.frames import Frame
 
 NOTHING = "none of these"
-WHITE, BLACK, GREY = (255, 255, 255), (0, 0, 0), (150, 155, 160)
+WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 PANEL_OPACITY = 0.58
 TO_COME_OPACITY = 0.45  # of the timeline
 MOST_OF_HEIGHT = 0.42  # that the bars may take
 
 
 class Painter:
-    """Draws a prediction into frames of one size.
+    """Draws the labels of a video into its frames.
 
     At the top are the `top_k` likeliest classes of the window around the frame, with a bar for each; at the bottom the
     segment that the frame belongs to, above a timeline of all segments. Text is rendered again only when it changes.
 
     Args:
-        prediction: with times (`fps` above 0).
         width, height: pixels of a frame.
     """
 
-    def __init__(self, prediction: Prediction, *, width: int, height: int, top_k: int = 3) -> None:
+    def __init__(self, labels: VideoLabels, *, width: int, height: int, top_k: int = 3) -> None:
         self.width, self.height = width, height
-        self.prediction = prediction
-        self.names = [_shown(name, number) for number, name in enumerate(prediction.class_names)]
+        self.labels = labels
+        self.names = [_shown(name, number) for number, name in enumerate(labels.class_names)]
         self.size = max(11, round(0.036 * min(width, height)))  # of letters
         self.margin = max(6, round(0.7 * self.size))
-        self.window_of_frame = nearest_windows(prediction)
+        self.window_of_frame = nearest_windows(labels)
         self.top_k = min(top_k, len(self.names), self._rows_that_fit())
         self.panel_width = self._panel_width()
         self._panel: tuple[int, Layer] | None = None
         self._caption: tuple[Segment | None, Layer] | None = None
-        self._timeline = Timeline(prediction, width=width, height=height, margin=self.margin, size=self.size)
+        self._timeline = Timeline(labels, width=width, height=height, margin=self.margin, size=self.size)
 
     def draw(self, frame_HWC: Frame, number: int, seconds: float) -> None:
         """Draw into frame `number`, which is shown at `seconds`, in place."""
         if self.top_k:
             self._panel_of(int(self.window_of_frame[min(number, len(self.window_of_frame) - 1)])).lay_over(frame_HWC)
-        middle = seconds + 0.5 / self.prediction.fps
-        self._caption_of(segment_at(self.prediction.segments, middle)).lay_over(frame_HWC)
-        self._timeline.draw(frame_HWC, middle)
+        self._caption_of(segment_of(self.labels.segments, number)).lay_over(frame_HWC)
+        duration = self.labels.duration_seconds
+        self._timeline.draw(frame_HWC, seconds / duration if duration else number / self.labels.frames)
 
     @property
     def _row_height(self) -> int:
@@ -64,7 +62,7 @@ class Painter:
 
     def _panel_width(self) -> int:
         """As wide as its longest label needs, up to a part of the picture; the same for the whole video."""
-        ever = {int(k) for window in self.prediction.windows for k in _best(window.probabilities, self.top_k)}
+        ever = {int(k) for window in self.labels.windows for k in _best(window.probabilities, self.top_k)}
         longest = max((text_width(self.names[k], self.size, bold=True) for k in ever), default=0)
         wanted = longest + text_width(" 100%", self.size, bold=True) + 3 * self.margin
         most = max(16 * self.size, round(0.4 * self.width))
@@ -72,7 +70,7 @@ class Painter:
 
     def _panel_of(self, window: int) -> Layer:
         if self._panel is None or self._panel[0] != window:
-            self._panel = window, self._bars(self.prediction.windows[window].probabilities)
+            self._panel = window, self._bars(self.labels.windows[window].probabilities)
         return self._panel[1]
 
     def _bars(self, probabilities_K: NDArray[np.float64]) -> Layer:
@@ -102,9 +100,9 @@ class Painter:
 
     def _caption_layer(self, segment: Segment | None) -> Layer:
         size, inset = round(1.15 * self.size), round(0.55 * self.size)
-        label, share, color = NOTHING, "", GREY
+        label, share, color = NOTHING, "", NONE_COLOR
         if segment is not None and segment.label is not None:
-            k = self.prediction.class_names.index(segment.label)
+            k = self.labels.class_names.index(segment.label)
             label, share, color = self.names[k], f"{segment.probability:.0%}", label_color(k)
         dot = round(0.62 * size)
         fixed = 2 * inset + dot + inset + (text_width(share, size) + inset if share else 0)
@@ -123,57 +121,54 @@ class Painter:
 class Timeline:
     """A strip of all segments, each in the colour of its class, and where the frame is."""
 
-    def __init__(self, prediction: Prediction, *, width: int, height: int, margin: int, size: int) -> None:
+    def __init__(self, labels: VideoLabels, *, width: int, height: int, margin: int, size: int) -> None:
         self.bar = max(5, round(0.45 * size))
         self.edge = max(2, self.bar // 3)  # of the dark border that sets it off from the picture
         self.track = width - 2 * margin
         self.left, self.top = margin, height - round(0.8 * margin) - self.bar - self.edge
-        self.length_seconds = max(prediction.duration_seconds, 1e-9)
-        self._played, self._to_come = (self._strip(prediction, opacity) for opacity in (1.0, TO_COME_OPACITY))
+        self._played, self._to_come = (self._strip(labels, opacity) for opacity in (1.0, TO_COME_OPACITY))
         self._cursor = max(3, round(0.22 * size))
 
-    def draw(self, frame_HWC: Frame, seconds: float) -> None:
-        """Draw it with the cursor at a time."""
-        place = self.edge + round(min(1.0, seconds / self.length_seconds) * self.track)
-        self._played.lay_over(frame_HWC, end=place)
-        self._to_come.lay_over(frame_HWC, first=place)
-        left = min(max(0, self.left - self.edge + place - self._cursor // 2), frame_HWC.shape[1] - self._cursor)
+    def draw(self, frame_HWC: Frame, place: float) -> None:
+        """Draw it with the cursor at a place from 0, the start of the video, to 1."""
+        column = self.edge + round(min(1.0, place) * self.track)
+        self._played.lay_over(frame_HWC, end=column)
+        self._to_come.lay_over(frame_HWC, first=column)
+        left = min(max(0, self.left - self.edge + column - self._cursor // 2), frame_HWC.shape[1] - self._cursor)
         top = self.top - self.edge
         frame_HWC[top : top + self.bar + 2 * self.edge, left : left + self._cursor] = WHITE
 
-    def _strip(self, prediction: Prediction, opacity: float) -> Layer:
-        edge, bar, whole = self.edge, self.bar, self.length_seconds
+    def _strip(self, labels: VideoLabels, opacity: float) -> Layer:
+        edge, bar = self.edge, self.bar
         layer = Layer(self.left - edge, self.top - edge, self.track + 2 * edge, bar + 2 * edge)
         layer.box((0, 0, layer.width, layer.height), edge + bar / 4, BLACK, PANEL_OPACITY)
         gap = max(1, bar // 6)
-        for segment in prediction.segments:
-            first = round(min(1.0, segment.start_seconds / whole) * self.track)
-            end = round(min(1.0, segment.end_seconds / whole) * self.track)
-            color = GREY if segment.label is None else label_color(prediction.class_names.index(segment.label))
+        for segment in labels.segments:
+            first, end = (round(min(1.0, place) * self.track) for place in _places(segment, labels))
+            color = NONE_COLOR if segment.label is None else label_color(labels.class_names.index(segment.label))
             shown = opacity * (0.5 if segment.label is None else 1.0)
             layer.box((edge + first, edge, max(1, end - first - gap), bar), bar / 4, color, shown)
         return layer
 
 
-def segment_at(segments: tuple[Segment, ...], seconds: float) -> Segment | None:
-    """The segment that a time is in; None between two of them."""
-    place = int(np.searchsorted([segment.start_seconds for segment in segments], seconds, side="right")) - 1
-    # Times behind the end come from the rounded length of the last frame.
-    is_in = place >= 0 and (seconds < segments[place].end_seconds or place == len(segments) - 1)
-    return segments[place] if is_in else None
+def segment_of(segments: tuple[Segment, ...], number: int) -> Segment | None:
+    """The segment that a frame is in; None if it is in none."""
+    place = int(np.searchsorted([segment.first_frame for segment in segments], number, side="right")) - 1
+    return segments[place] if place >= 0 and number < segments[place].end_frame else None
 
 
-def nearest_windows(prediction: Prediction) -> NDArray[np.int64]:
+def _places(segment: Segment, labels: VideoLabels) -> tuple[float, float]:
+    """Where a segment starts and ends, from 0 to 1."""
+    if labels.duration_seconds:
+        return segment.start_seconds / labels.duration_seconds, segment.end_seconds / labels.duration_seconds
+    return segment.first_frame / labels.frames, segment.end_frame / labels.frames
+
+
+def nearest_windows(labels: VideoLabels) -> NDArray[np.int64]:
     """`[frames]`: for each frame, the number of the window whose middle is nearest."""
-    middles = np.array([window.first_frame + window.end_frame - 1 for window in prediction.windows]) / 2
+    middles = np.array([window.first_frame + window.end_frame - 1 for window in labels.windows]) / 2
     borders = (middles[1:] + middles[:-1]) / 2
-    return np.searchsorted(borders, np.arange(prediction.frames))
-
-
-def label_color(label: int) -> Color:
-    """A bright colour for label number `label`; neighbours lie far apart on the colour circle."""
-    red, green, blue = colorsys.hsv_to_rgb(label * 0.618034 % 1.0, 0.65, 0.95)
-    return round(red * 255), round(green * 255), round(blue * 255)
+    return np.searchsorted(borders, np.arange(labels.frames))
 
 
 def _best(probabilities_K: NDArray[np.float64], count: int) -> NDArray[np.int64]:

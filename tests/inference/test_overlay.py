@@ -10,8 +10,8 @@ from helpers.support import moving_square, write_video
 from helpers.tiny_models import file_size_limit, names_in
 
 from action_recognition.errors import UserError, VideoError
+from action_recognition.inference.colors import label_color
 from action_recognition.inference.overlay import write_labelled_video
-from action_recognition.inference.painter import label_color
 from action_recognition.inference.prediction import Prediction
 from action_recognition.inference.segments import Window
 
@@ -77,7 +77,7 @@ def test_bars_segment_timeline_and_cursor(tmp_path: Path) -> None:
         assert frame[12:24, 16:100].max() > 200, "white text"
         assert np.abs(frame[3, 3] - GREY).max() < 12
         _, columns = np.nonzero(frame[225:, :].min(axis=2) > 200)
-        assert columns.mean() == pytest.approx(8 + (number + 0.5) / 12 * 304, abs=4), "the cursor"
+        assert columns.mean() == pytest.approx(8 + number / 12 * 304, abs=4), "the cursor"
         # What is over is brighter than what is to come, and both have the colour of their segment.
         for column, of in ((60, 0), (240, 2)):
             shown = frame[230, column] / frame[230, column].max()

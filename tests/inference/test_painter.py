@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from action_recognition.inference.painter import NOTHING, Painter, label_color, nearest_windows, segment_at
+from action_recognition.inference.painter import NOTHING, Painter, nearest_windows, segment_of
 from action_recognition.inference.prediction import Prediction
 from action_recognition.inference.segments import Segment, SegmentSettings, Window
 
@@ -47,14 +47,15 @@ def test_frame_belongs_to_the_nearest_window() -> None:
     assert len(found) == 25
 
 
-def test_the_segment_of_a_time() -> None:
-    def segment(start: float, end: float) -> Segment:
-        return Segment(start_seconds=start, end_seconds=end, label="walk", probability=0.5)
+def test_the_segment_of_a_frame() -> None:
+    def segment(first: int, end: int) -> Segment:
+        times = {"start_seconds": first / 30, "end_seconds": end / 30}
+        return Segment(first_frame=first, end_frame=end, label="walk", probability=0.5, **times)
 
-    segments = (segment(0, 1), segment(1, 2.5), segment(3, 4))
-    found = [segment_at(segments, seconds) for seconds in (0, 0.99, 1, 2.6, 3, 4.1)]
-    assert found == [segments[0], segments[0], segments[1], None, segments[2], segments[2]]
-    assert segment_at((), 1) is None
+    segments = (segment(0, 10), segment(10, 10), segment(10, 25), segment(30, 40))
+    found = [segment_of(segments, number) for number in (0, 9, 10, 26, 30, 39, 40)]
+    assert found == [segments[0], segments[0], segments[2], None, segments[3], segments[3], None]
+    assert segment_of((), 1) is None
 
 
 SIZES = [(240, 120), (320, 240), (240, 426), (120, 1440), (1440, 120), (640, 360), (1080, 1920), (3840, 2160)]
@@ -94,10 +95,3 @@ def test_a_label_without_letters_in_any_font_is_its_number() -> None:
     )
     assert painter.names == ["walk", "class 1"]
     assert NOTHING not in painter.names
-
-
-def test_neighbouring_labels_look_different() -> None:
-    colours = np.array([label_color(label) for label in range(51)])
-    distances = np.abs(colours[1:] - colours[:-1]).max(axis=1)
-    assert distances.min() > 60
-    assert (colours.max(axis=1) > 200).all()
