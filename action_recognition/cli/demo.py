@@ -113,8 +113,8 @@ def label_examples(
     records = {record.path: record for record in manifest.records}
     chosen = [records[row.path] for row in choose_examples(judged, count=EXAMPLES)]
     videos = [str(manifest.videos_dir / record.path) for record in chosen]
-    answers = {answer.input: answer for answer in run_prediction(config, videos, console=console)}
-    found = [answers[video].top(1)[0] for video in videos]
+    answers = {answer["source"]: answer["top"][0] for answer in run_prediction(config, videos, console=console)}
+    found = [(answers[video]["label"], answers[video]["probability"]) for video in videos]
     right = [label == record.label for (label, _), record in zip(found, chosen, strict=True)]
 
     wrong = sum(not row.is_right for row in judged)

@@ -1,7 +1,9 @@
 """The prediction commands."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from action_recognition.config import Config
-    from action_recognition.inference.prediction import Prediction
+    from action_recognition.config.schema import PredictConfig
+    from action_recognition.inference.jobs import Setup
+    from action_recognition.inference.results import Record
+    from action_recognition.inference.targets import Outputs
 
 # The suggested next command repeats at most this many inputs; a shell pattern may have given thousands.
 MOST_REPEATED = 3
@@ -53,72 +58,89 @@ def _label(name: str, call: Call) -> None:
     print_next(call.console, *(f"python commands.py {line}" for line in again[:1]))
 
 
-def run_prediction(config: "Config", inputs: Sequence[str], *, console: "Console") -> "list[Prediction]":
-    """Label `inputs` with the model of `model_of`.
+def run_prediction(config: "Config", inputs: Sequence[str], *, console: "Console") -> "list[Record]":
+    """Label `inputs` with the model of `model_of`; see `predict_inputs`.
 
     Raises:
         ConfigError: without inputs, or without a model.
         VideoError: at the end, if some video could not be read; each is named when it fails.
     """
-    from action_recognition.inference.backends import load_backend
-    from action_recognition.inference.inputs.base import InputSettings
-    from action_recognition.inference.inputs.expand import as_clips, expand_inputs
-    from action_recognition.inference.predictor import Predictor
+    from action_recognition.inference.growing_results import fingerprint_of_run
+    from action_recognition.inference.inputs.expand import expand_inputs
+    from action_recognition.inference.jobs import ready
     from action_recognition.inference.report import predict_inputs
+    from action_recognition.inference.results import check_output
 
     if not inputs:
         raise ConfigError("no video given; expected files or folders: python commands.py predict INPUT ...")
+    outputs = outputs_of(config.predict)
+    if outputs.results:
+        check_output(outputs.results, inputs=len(inputs))
     given = expand_inputs(inputs)
-    settings = config.predict
-    path, kind = model_of(config)
-    backend = load_backend(path, kind=kind, device=settings.device)
-    paths = as_clips(given, frames=backend.contract.frames)
-    predictor = Predictor(
-        backend,
-        batch_size=settings.batch_size,
-        overlap=settings.overlap,
-        inputs=InputSettings(
-            fps=settings.fps,
-            max_seconds=settings.max_seconds,
-            latency_seconds=settings.latency_seconds,
-            reconnect_seconds=settings.reconnect_seconds,
-        ),
-    )
-    predictions, errors = predict_inputs(
-        predictor,
-        paths,
-        top_k=settings.top_k,
-        output=Path(settings.output) if settings.output else None,
-        video_dir=Path(settings.video_dir) if settings.video_dir else None,
-        console=console,
-    )
-    written = [settings.output] if settings.output and Path(settings.output).is_file() else []
-    if settings.video_dir and len(errors) < len(paths):
-        written.append(f"labelled videos: {settings.video_dir}/")
+    with ExitStack() as stack:
+        path, kind = stack.enter_context(model_of(config))
+        setup = setup_of(config.predict, path, kind)
+        labelling, clips = stack.enter_context(ready(setup, given, workers=config.predict.workers))
+        if outputs.results:
+            check_output(outputs.results, inputs=len(clips))
+        run = fingerprint_of_run(path, {"setup": setup.lasting(), "outputs": outputs.lasting()})
+        records, errors = predict_inputs(labelling, clips, outputs=outputs, run=run, console=console)
+    written = [str(outputs.results)] if outputs.results and outputs.results.is_file() else []
+    folders = {"labelled videos": outputs.video_dir, "timelines": outputs.timeline_dir, "clips": outputs.cut}
+    written += [f"{what}: {folder}/" for what, folder in folders.items() if folder and len(errors) < len(clips)]
     if written:
         console.print(printable("; ".join(written)))
-    if errors and len(paths) == 1:
+    if errors and len(clips) == 1:
         raise ReportedError(errors[0])
     if errors:
-        raise VideoError(f"{len(errors)} of {len(paths)} videos could not be read or written")
-    return predictions
+        raise VideoError(f"{len(errors)} of {len(clips)} videos could not be read or written")
+    return records
 
 
-def model_of(config: "Config") -> tuple[Path, str]:
+def setup_of(settings: "PredictConfig", model: Path, kind: str) -> "Setup":
+    """What makes the predictor that `predict.*` describes, in any process."""
+    from action_recognition.inference.inputs.base import InputSettings
+    from action_recognition.inference.jobs import Setup
+    from action_recognition.inference.segments import SegmentSettings
+
+    return Setup(
+        model=model,
+        kind=kind,
+        device=settings.device,
+        batch_size=settings.batch_size,
+        overlap=settings.overlap,
+        segments=SegmentSettings(**{field.name: getattr(settings, field.name) for field in fields(SegmentSettings)}),
+        inputs=InputSettings(**{field.name: getattr(settings, field.name) for field in fields(InputSettings)}),
+        top_k=settings.top_k,
+    )
+
+
+def outputs_of(settings: "PredictConfig") -> "Outputs":
+    from action_recognition.inference.targets import Outputs
+
+    given = (settings.output, settings.video_dir, settings.timeline_dir, settings.cut)
+    results, video_dir, timeline_dir, cut = (Path(path) if path else None for path in given)
+    return Outputs(results=results, video_dir=video_dir, timeline_dir=timeline_dir, cut=cut)
+
+
+@contextmanager
+def model_of(config: "Config") -> Iterator[tuple[Path, str]]:
     """The model's file and its kind of backend: `predict.model`, or what the backend's export command writes.
 
     Raises:
         ConfigError: if `predict.model` is a file of no known kind, and `predict.backend` does not say.
     """
     from action_recognition.inference.backends import backend_of
+    from action_recognition.inference.load import model_file
     from action_recognition.tracking.run_folders import resolve_checkpoint
 
     settings = config.predict
     if settings.model:
-        path = Path(settings.model)
-        return path, settings.backend or backend_of(path)
-    if settings.backend == "onnx":
-        return Path(config.export.onnx), "onnx"
-    if settings.backend == "tensorrt":
-        return Path(config.export.engine_path), "tensorrt"
-    return resolve_checkpoint(config.evaluation.checkpoint, plots_dir=config.plots_dir), "torch"
+        with model_file(settings.model, plots_dir=config.plots_dir) as path:
+            yield path, settings.backend or backend_of(path)
+    elif settings.backend == "onnx":
+        yield Path(config.export.onnx), "onnx"
+    elif settings.backend == "tensorrt":
+        yield Path(config.export.engine_path), "tensorrt"
+    else:
+        yield resolve_checkpoint(config.evaluation.checkpoint, plots_dir=config.plots_dir), "torch"

@@ -1,163 +1,183 @@
-"""Labelling many videos: progress, table, JSON, labelled videos, and a line for each that could not be read."""
+"""What `predict` shows of many inputs: progress, a line for each that could not be read, and a table at the end."""
 
-import json
-import os
-from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from action_recognition.errors import UserError, VideoError
-from action_recognition.inference.inputs.given import Given, Stdin
-from action_recognition.inference.overlay import write_labelled_video
-from action_recognition.inference.prediction import Prediction
-from action_recognition.inference.predictor import Predictor
+from action_recognition.inference.growing_results import GrowingResults, fingerprint_of_file, growing_results
+from action_recognition.inference.inputs.given import Given
+from action_recognition.inference.jobs import Labelling, Task
+from action_recognition.inference.results import SUBTITLES, Record, write_results
+from action_recognition.inference.targets import Outputs, plan
 from action_recognition.inference.video_writer import H264, available_encoder
-from action_recognition.utils.files import replace_file
+from action_recognition.utils.interruption import advising
 from action_recognition.utils.progress import progress_bar
 from action_recognition.utils.text import printable
 
 UNFOLDED = 1000  # columns, so that a program that reads a pipe gets whole names
+MOST_SEGMENTS = 40  # rows of a terminal
+NONE_OF_THESE = "none of these"
 NO_H264 = (
     "labelled videos are written as MPEG-4, which browsers do not play, because this PyAV has no H.264 encoder; "
     "PyPI's has: pip install --force-reinstall av"
 )
-LABELLED_SUFFIX = ".labelled.mp4"
-LONGEST_NAME_BYTES = 255 - 40  # of file systems, less this suffix and what `utils.files.replacing` adds
 
 
 def predict_inputs(
-    predictor: Predictor,
-    paths: Sequence[Given],
-    *,
-    top_k: int,
-    output: Path | None,
-    video_dir: Path | None,
-    console: Console,
-) -> tuple[list[Prediction], list[str]]:
-    """Label videos one after the other and print a table. Errors go to stderr and do not stop the other videos.
+    labelling: Labelling, given: Sequence[Given], *, outputs: Outputs, run: str, console: Console
+) -> tuple[list[Record], list[str]]:
+    """Label inputs and print a table. Errors go to stderr and do not stop the others.
+
+    What `outputs.results` holds already of this run, or of one like it, is not done again.
 
     Args:
-        output: JSON file to write: `{"predictions": [Prediction.to_dict ...], "errors": [{source, error} ...]}`.
-        video_dir: folder for copies with the labels drawn in, `<name>.labelled.mp4`.
+        labelling: gives the records of tasks, in any order; it may call its second argument with a task, the number of
+            frames done, and that of all.
+        run: see `growing_results.fingerprint_of_run`.
         console: for the table.
 
     Returns:
-        The predictions, and one line per video that could not be read, or not written with its labels.
+        The records of those that were labelled, without windows, in the order of the inputs; and one line for each that
+        could not be read, or not written with its labels.
 
     Raises:
-        UserError: if `output` cannot be written.
+        UserError: if `outputs.results` cannot be written.
     """
-    predictions: list[Prediction] = []
-    errors: dict[str, str] = {}
-    labelled = labelled_paths(video_dir, paths) if video_dir else {}
     # On stderr: the table on stdout is for other programs too.
-    stderr = Console(stderr=True)
-    if video_dir and available_encoder() != H264:
-        stderr.print(NO_H264, markup=False, highlight=False, soft_wrap=True)
-    with progress_bar("labelling", console=stderr) as advance:
-        for number, path in enumerate(paths):
+    stderr = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+    if outputs.video_dir and available_encoder() != H264:
+        stderr.print(NO_H264)
+    sources = [str(each) for each in given]
+    tasks, found = plan(given, outputs), dict[str, Record]()
 
-            def show_frames(done: int, total: int, number: int = number, name: str = printable(path.name)) -> None:
-                if len(paths) == 1:
-                    advance(done, total, name)
-                else:
-                    advance(number, len(paths), f"{name}, frame {done}")
+    def advice() -> str:
+        done = sum("error" not in record for record in found.values())
+        return f"{done} of {len(given)} inputs are done and kept; the same command goes on with the others"
 
-            try:
-                predictions.append(predictor.predict(path, progress=show_frames))
-                if path in labelled:
-                    _write_labelled(predictions[-1], path, labelled[path])
-            except VideoError as error:
-                errors[str(path)] = str(error)
-            except MemoryError:
-                errors[str(path)] = f"{printable(path)}: not enough memory for it"
-            if str(path) in errors:
-                stderr.print(f"error: {errors[str(path)]}", markup=False, highlight=False, soft_wrap=True)
-            if len(paths) > 1:
-                advance(number + 1, len(paths))
-    if predictions:
-        print_table(predictions, top_k=top_k, console=console)
-    if output is not None:
-        _write_json(output, predictions, errors, top_k=top_k)
-    return predictions, list(errors.values())
+    with ExitStack() as stack:
+        results = None
+        if outputs.results and outputs.results.suffix.lower() not in SUBTITLES:
+            stack.enter_context(advising(advice))
+            results = stack.enter_context(growing_results(outputs.results, run, sources))
+            tasks = _not_done(tasks, results, found, stderr)
+        for record in _progressing(labelling, tasks, len(given), stderr):
+            if results:
+                results.add(record)
+            if "error" in record:
+                stderr.print(f"error: {record['error']}")
+            found[record["source"]] = _brief(record, len(given))
+    in_order = [found[source] for source in sources]
+    labelled = [record for record in in_order if "label" in record]
+    if outputs.results and not results and labelled:
+        write_results(outputs.results, labelled)
+    if labelled:
+        print_table(labelled, console=console)
+        if len(given) == 1:
+            print_segments(labelled[0], console=console)
+    return labelled, [record["error"] for record in in_order if "error" in record]
 
 
-def print_table(predictions: Sequence[Prediction], *, top_k: int, console: Console) -> None:
-    """One row per video with its `top_k` labels below each other; only a terminal folds long names."""
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    table.add_column("video", overflow="fold", no_wrap=not console.is_terminal)
-    table.add_column("seconds", justify="right", no_wrap=True)
-    table.add_column("action", overflow="fold", no_wrap=not console.is_terminal)
-    table.add_column("probability", justify="right", no_wrap=True)
-    for number, prediction in enumerate(predictions):
-        top = prediction.top(top_k)
+def _not_done(tasks: list[Task], results: GrowingResults, found: dict[str, Record], stderr: Console) -> list[Task]:
+    """The tasks that are left, with fingerprints; the records of the others go into `found`."""
+    if results.set_aside:
+        moved = " and ".join(map(str, results.set_aside))
+        what = "held results of another model, of other settings or of another program"
+        stderr.print(f"{printable(results.output)}: {what}; they are kept in {printable(moved)}")
+    left = []
+    for task in tasks:
+        source, file = str(task.given), fingerprint_of_file(task.given)
+        if results.is_done(source, file):
+            found[source] = _brief(results.get(source), len(tasks))
+        else:
+            left.append(replace(task, fingerprint=results.fingerprint(file)))
+    if found:
+        stderr.print(f"{len(found)} of {len(tasks)} are done already, in {printable(results.output)}")
+    return left
+
+
+def _progressing(labelling: Labelling, tasks: Sequence[Task], inputs: int, stderr: Console) -> Iterator[Record]:
+    """The records of the tasks, with a progress bar: of one input in frames, of several in files."""
+    done = 0
+    with progress_bar("labelling", console=stderr, unit="frames" if inputs == 1 else "files") as advance:
+
+        def show_frames(task: Task, frames: int, total: int) -> None:
+            if inputs == 1:
+                advance(frames, total, printable(task.given.name))
+            else:
+                advance(done, len(tasks), f"{printable(task.given.name)}, frame {frames}")
+
+        if inputs > 1:
+            advance(0, len(tasks))
+        for record in labelling(tasks, show_frames):
+            yield record
+            done += 1
+            if inputs > 1:
+                advance(done, len(tasks))
+
+
+def _brief(record: Record, inputs: int) -> Record:
+    """What the tables show of a record; those of thousands of long videos would not fit into memory."""
+    kept = ("source", "label", "top", "fps", "duration_seconds", "error")
+    return {key: record[key] for key in (*kept, *(("segments",) if inputs == 1 else ())) if key in record}
+
+
+def print_table(records: Sequence[Record], *, console: Console) -> None:
+    """One row per video with its likeliest labels below each other; only a terminal folds long names."""
+    table = _table(console, "video", "seconds", "action", "probability")
+    for number, record in enumerate(records):
+        top = record["top"]
         labels = Text("\n").join(
-            Text(printable(label), style="bold" if place == 0 else "") for place, (label, _) in enumerate(top)
+            Text(printable(entry["label"]), style="bold" if place == 0 else "") for place, entry in enumerate(top)
         )
-        shares = Text("\n").join(Text(f"{probability:.1%}") for _, probability in top)
-        seconds = f"{prediction.duration_seconds:.1f}" if prediction.fps else "?"
-        if number and top_k > 1:
+        shares = Text("\n").join(Text(f"{entry['probability']:.1%}") for entry in top)
+        seconds = f"{record['duration_seconds']:.1f}" if record["duration_seconds"] else "?"
+        if number and len(top) > 1:
             table.add_section()
-        table.add_row(Text(printable(prediction.input)), seconds, labels, shares)
+        table.add_row(Text(printable(record["source"])), seconds, labels, shares)
+    _print(table, console)
+
+
+def print_segments(record: Record, *, console: Console) -> None:
+    """The actions of one video in time, if there are several; a terminal shows the first `MOST_SEGMENTS`."""
+    segments = record["segments"]
+    if len(segments) < 2 or not record["duration_seconds"]:
+        return
+    shown = segments[:MOST_SEGMENTS] if console.is_terminal else segments
+    table = _table(console, "from", "to", "action", "probability")
+    for segment in shown:
+        is_none = segment["label"] is None
+        label = Text(NONE_OF_THESE if is_none else printable(segment["label"]), style="dim" if is_none else "")
+        start, end = (_clock(segment[key]) for key in ("start_seconds", "end_seconds"))
+        table.add_row(start, end, label, f"{segment['probability']:.1%}")
+    console.print()
+    _print(table, console)
+    if len(shown) < len(segments):
+        console.print(f"and {len(segments) - len(shown)} more; predict.output=segments.csv holds all of them")
+
+
+def _table(console: Console, *columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for name in columns:
+        if name in ("video", "action"):
+            table.add_column(name, overflow="fold", no_wrap=not console.is_terminal)
+        else:
+            table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _print(table: Table, console: Console) -> None:
     if not console.is_terminal:
         console = Console(file=console.file, width=UNFOLDED)
     console.print(table, soft_wrap=False)
 
 
-def _write_labelled(prediction: Prediction, given: Given, path: Path) -> None:
-    """As `write_labelled_video`, with everything that can go wrong as a `VideoError`."""
-    clip_path = given.path if isinstance(given, Stdin) else given
-    if not isinstance(clip_path, Path):
-        raise VideoError(f"{given}: predict.video_dir draws labels into files, not into streams")
-    try:
-        write_labelled_video(prediction, clip_path, path)
-    except UserError as error:
-        raise VideoError(error) from None
-
-
-def labelled_paths(video_dir: Path, paths: Sequence[Given]) -> dict[Given, Path]:
-    """A file in `video_dir` for each input: `<name>.labelled.mp4`, numbered where several have the same name.
-
-    No two inputs get the same file, and none gets a file that is an input itself.
-    """
-    stems = {path: Path(os.path.realpath(str(path))).stem if path.name in ("", "..") else path.stem for path in paths}
-    namesakes = Counter(stems.values())
-    # Not `Path.resolve`: it raises over a link in a circle.
-    taken = {os.path.realpath(str(path)) for path in paths}
-    numbers: Counter[str] = Counter()
-    chosen: dict[Given, Path] = {}
-    for path, stem in stems.items():
-        while True:
-            numbers[stem] += 1
-            number = f"-{numbers[stem]}" if namesakes[stem] > 1 or numbers[stem] > 1 else ""
-            target = video_dir / f"{_cut(stem, LONGEST_NAME_BYTES - len(number))}{number}{LABELLED_SUFFIX}"
-            if os.path.realpath(target) not in taken:
-                break
-        taken.add(os.path.realpath(target))
-        chosen[path] = target
-    return chosen
-
-
-def _cut(stem: str, size_bytes: int) -> str:
-    """The longest start of a name that fits, in whole characters."""
-    while len(os.fsencode(stem)) > size_bytes:
-        stem = stem[:-1]
-    return stem
-
-
-def _write_json(output: Path, predictions: Sequence[Prediction], errors: dict[str, str], *, top_k: int) -> None:
-    content = {
-        "predictions": [prediction.to_dict(top_k) for prediction in predictions],
-        "errors": [{"source": given, "error": error} for given, error in errors.items()],
-    }
-    try:
-        # A name that is not UTF-8 has lone surrogates here; with backslashes they are JSON's own escapes for them.
-        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-        replace_file(output, text.encode(errors="backslashreplace"))
-    except OSError as error:
-        raise UserError(f"predict.output={output}: could not be written ({error.strerror or error})") from None
+def _clock(seconds: float) -> str:
+    """`4:05.3`, or `1:04:05.3` from an hour on."""
+    tenths = round(seconds * 10)
+    hours, minutes, rest = tenths // 36_000, tenths // 600 % 60, tenths % 600 / 10
+    return f"{hours}:{minutes:02d}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"

@@ -32,7 +32,7 @@ def silent(done: int, total: int | None, note: str = "") -> None:
 
 
 @contextmanager
-def progress_bar(label: str, *, console: Console, in_bytes: bool = False) -> Iterator[Advance]:
+def progress_bar(label: str, *, console: Console, in_bytes: bool = False, unit: str = "") -> Iterator[Advance]:
     """Show the progress of the work in the block, which reports it through the `Advance` that this yields.
 
     A terminal gets a bar, which disappears when the block ends. Elsewhere a thread prints a plain line every
@@ -40,8 +40,9 @@ def progress_bar(label: str, *, console: Console, in_bytes: bool = False) -> Ite
 
     Args:
         in_bytes: `done` and `total` are bytes.
+        unit: what they count, such as `files`, to tell how many are done a second.
     """
-    work = Work(label, console=console, in_bytes=in_bytes)
+    work = Work(label, console=console, in_bytes=in_bytes, unit=unit)
     if console.quiet:
         yield silent
     elif console.is_terminal:
@@ -58,13 +59,20 @@ class Work:
 
     Args:
         in_bytes: the counts are bytes.
+        unit: what they count, if their speed is to be told.
         clock: gives seconds that only grow.
     """
 
     def __init__(
-        self, label: str, *, console: Console, in_bytes: bool = False, clock: Callable[[], float] = time.monotonic
+        self,
+        label: str,
+        *,
+        console: Console,
+        in_bytes: bool = False,
+        unit: str = "",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.label, self.in_bytes = label, in_bytes
+        self.label, self.in_bytes, self.unit = label, in_bytes, unit
         # No markup: a label may hold a file name, and a file name may hold brackets.
         name, count = (TextColumn(f"{{task.{field}}}", markup=False) for field in ("description", "fields[count]"))
         speed = (TransferSpeedColumn(),) if in_bytes else ()
@@ -79,6 +87,7 @@ class Work:
         if done < self.task.completed:  # another part of the work began, which has a speed of its own
             self.bar.reset(self.task.id)
         count = "" if total is None else f"{self._count(done)}/{self._count(total)}"
+        count = ", ".join(filter(None, (count, self._speed())))
         description = ": ".join(filter(None, (self.label, note)))
         self.bar.update(self.task.id, completed=done, total=total, description=description, count=count)
 
@@ -90,10 +99,15 @@ class Work:
             parts.append(f"{self._count(task.completed)} of {self._count(task.total)}{share}")
         elif task.completed:
             parts.append(self._count(task.completed))
+        if speed := self._speed():
+            parts.append(speed)
         parts.append(f"{as_clock(task.elapsed or 0)} elapsed")
         if task.time_remaining is not None:
             parts.append(f"about {as_clock(task.time_remaining)} left")
         return ": ".join(filter(None, (task.description, ", ".join(parts))))
+
+    def _speed(self) -> str:
+        return f"{self.task.speed:.1f} {self.unit}/s" if self.unit and self.task.speed else ""
 
     def _count(self, number: float) -> str:
         return f"{number / 1e6:,.1f} MB" if self.in_bytes else f"{number:.0f}"
