@@ -83,7 +83,7 @@ def run_prediction(config: "Config", inputs: Sequence[str], *, console: "Console
         labelling, clips = stack.enter_context(ready(setup, given, workers=config.predict.workers))
         if outputs.results:
             check_output(outputs.results, inputs=len(clips))
-        run = fingerprint_of_run(path, {"setup": setup.lasting(), "outputs": outputs.lasting()})
+        run = fingerprint_of_run(path, setup.lasting())
         records, errors = predict_inputs(labelling, clips, outputs=outputs, run=run, console=console)
     written = [str(outputs.results)] if outputs.results and outputs.results.is_file() else []
     folders = {"labelled videos": outputs.video_dir, "timelines": outputs.timeline_dir, "clips": outputs.cut}

@@ -36,11 +36,15 @@ def fingerprint_of_run(model: Path, settings: dict[str, Any]) -> str:
     return digest.hexdigest()[:DIGITS]
 
 
-def fingerprint_of_file(given: Given) -> str | None:
-    """Of the sizes and times of change of an input's files; None for inputs that are no files."""
+def fingerprint_of_file(given: Given, cut: Path | None = None) -> str | None:
+    """Of the sizes and times of change of an input's files; None for inputs that are no files.
+
+    Args:
+        cut: where its segments are cut to; they have to be cut again if that is another folder.
+    """
     if not isinstance(given, Path):
         return None
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(line_of({"cut": str(cut)}))
     try:
         for file in clip_files(given):
             found = file.stat()

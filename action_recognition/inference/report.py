@@ -90,8 +90,9 @@ def _not_done(tasks: list[Task], results: GrowingResults, found: dict[str, Recor
         stderr.print(f"{printable(results.output)}: {what}; they are kept in {printable(moved)}")
     left = []
     for task in tasks:
-        source, file = str(task.given), fingerprint_of_file(task.given)
-        if results.is_done(source, file):
+        source, file = str(task.given), fingerprint_of_file(task.given, task.cut)
+        made = all(path is None or path.exists() for path in (task.video, task.timeline))
+        if made and results.is_done(source, file):
             found[source] = _brief(results.get(source), len(tasks))
         else:
             left.append(replace(task, fingerprint=results.fingerprint(file)))

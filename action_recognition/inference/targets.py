@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from action_recognition.inference.inputs.given import Given
 from action_recognition.inference.jobs import Task
@@ -29,10 +28,6 @@ class Outputs:
     video_dir: Path | None = None
     timeline_dir: Path | None = None
     cut: Path | None = None
-
-    def lasting(self) -> dict[str, Any]:
-        """What a second run has to share to find its work done."""
-        return {name: str(folder) for name, folder in vars(self).items() if name != "results" and folder}
 
 
 def plan(given: Sequence[Given], outputs: Outputs) -> list[Task]:
