@@ -73,5 +73,5 @@ def class_folders(videos_dir: Path) -> list[Path]:
 
 
 def list_videos(folder: Path) -> list[Path]:
-    """Files of `folder` with the suffix of a video, in alphabetical order, including unreadable ones."""
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES)
+    """Files of `folder` with the suffix of a video, in alphabetical order, including unreadable but no hidden ones."""
+    return sorted(path for path in folder.glob("[!.]*") if path.suffix.lower() in VIDEO_SUFFIXES)

@@ -8,20 +8,17 @@ import av
 import cv2
 import numpy as np
 
-from action_recognition.errors import UserError, VideoError
+from action_recognition.errors import VideoError
 from action_recognition.inference.inputs.open import Input
 from action_recognition.inference.painter import Painter
 from action_recognition.inference.pictures import file_of, open_pictures
 from action_recognition.inference.sound import open_sound
 from action_recognition.inference.video_labels import VideoLabels
-from action_recognition.inference.video_writer import VideoWriter
-from action_recognition.utils.files import replacing
-from action_recognition.video.clip_files import open_clip
+from action_recognition.inference.video_writer import UNKNOWN_FPS, VideoWriter, writing_video
 from action_recognition.video.frames import Frame
 
 MIN_SHORT_SIDE = 240  # pixels; below it the text could not be read
 MAX_LONG_SIDE = 8190  # pixels; few decoders take more
-UNKNOWN_FPS = 25.0
 
 
 def write_labelled_video(labels: VideoLabels, given: Input, path: Path, *, top_k: int = 3) -> None:
@@ -44,19 +41,13 @@ def write_labelled_video(labels: VideoLabels, given: Input, path: Path, *, top_k
         VideoError: if the input cannot be read, or is too long and narrow to be drawn in.
         UserError: if `path` cannot be written.
     """
-    try:
-        with replacing(path) as partial:
-            try:
-                _write(labels, given, partial, top_k=top_k, with_sound=True)
-            except av.FFmpegError as error:
-                if isinstance(error, OSError | MemoryError):
-                    raise
-                _write(labels, given, partial, top_k=top_k, with_sound=False)  # MP4 does not take the sound
-            _check_written(labels, partial, path)
-    except MemoryError:  # FFmpeg's is an error of both kinds
-        raise
-    except (OSError, av.FFmpegError) as error:
-        raise UserError(f"{path}: could not be written ({error.strerror or error})") from None
+    with writing_video(path, frames=labels.frames) as partial:
+        try:
+            _write(labels, given, partial, top_k=top_k, with_sound=True)
+        except av.FFmpegError as error:
+            if isinstance(error, OSError | MemoryError):
+                raise
+            _write(labels, given, partial, top_k=top_k, with_sound=False)  # MP4 does not take the sound
 
 
 def _write(labels: VideoLabels, given: Input, path: Path, *, top_k: int, with_sound: bool) -> None:
@@ -73,17 +64,6 @@ def _write(labels: VideoLabels, given: Input, path: Path, *, top_k: int, with_so
             seconds = number / fps if frame.seconds is None else frame.seconds
             painter.draw(canvas_HWC, number, seconds)
             writer.write(canvas_HWC, seconds)
-
-
-def _check_written(labels: VideoLabels, partial: Path, path: Path) -> None:
-    """Raise `UserError` if frames are missing: FFmpeg does not report every full disk."""
-    try:
-        with open_clip(partial) as clip:
-            written = clip.metadata.frames
-    except VideoError:
-        written = 0
-    if written != labels.frames:
-        raise UserError(f"{path}: only {written} of {labels.frames} frames could be written; disk full?")
 
 
 def _canvas(frame_HWC: Frame, origin: str) -> Frame:

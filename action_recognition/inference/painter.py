@@ -58,7 +58,7 @@ class Painter:
         return max(3, round(0.26 * self.size))
 
     def _rows_that_fit(self) -> int:
-        return int((MOST_OF_HEIGHT * self.height - self.size) // self._row_height)
+        return max(0, int((MOST_OF_HEIGHT * self.height - self.size) // self._row_height))
 
     def _panel_width(self) -> int:
         """As wide as its longest label needs, up to a part of the picture; the same for the whole video."""

@@ -1,6 +1,7 @@
 """Writing videos that browsers and notebooks play: MP4 with H.264 and sound, its index in front of the frames."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Self
@@ -11,7 +12,10 @@ from av.codec import Codec
 from av.codec.codec import UnknownCodecError
 from av.video.reformatter import VideoReformatter
 
+from action_recognition.errors import UserError, VideoError
 from action_recognition.inference.sound import Sound
+from action_recognition.utils.files import replacing
+from action_recognition.video.clip_files import open_clip
 from action_recognition.video.frames import Frame
 
 H264 = "libx264"
@@ -23,6 +27,7 @@ CRF = 20
 # MPEG-4 has 16 bits for them.
 TICKS = 60_000
 KEYFRAME_SECONDS = 2
+UNKNOWN_FPS = 25.0  # of frames without times
 BT601, LIMITED_RANGE = 6, 1  # FFmpeg's numbers for its conversion from RGB
 
 
@@ -33,6 +38,29 @@ def available_encoder() -> str:
             Codec(name, "w")
             return name
     raise RuntimeError("PyAV has neither H.264 nor MPEG-4; install it again: pip install --force-reinstall av")
+
+
+@contextmanager
+def writing_video(path: Path, *, frames: int) -> Iterator[Path]:
+    """Yield a path to write a video to; it appears at `path` once it is found to have this number of frames.
+
+    Raises:
+        UserError: if `path` cannot be written; FFmpeg does not report every full disk.
+    """
+    try:
+        with replacing(path) as partial:
+            yield partial
+            try:
+                with open_clip(partial) as clip:
+                    written = clip.metadata.frames
+            except VideoError:
+                written = 0
+            if written != frames:
+                raise UserError(f"{path}: only {written} of {frames} frames could be written; disk full?")
+    except MemoryError:  # FFmpeg's is an error of both kinds
+        raise
+    except (OSError, av.FFmpegError) as error:
+        raise UserError(f"{path}: could not be written ({error.strerror or error})") from None
 
 
 class VideoWriter:
