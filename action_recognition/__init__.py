@@ -23,6 +23,7 @@ PUBLIC = {
     "Window": "inference.segments",
     "Segment": "inference.segments",
     "SegmentSettings": "inference.segments",
+    "expand_inputs": "inference.inputs.expand",
     "load_backend": "inference.backends",
     "Backend": "inference.backends",
     "ClipContract": "contract",

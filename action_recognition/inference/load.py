@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -11,6 +12,7 @@ from action_recognition.config.checking import checked
 from action_recognition.config.schema import PredictConfig
 from action_recognition.errors import ConfigError
 from action_recognition.inference.backends import KINDS_BY_SUFFIX, backend_of, load_backend
+from action_recognition.inference.inputs.base import InputSettings
 from action_recognition.inference.predictor import Predictor
 from action_recognition.inference.segments import SegmentSettings
 
@@ -26,6 +28,10 @@ def load(
     smoothing_seconds: float = 0.0,
     min_seconds: float = 0.0,
     merge_seconds: float = 0.0,
+    fps: float | None = None,
+    max_seconds: float | None = None,
+    latency_seconds: float = 2.0,
+    reconnect_seconds: float = 60.0,
     plots_dir: str | os.PathLike[str] = "plots",
 ) -> Predictor:
     """Load a model, ready to predict.
@@ -40,6 +46,7 @@ def load(
         overlap: share of a window that the next window repeats, from 0 to below 1.
         threshold, smoothing_seconds, min_seconds, merge_seconds: how actions in time are made of the windows, see
             `SegmentSettings`.
+        fps, max_seconds, latency_seconds, reconnect_seconds: how inputs are read, see `InputSettings`.
         plots_dir: where `best`, `last` and the project's MLflow database are.
 
     Raises:
@@ -52,13 +59,18 @@ def load(
         "smoothing_seconds": smoothing_seconds,
         "min_seconds": min_seconds,
         "merge_seconds": merge_seconds,
+        "fps": fps,
+        "max_seconds": max_seconds,
+        "latency_seconds": latency_seconds,
+        "reconnect_seconds": reconnect_seconds,
     }
     allowed = PredictConfig.hints()
     settings = {name: checked(allowed[name], value, name) for name, value in given.items()}
     with model_file(model, plots_dir=os.fspath(plots_dir)) as path:
         loaded = load_backend(path, kind=backend or backend_of(path), device=device)
-    of_windows = {name: settings.pop(name) for name in ("batch_size", "overlap")}
-    return Predictor(loaded, **of_windows, segments=SegmentSettings(**settings))
+    segments = SegmentSettings(**{field.name: settings.pop(field.name) for field in fields(SegmentSettings)})
+    inputs = InputSettings(**{field.name: settings.pop(field.name) for field in fields(InputSettings)})
+    return Predictor(loaded, **settings, segments=segments, inputs=inputs)
 
 
 @contextmanager

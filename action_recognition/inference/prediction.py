@@ -1,11 +1,15 @@
 """A model's labels for a whole video, and the tables, plots and videos that are made of them."""
 
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from action_recognition.errors import check_choice
+from action_recognition.errors import UserError, check_choice
 from action_recognition.inference.video_labels import VideoLabels
 from action_recognition.utils.text import printable
 
@@ -70,6 +74,33 @@ class Prediction(VideoLabels):
         figure._repr_png_ = lambda: _as_png(figure)
         return figure
 
+    def save_video(self, path: str | os.PathLike[str], *, top_k: int = 3, given: Any = None) -> Path:
+        """Write an MP4 that browsers and notebooks play: labels on every frame, the timeline, the original sound.
+
+        Args:
+            path: an .mp4 file; it appears when it is complete.
+            top_k: classes shown with a bar.
+            given: where to read the frames from, if not from what was predicted.
+
+        Returns:
+            `path`.
+
+        Raises:
+            UserError: if what was predicted can be read only once (a camera, an iterator of frames, an open file), or
+                `path` cannot be written.
+            VideoError: if the frames cannot be read, any more.
+        """
+        from action_recognition.inference.overlay import write_labelled_video
+
+        source = self.given if given is None else given
+        if source is None:
+            raise UserError(
+                f"{self.input}: cannot be read a second time; give the same frames again: save_video(path, given=...)"
+            )
+        with _with_sound(source) as source:
+            write_labelled_video(self, source, Path(path), top_k=top_k)
+        return Path(path)
+
     def __repr__(self) -> str:
         seconds = f"{self.duration_seconds:.1f} s" if self.fps else f"{self.frames} frames"
         parts = (seconds, _counted(len(self.windows), "window"), _counted(len(self.segments), "segment"))
@@ -82,6 +113,21 @@ class Prediction(VideoLabels):
         from action_recognition.inference.notebook_view import as_html
 
         return as_html(self)
+
+
+@contextmanager
+def _with_sound(given: Any) -> Iterator[Any]:
+    """The same input, as a file where it is the content of one: sound is looked for in files."""
+    from action_recognition.inference.inputs.spooled import spool
+
+    if not isinstance(given, bytes | bytearray | memoryview) and not hasattr(given, "read"):
+        yield given
+        return
+    path = spool(given, name="bytes")
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _as_png(figure: "Figure") -> bytes:

@@ -109,6 +109,11 @@ class Segment:
     label: str | None
     probability: float
 
+    def __repr__(self) -> str:
+        times = f"{self.start_seconds:.2f}-{self.end_seconds:.2f} s, " if self.end_seconds else ""
+        label = "none of the classes" if self.label is None else printable(self.label)
+        return f"<Segment {times}frames {self.first_frame}-{self.end_frame - 1}: {label} {self.probability:.1%}>"
+
 
 def find_segments(
     windows: Sequence[Window], class_names: Sequence[str], settings: SegmentSettings

@@ -7,13 +7,14 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import numpy as np
 import pandas as pd
 import pytest
 from helpers.colour_backend import BLUE, GREEN, RED, ColourBackend, coloured
 from PIL import Image
 
-from action_recognition.errors import ConfigError
+from action_recognition.errors import ConfigError, UserError
 from action_recognition.inference.prediction import Prediction
 from action_recognition.inference.predictor import Predictor
 from action_recognition.inference.segments import SegmentSettings, Window
@@ -166,3 +167,52 @@ def test_names_cannot_write_html() -> None:
     assert "<script" not in made([1.0], class_names=(evil,), input=evil)._repr_html_()
     none = made([0.5, 0.5], class_names=("a", "b"), segment_settings=SegmentSettings(threshold=0.9))
     assert parsed(none).titles == ["0.0-1.0 s: none of the classes 50.0%"]
+
+
+def decoded(path: Path) -> np.ndarray:
+    with av.open(path) as container:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+
+
+def assert_alike(found: np.ndarray, expected: np.ndarray, *, most: float = 0.5) -> None:
+    """The encoder's threads do not give the same bytes each time."""
+    assert found.shape == expected.shape
+    assert np.abs(found.astype(int) - expected).mean() < most
+
+
+def test_videos_of_whatever_was_predicted(video: Path, tmp_path: Path) -> None:
+    """Files, their bytes, and arrays give the same pictures; iterators are given again."""
+    predictor, frames = Predictor(ColourBackend()), coloured((30, RED), (24, GREEN), (30, BLUE))
+    written = predictor.predict(video).save_video(tmp_path / "path.mp4")
+    assert written == tmp_path / "path.mp4"
+    expected = decoded(written)
+    assert len(expected) == 84
+    of_bytes = predictor.predict(video.read_bytes()).save_video(str(tmp_path / "bytes.mp4"))
+    assert_alike(decoded(of_bytes), expected)
+    of_array = decoded(predictor.predict(frames, fps=30).save_video(tmp_path / "array.mp4"))
+    assert_alike(of_array, expected, most=6.0)  # the file went through Motion JPEG before
+
+    streamed = predictor.predict(iter(frames), fps=30)
+    with pytest.raises(UserError, match=r"cannot be read a second time; give the same frames again: save_video"):
+        streamed.save_video(tmp_path / "no.mp4")
+    again = decoded(streamed.save_video(tmp_path / "again.mp4", given=iter(frames)))
+    assert_alike(again, of_array)
+    with video.open("rb") as file:
+        assert_alike(decoded(streamed.save_video(tmp_path / "file.mp4", given=file)), expected)
+    assert sorted(path.name for path in tmp_path.glob("*.mp4")) == [
+        "again.mp4",
+        "array.mp4",
+        "bytes.mp4",
+        "file.mp4",
+        "path.mp4",
+    ]
+
+
+def test_a_video_that_is_gone_is_said(video: Path, tmp_path: Path) -> None:
+    prediction = Predictor(ColourBackend()).predict(video)
+    video.unlink()
+    with pytest.raises(UserError, match=r"^[^\n]*blue>\.avi: [^\n]+$"):
+        prediction.save_video(tmp_path / "no.mp4")
+    with pytest.raises(UserError, match="could not be written"):
+        prediction.save_video("/dev/null/no.mp4", given=coloured((84, RED)))
+    assert list(tmp_path.glob("*.mp4")) == []
