@@ -82,7 +82,7 @@ def model_file(model: str | os.PathLike[str], *, plots_dir: str) -> Iterator[Pat
         UserError: if it cannot be downloaded.
     """
     # On demand: these know the configuration, MLflow and the hub's client, which a file on this disk does not need.
-    name = os.fspath(model)
+    name = os.fsdecode(model)
     if name in ("best", "last"):
         from action_recognition.tracking.run_folders import resolve_checkpoint
 
