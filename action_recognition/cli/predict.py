@@ -34,13 +34,19 @@ FURTHER = {"predict.video_dir": "labelled", "predict.output": "labels.json"}
     instead="predict",
 )
 def infer_from_onnx(call: Call) -> None:
-    """Label videos or folders of them with the ONNX model: infer-from-onnx INPUT ... [key=value ...]"""
+    """Label videos with the ONNX model: infer-from-onnx INPUT ... [key=value ...]
+
+    INPUT is what `predict` takes.
+    """
     _label("infer-from-onnx", call)
 
 
 @command(groups=("predict", "evaluation", "export"), takes_inputs=True, usage="INPUT ... [key=value ...]")
 def predict(call: Call) -> None:
-    """Label videos on any backend: predict INPUT ... [predict.backend=torch|onnx|tensorrt]"""
+    """Label videos on any backend: predict INPUT ... [predict.backend=torch|onnx|tensorrt]
+
+    INPUT is a file, folder, quoted pattern, URL, list (.txt), number of a camera, or - for stdin; see docs/inputs.md.
+    """
     _label("predict", call)
 
 
@@ -66,13 +72,13 @@ def run_prediction(config: "Config", inputs: Sequence[str], *, console: "Console
         VideoError: at the end, if some video could not be read; each is named when it fails.
     """
     from action_recognition.inference.growing_results import fingerprint_of_run
-    from action_recognition.inference.inputs.expand import expand_inputs
+    from action_recognition.inference.inputs.expand import ALLOWED, expand_inputs
     from action_recognition.inference.jobs import ready
     from action_recognition.inference.report import predict_inputs
     from action_recognition.inference.results import check_output
 
     if not inputs:
-        raise ConfigError("no video given; expected files or folders: python commands.py predict INPUT ...")
+        raise ConfigError(f"no input given; expected {ALLOWED}: python commands.py predict INPUT ...")
     outputs = outputs_of(config.predict)
     if outputs.results:
         check_output(outputs.results, inputs=len(inputs))

@@ -30,7 +30,7 @@ def test_help_lists_every_command_with_one_line(run_cli, words):
         (("train", "--epochs", "3"), 2, "key=value"),
         (("train", "trainer.max_epoch=1"), 1, "trainer.max_epochs"),
         (("train", "data.split=5"), 1, "1, 2, 3"),
-        (("predict",), 1, "no video given"),
+        (("predict",), 1, "no input given"),
         (("infer",), 1, "commands.py train"),
         (("infer", "evaluation.checkpoint=missing.ckpt"), 1, "missing.ckpt"),
         (("train", "data=folder", "data.videos_dir=nowhere"), 1, "nowhere"),
