@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -100,6 +100,7 @@ class GrowingResults:
         self._places: dict[str, int] = {}
         self._done: dict[str, str] = {}
         self._lines = self._end = 0  # lines and bytes of the journal
+        self._is_written = self._is_lines  # the output holds what the journal does
         self._next_write = time.monotonic() + WRITE_SECONDS
         try:
             self.set_aside = self._take_over()
@@ -129,6 +130,7 @@ class GrowingResults:
             raise self._not_written(error) from None
         self._note(record, self._end)
         self._end += len(line)
+        self._is_written = self._is_lines
         if not self._is_lines and time.monotonic() > self._next_write:
             started = time.monotonic()
             write_results(self.output, self._in_order())
@@ -137,10 +139,7 @@ class GrowingResults:
 
     def get(self, source: str) -> Record:
         """The latest record of a source that has one."""
-        self._file.seek(self._places[storable(source)])
-        with open(self._file.fileno(), "rb", closefd=False) as lines:
-            record: Record = json.loads(lines.readline())
-        return record
+        return next(self._at([storable(source)]))
 
     def finish(self) -> None:
         """Write the output: this run's inputs in their order, then those of earlier runs.
@@ -149,7 +148,7 @@ class GrowingResults:
             UserError: if it cannot be written.
         """
         is_sorted = self._lines == len(self._places) and self._keys() == list(self._places)
-        if not (self._is_lines and is_sorted):
+        if not (is_sorted and self._is_written):
             write_results(self.output, self._in_order())
         if not self._is_lines:
             self._journal.unlink(missing_ok=True)
@@ -162,7 +161,13 @@ class GrowingResults:
         return [*ours, *(key for key in self._places if key not in ours)]
 
     def _in_order(self) -> Iterator[Record]:
-        return map(self.get, self._keys())
+        return self._at(self._keys())
+
+    def _at(self, keys: Iterable[str]) -> Iterator[Record]:
+        with self._journal.open("rb") as file:
+            for key in keys:
+                file.seek(self._places[key])
+                yield json.loads(file.readline())
 
     def _take_over(self) -> list[Path]:
         """Load what an earlier run left, or set it aside; returns where that is then."""
@@ -171,6 +176,7 @@ class GrowingResults:
             if is_new and not self._is_lines and _has_content(self.output):
                 with replacing(self._journal) as partial, partial.open("wb") as file:
                     file.writelines(map(line_of, read_results(self.output)))
+                self._is_written = True
             if _has_content(self._journal):
                 self._load()
             return []

@@ -213,8 +213,9 @@ class Workers:
     def _end(self) -> None:
         for worker in self._workers:
             worker.process.terminate()
+        end = time.monotonic() + END_SECONDS
         for worker in self._workers:
-            worker.process.join(END_SECONDS)
+            worker.process.join(max(0.0, end - time.monotonic()))
             worker.process.kill()
             worker.process.join()
         self._workers.clear()

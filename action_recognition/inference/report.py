@@ -20,7 +20,7 @@ from action_recognition.utils.progress import progress_bar
 from action_recognition.utils.text import printable
 
 UNFOLDED = 1000  # columns, so that a program that reads a pipe gets whole names
-MOST_SEGMENTS = 40  # rows of a terminal
+MOST_VIDEOS, MOST_SEGMENTS = 1000, 40  # that a terminal shows; another program gets all
 NONE_OF_THESE = "none of these"
 NO_H264 = (
     "labelled videos are written as MPEG-4, which browsers do not play, because this PyAV has no H.264 encoder; "
@@ -130,7 +130,8 @@ def _brief(record: Record, inputs: int) -> Record:
 def print_table(records: Sequence[Record], *, console: Console) -> None:
     """One row per video with its likeliest labels below each other; only a terminal folds long names."""
     table = _table(console, "video", "seconds", "action", "probability")
-    for number, record in enumerate(records):
+    shown = records[:MOST_VIDEOS] if console.is_terminal else records
+    for number, record in enumerate(shown):
         top = record["top"]
         labels = Text("\n").join(
             Text(printable(entry["label"]), style="bold" if place == 0 else "") for place, entry in enumerate(top)
@@ -140,7 +141,7 @@ def print_table(records: Sequence[Record], *, console: Console) -> None:
         if number and len(top) > 1:
             table.add_section()
         table.add_row(Text(printable(record["source"])), seconds, labels, shares)
-    _print(table, console)
+    _print(table, console, left=len(records) - len(shown))
 
 
 def print_segments(record: Record, *, console: Console) -> None:
@@ -156,9 +157,7 @@ def print_segments(record: Record, *, console: Console) -> None:
         start, end = (_clock(segment[key]) for key in ("start_seconds", "end_seconds"))
         table.add_row(start, end, label, f"{segment['probability']:.1%}")
     console.print()
-    _print(table, console)
-    if len(shown) < len(segments):
-        console.print(f"and {len(segments) - len(shown)} more; predict.output=segments.csv holds all of them")
+    _print(table, console, left=len(segments) - len(shown))
 
 
 def _table(console: Console, *columns: str) -> Table:
@@ -171,10 +170,12 @@ def _table(console: Console, *columns: str) -> Table:
     return table
 
 
-def _print(table: Table, console: Console) -> None:
+def _print(table: Table, console: Console, *, left: int) -> None:
     if not console.is_terminal:
         console = Console(file=console.file, width=UNFOLDED)
     console.print(table, soft_wrap=False)
+    if left:
+        console.print(f"and {left} more; predict.output=labels.csv holds all of them", highlight=False)
 
 
 def _clock(seconds: float) -> str:

@@ -213,5 +213,5 @@ def test_a_terminal_shows_the_first_segments() -> None:
     out = StringIO()
     console = Console(file=out, width=80, force_terminal=True, color_system=None)
     print_segments(a_record("a.mp4", ("run",), segments=[segment] * 100), console=console)
-    assert "and 60 more; predict.output=segments.csv" in out.getvalue()
+    assert "and 60 more; predict.output=labels.csv" in out.getvalue()
     assert out.getvalue().count("1:00:00.0   1:01:01.0   none of these") == 40
