@@ -8,6 +8,7 @@ from action_recognition.inference.video_labels import VideoLabels
 from action_recognition.utils.text import printable
 
 SHOWN = 3
+MOST_SEGMENTS = 60  # in the strip; more are for `plot`
 FAINT = "opacity:.65"
 
 
@@ -35,6 +36,8 @@ def _bar(labels: VideoLabels, label: str, probability: float) -> str:
 
 def _strip(labels: VideoLabels) -> str:
     """The segments, each as wide as it lasts; its times are what the mouse finds on it."""
+    if len(labels.segments) > MOST_SEGMENTS:
+        return f'<div style="{FAINT}">{len(labels.segments)} segments</div>'
     parts = "".join(_part(labels, segment) for segment in labels.segments)
     return f'<div style="display:flex;margin-top:.5em;border-radius:3px;overflow:hidden">{parts}</div>'
 

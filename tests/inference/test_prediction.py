@@ -159,6 +159,12 @@ def test_a_notebook_shows_label_bars_and_segments(prediction: Prediction) -> Non
     assert tags.titles[0].startswith("0.0-")
 
 
+def test_a_long_video_has_a_short_view() -> None:
+    long = made(*[[0.9, 0.1], [0.1, 0.9]] * 500, class_names=("a", "b"))
+    assert "1000 segments" in parsed(long).text
+    assert len(long._repr_html_()) < 3000
+
+
 def test_names_cannot_write_html() -> None:
     evil = '<script>alert("1")</script>'
     tags = parsed(made([0.9, 0.1], [0.1, 0.9], class_names=(evil, "b"), input=evil, fps=0.0))
