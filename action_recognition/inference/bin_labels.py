@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from action_recognition.inference.smoothing import SAME, Floats, TimeBins
 
 NONE = -1  # the label of a bin that shows none of the classes
+TIE = 1e-9  # seconds times probability; a labelling must be better by this for a new run to begin
 
 
 def label_bins(bins: TimeBins, *, threshold: float, min_seconds: float) -> NDArray[np.int64]:
@@ -14,7 +15,8 @@ def label_bins(bins: TimeBins, *, threshold: float, min_seconds: float) -> NDArr
     "None of these" counts as a class of probability `threshold`. Of all labellings in which every run of one label
     lasts `min_seconds` (or all of the video), the one with the largest mean probability over time is returned. Without
     `min_seconds`, that is each bin's likeliest class, or `NONE` where this is less probable than `threshold`. With it,
-    classes that are the likeliest nowhere are not considered.
+    a shorter run goes to its neighbours or, where that is likelier, lasts longer; classes that are the likeliest nowhere
+    are not considered.
 
     The best labelling is found by dynamic programming: the best that ends at an edge extends the best one that ends at
     the edge before it, or adds a run of `min_seconds` to the best one that ends so much earlier.
@@ -39,7 +41,7 @@ def _best_runs(edges: Floats, total_EC: Floats, min_seconds: float) -> NDArray[n
         total_EC: the sum of each label's scores up to each edge.
     """
     bins = len(edges) - 1
-    # The last edge at which a run can begin that ends at an edge; negative where there is none.
+    # The last edge at which a run can begin that ends at an edge; -1 where there is none.
     begin_E = np.searchsorted(edges, edges - min(min_seconds, edges[-1] - edges[0]) + SAME, side="right") - 1
     # `ahead` is the best total that ends at the edge with each label, less the label's own total so far: it does not
     # change while a run goes on.
@@ -50,11 +52,12 @@ def _best_runs(edges: Floats, total_EC: Floats, min_seconds: float) -> NDArray[n
         np.zeros(bins + 1, dtype=np.int64),
         np.zeros(bins + 1, dtype=np.int64),
     )
+    begin = -1
     for edge in range(1, bins + 1):
-        begin = begin_E[edge]
-        if begin >= 0:
+        while begin < begin_E[edge]:
+            begin += 1
             new_C = best_E[begin] - total_EC[begin]
-            better_C = new_C > ahead_C
+            better_C = new_C > ahead_C + TIE
             ahead_C[better_C] = new_C[better_C]
             run_start_C[better_C] = begin
         reached_C = ahead_C + total_EC[edge]

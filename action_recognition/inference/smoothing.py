@@ -12,6 +12,7 @@ SAME = 1e-6  # seconds; borders that lie closer together than this are one
 BLOCK = 64  # bins per matrix product
 # Bins are no longer than this, or a smoothed change between two classes would be rounded to a window's border.
 BINS_PER_DEVIATION, BINS_PER_WINDOW = 4, 16
+MOST_BINS = 64  # between two borders of windows, which may be an hour apart where frames are
 _ERF_AT = np.linspace(-4, 4, 4097)
 _ERF = np.array([math.erf(value) for value in _ERF_AT])
 REACH = 4 * math.sqrt(2)  # standard deviations; there the table of the error function ends
@@ -65,7 +66,7 @@ def _edges(start_N: Floats, end_N: Floats, longest: float) -> Floats:
     if len(borders) == 1:
         return np.array([borders[0], borders[0] + SAME])
     borders[-1] = max(start_N[-1], end_N[-1])
-    parts = np.maximum(1, np.ceil(np.diff(borders) / longest - SAME)).astype(np.int64)
+    parts = np.clip(np.ceil(np.diff(borders) / longest - SAME), 1, MOST_BINS).astype(np.int64)
     share = np.arange(parts.sum()) - np.repeat(np.cumsum(parts) - parts, parts)
     steps = np.repeat(np.diff(borders) / parts, parts)
     return np.append(np.repeat(borders[:-1], parts) + share * steps, borders[-1])
