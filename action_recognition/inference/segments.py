@@ -121,8 +121,8 @@ def find_segments(
     """Segments in order, without gaps and overlaps, over all of the video.
 
     1. The probabilities of windows become probabilities over time, see `smoothing.smooth_windows`.
-    2. Each moment gets its likeliest class, or none where that is less probable than `threshold`. With `min_seconds`,
-       the video gets the likeliest labels among those without shorter segments, see `bin_labels.label_bins`.
+    2. Each moment gets its likeliest class, or none where that is less probable than `threshold`, so that no segment is
+       shorter than `min_seconds`; see `bin_labels.label_bins` for the order in which this is done.
     3. A stretch without an action that lasts at most `merge_seconds`, between two segments of one class, becomes part
        of them.
     4. A segment's probability is the mean over its stretch of step 1.
