@@ -4,7 +4,7 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from glob import glob, has_magic
+from glob import has_magic
 from pathlib import Path
 
 from action_recognition.video.clip_files import STAR, frame_files, is_image
@@ -27,7 +27,10 @@ def files_that_match(pattern: str) -> list[Path]:
     if not has_magic(pattern):
         return []
     folder, rest = _literal_folder(Path(pattern))
-    found = [folder / name for name in sorted(glob(rest, root_dir=folder, recursive=True))]  # noqa: PTH207 - no hidden files
+    try:
+        found = [path for path in sorted(folder.glob(rest)) if not _is_hidden(path.relative_to(folder), rest)]
+    except (OSError, ValueError):  # ValueError: ** beside other letters, or a NUL
+        return []
     folders = [path for path in found if is_folder(path)]
     videos = [path for path in found if is_video(path)] + [path for each in folders for path in videos_below(each)]
     if videos:
@@ -62,7 +65,13 @@ def _literal_folder(pattern: Path) -> tuple[Path, str]:
     folder, parts = Path(), list(pattern.parts)
     while len(parts) > 1 and is_folder(folder / parts[0]):
         folder /= parts.pop(0)
-    return folder, os.path.join(*parts)  # noqa: PTH118 - Path would drop what ends in a slash
+    return folder, str(Path(*parts))
+
+
+def _is_hidden(path: Path, pattern: str) -> bool:
+    """As a shell has it: names that begin with a dot match only a pattern that does so, too."""
+    wanted = any(part.startswith(".") for part in Path(pattern).parts)
+    return not wanted and any(part.startswith(".") for part in path.parts)
 
 
 def _image_clips(images: list[Path], name: str) -> Iterator[Path]:

@@ -57,8 +57,8 @@ def spool(content: Content | IO[bytes], *, name: str) -> Path:
                 file.write(block)
     except BaseException as error:
         path.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            what = f"could not be copied to {path.parent} ({error.strerror or error})"
+        if isinstance(error, OSError | ValueError):  # ValueError: the file is closed
+            what = f"could not be copied to {path.parent} ({getattr(error, 'strerror', None) or error})"
             raise VideoError(f"{name}: {what}; TMPDIR names another folder") from None
         raise
     return path

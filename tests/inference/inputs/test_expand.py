@@ -115,6 +115,7 @@ TREE = (
         ("clips/*.mp4", ["clips/a.mp4"]),
         ("clips/**/*.mp4", ["clips/a.mp4", "clips/deep/er/d.mp4"]),
         ("./clips/**/d.*", ["clips/deep/er/d.mp4"]),
+        ("clips/.*/*.mp4", ["clips/.hidden/e.mp4"]),
         ("clips/*", ["clips/a.mp4", "clips/b.MOV", "clips/deep/er/d.mp4"]),
         ("clips/**", ["clips/a.mp4", "clips/b.MOV", "clips/deep/er/d.mp4"]),
         ("cl?ps/[ab].*", ["clips/a.mp4", "clips/b.MOV"]),
@@ -133,7 +134,7 @@ def test_patterns(pattern: str, expected: Sequence[str], tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "pattern", ["clips/*.avi", "clips/[", "c*/nowhere/*.mp4", "**/*.x", "[", "*", "\0*", "a" * 5000]
+    "pattern", ["clips/*.avi", "clips/[", "c*/nowhere/*.mp4", "**/*.x", "[", "*", "**.mp4", "\0*", "a" * 5000]
 )
 def test_patterns_that_nothing_matches(pattern: str) -> None:
     Path("clips").mkdir()

@@ -283,6 +283,13 @@ def test_bytes_leave_nothing_behind(make_video: MakeVideo, tmp_path: Path, monke
     assert list(folder.iterdir()) == []
 
 
+def test_a_closed_file() -> None:
+    file = io.BytesIO()
+    file.close()
+    with pytest.raises(VideoError, match=r"^bytes: could not be copied to .*closed file"):
+        read(file)
+
+
 def test_a_cut_video_in_memory_has_its_name_in_the_error(bad_videos: dict[str, Path]) -> None:
     with bad_videos["cut.avi"].open("rb") as file, pytest.raises(VideoError, match=r"cut\.avi: truncated"):
         read(file)
