@@ -16,13 +16,15 @@ WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 PANEL_OPACITY = 0.58
 TO_COME_OPACITY = 0.45  # of the timeline
 MOST_OF_HEIGHT = 0.42  # that the bars may take
+LEAST_CAPTION = 10  # times the size of letters: where less is left beside the bars, they go below the caption
 
 
 class Painter:
     """Draws the labels of a video into its frames.
 
-    At the top are the `top_k` likeliest classes of the window around the frame, with a bar for each; at the bottom the
-    segment that the frame belongs to, above a timeline of all segments. Text is rendered again only when it changes.
+    Everything is at the top, because players lay their controls over the bottom: a timeline of all segments, below it
+    on the left the segment that the frame belongs to, and on the right the `top_k` likeliest classes of the window
+    around the frame, with a bar for each. Text is rendered again only when it changes.
 
     Args:
         width, height: pixels of a frame.
@@ -39,7 +41,8 @@ class Painter:
         self.panel_width = self._panel_width()
         self._panel: tuple[int, Layer] | None = None
         self._caption: tuple[Segment | None, Layer] | None = None
-        self._timeline = Timeline(labels, width=width, height=height, margin=self.margin, size=self.size)
+        self._timeline = Timeline(labels, width=width, margin=self.margin, size=self.size)
+        self._place()
 
     def draw(self, frame_HWC: Frame, number: int, seconds: float) -> None:
         """Draw into frame `number`, which is shown at `seconds`, in place."""
@@ -49,13 +52,34 @@ class Painter:
         duration = self.labels.duration_seconds
         self._timeline.draw(frame_HWC, seconds / duration if duration else number / self.labels.frames)
 
+    def _place(self) -> None:
+        """Choose the places of caption and panel: side by side, or one below the other in narrow frames."""
+        gap, below = round(0.5 * self.size), self._timeline.bottom
+        self._caption_top = self._panel_top = below + gap
+        self._caption_width = self.width - 2 * self.margin
+        beside = self._caption_width - (self.panel_width + self.margin if self.top_k else 0)
+        if beside >= LEAST_CAPTION * self.size:
+            self._caption_width = beside
+            self._panel_left = self.width - self.margin - self.panel_width
+        else:
+            self._panel_left = self.margin
+            self._panel_top += self._caption_height + gap
+
+    @property
+    def _caption_size(self) -> int:
+        return round(1.15 * self.size)
+
+    @property
+    def _caption_height(self) -> int:
+        return line_height(self._caption_size) + round(0.55 * self.size)
+
     @property
     def _row_height(self) -> int:
         return line_height(self.size) + self._bar_height + round(0.55 * self.size)
 
     @property
     def _bar_height(self) -> int:
-        return max(3, round(0.26 * self.size))
+        return max(4, round(0.26 * self.size))  # fewer rows lose their colour in video
 
     def _rows_that_fit(self) -> int:
         return max(0, int((MOST_OF_HEIGHT * self.height - self.size) // self._row_height))
@@ -65,7 +89,7 @@ class Painter:
         ever = {int(k) for window in self.labels.windows for k in _best(window.probabilities, self.top_k)}
         longest = max((text_width(self.names[k], self.size, bold=True) for k in ever), default=0)
         wanted = longest + text_width(" 100%", self.size, bold=True) + 3 * self.margin
-        most = max(16 * self.size, round(0.4 * self.width))
+        most = max(14 * self.size, round(0.4 * self.width))
         return min(max(wanted, 12 * self.size), most, self.width - 2 * self.margin)
 
     def _panel_of(self, window: int) -> Layer:
@@ -76,7 +100,7 @@ class Painter:
     def _bars(self, probabilities_K: NDArray[np.float64]) -> Layer:
         inset, size, bar = self.margin, self.size, self._bar_height
         height = self.top_k * self._row_height - round(0.55 * size) + 2 * inset
-        layer = Layer(inset, inset, self.panel_width, height)
+        layer = Layer(self._panel_left, self._panel_top, self.panel_width, height)
         layer.box((0, 0, self.panel_width, height), 0.5 * size, BLACK, PANEL_OPACITY)
         room, top = self.panel_width - 2 * inset, inset
         for place, k in enumerate(_best(probabilities_K, self.top_k)):
@@ -99,17 +123,17 @@ class Painter:
         return self._caption[1]
 
     def _caption_layer(self, segment: Segment | None) -> Layer:
-        size, inset = round(1.15 * self.size), round(0.55 * self.size)
+        size, inset, most = self._caption_size, round(0.55 * self.size), self._caption_width
         label, share, color = NOTHING, "", NONE_COLOR
         if segment is not None and segment.label is not None:
             k = self.labels.class_names.index(segment.label)
             label, share, color = self.names[k], f"{segment.probability:.0%}", label_color(k)
         dot = round(0.62 * size)
         fixed = 2 * inset + dot + inset + (text_width(share, size) + inset if share else 0)
-        label = fitted(label, self.width - 2 * self.margin - fixed, size, bold=bool(share))
-        label_width, height = text_width(label, size, bold=bool(share)), line_height(size) + inset
-        width = min(fixed + label_width, self.width - 2 * self.margin)
-        layer = Layer(self.margin, self._timeline.top - height - round(0.35 * self.size), width, height)
+        label = fitted(label, most - fixed, size, bold=bool(share))
+        label_width, height = text_width(label, size, bold=bool(share)), self._caption_height
+        width = min(fixed + label_width, most)
+        layer = Layer(self.margin, self._caption_top, width, height)
         layer.box((0, 0, width, height), 0.5 * self.size, BLACK, PANEL_OPACITY)
         layer.box((inset, (height - dot) // 2, dot, dot), 0.3 * dot, color)
         left, top = 2 * inset + dot, (height - line_height(size)) // 2
@@ -121,11 +145,12 @@ class Painter:
 class Timeline:
     """A strip of all segments, each in the colour of its class, and where the frame is."""
 
-    def __init__(self, labels: VideoLabels, *, width: int, height: int, margin: int, size: int) -> None:
+    def __init__(self, labels: VideoLabels, *, width: int, margin: int, size: int) -> None:
         self.bar = max(5, round(0.45 * size))
         self.edge = max(2, self.bar // 3)  # of the dark border that sets it off from the picture
         self.track = width - 2 * margin
-        self.left, self.top = margin, height - round(0.8 * margin) - self.bar - self.edge
+        self.left, self.top = margin, round(0.6 * margin) + self.edge
+        self.bottom = self.top + self.bar + self.edge
         self._played, self._to_come = (self._strip(labels, opacity) for opacity in (1.0, TO_COME_OPACITY))
         self._cursor = max(3, round(0.22 * size))
 
