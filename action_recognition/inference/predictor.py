@@ -3,18 +3,22 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
+from action_recognition.errors import VideoError
 from action_recognition.inference.backends import Backend
 from action_recognition.inference.inputs.base import DEFAULT_INPUTS, FrameInput, InputSettings
+from action_recognition.inference.inputs.live import LiveInput
 from action_recognition.inference.inputs.open import Input, is_repeatable, open_input
+from action_recognition.inference.live_windows import LiveWindow, live_windows
 from action_recognition.inference.prediction import Prediction
 from action_recognition.inference.segments import DEFAULT_SEGMENTS, SegmentSettings, Window
 from action_recognition.utils.finite import check_logits
-from action_recognition.video.frames import FrameFormat, center_crop
+from action_recognition.video.frames import Frame, FrameFormat, center_crop
 from action_recognition.video.timed_frames import TimedFrame
 from action_recognition.video.windows import WindowCutter
 
@@ -62,6 +66,10 @@ class Predictor:
             NumericsError: if the model's outputs are infinite or NaN.
         """
         with self._open(given, fps) as opened:
+            if isinstance(opened, LiveInput) and opened.settings.max_seconds is None:
+                raise VideoError(
+                    f"{opened.origin}: goes on without end; max_seconds ends it, or `stream` gives windows"
+                )
             cutter = self._cutter(opened)
             windows = tuple(self._windows(opened, cutter, progress))
         return Prediction(
@@ -79,7 +87,14 @@ class Predictor:
     def stream(self, given: Input, *, fps: float | None = None) -> Iterator[Window]:
         """The windows of an input as they come, in order; takes and raises what `predict` does."""
         with self._open(given, fps) as opened:
-            yield from self._windows(opened, self._cutter(opened), None)
+            if isinstance(opened, LiveInput):
+                yield from (answer.window for answer in self.live(opened))
+            else:
+                yield from self._windows(opened, self._cutter(opened), None)
+
+    def live(self, opened: LiveInput) -> Iterator[LiveWindow]:
+        """The windows of a camera or a stream, each answered as soon as it is whole; see `live_windows`."""
+        return live_windows(opened, self.backend.contract, partial(self._classify, opened.origin), overlap=self.overlap)
 
     def _open(self, given: Input, fps: float | None) -> AbstractContextManager[FrameInput]:
         settings = self.inputs if fps is None else replace(self.inputs, fps=fps)
@@ -91,9 +106,8 @@ class Predictor:
     def _windows(self, opened: FrameInput, cutter: WindowCutter, progress: Progress | None) -> Iterator[Window]:
         cuts = cutter.cut(self._squares(opened, progress))
         while batch := list(islice(cuts, self.batch_size)):
-            logits_BK = self.backend(np.stack([cut.clip_CTHW for cut in batch]))
-            check_logits(logits_BK, origin=opened.origin)
-            for cut, probabilities_K in zip(batch, softmax(logits_BK), strict=True):
+            probabilities_BK = self._classify(opened.origin, np.stack([cut.clip_CTHW for cut in batch]))
+            for cut, probabilities_K in zip(batch, probabilities_BK, strict=True):
                 yield Window(
                     first_frame=cut.first_frame,
                     end_frame=cut.end_frame,
@@ -102,6 +116,12 @@ class Predictor:
                     probabilities=probabilities_K,
                     class_names=self.backend.contract.class_names,
                 )
+
+    def _classify(self, origin: str, clip_BCTHW: Frame) -> NDArray[np.float64]:
+        """Probabilities `[B, K]`."""
+        logits_BK = self.backend(clip_BCTHW)
+        check_logits(logits_BK, origin=origin)
+        return softmax(logits_BK)
 
     def _squares(self, opened: FrameInput, progress: Progress | None) -> Iterator[TimedFrame]:
         """The frames of an input as the centre squares that the model sees, once they are read."""

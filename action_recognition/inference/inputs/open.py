@@ -50,6 +50,9 @@ def open_input(
     """
     with ExitStack() as stack:
         opened = stack.enter_context(_opened(given, frame_format, settings))
+        if opened.is_live:  # it has times, and ends by the settings itself
+            yield opened
+            return
         if settings.fps is not None:
             opened = Paced(opened, settings.fps)
         yield opened if settings.max_seconds is None else Shortened(opened, settings.max_seconds)
@@ -73,12 +76,12 @@ def _opened(given: Any, frame_format: FrameFormat, settings: InputSettings) -> A
     if isinstance(given, Integral) and not isinstance(given, bool):
         given = Camera(int(given))
     if isinstance(given, Camera):
-        from action_recognition.inference.inputs.camera import open_camera  # type: ignore[import-not-found]
+        from action_recognition.inference.inputs.camera import open_camera
 
         return open_camera(given.number, frame_format, settings)
     if isinstance(given, Url):
         # Not at the top: files need no PyAV.
-        from action_recognition.inference.inputs.stream import open_stream  # type: ignore[import-not-found]
+        from action_recognition.inference.inputs.stream import open_stream
 
         return open_stream(given.address, frame_format, settings)
     if isinstance(given, Content):
