@@ -10,9 +10,10 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from functools import partial
+from statistics import median_low
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
@@ -24,6 +25,7 @@ from action_recognition.video.timed_frames import TimedFrame
 
 MAX_GAP_SECONDS = 1.0
 MAX_GAP_FRAMES = 4  # of slower sources, such as one picture in two seconds
+USUAL_INTERVALS = 9  # between frames, whose median is the usual one
 MAX_WAITING_BYTES = 256_000_000
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 10.0  # before a lost connection is tried again
 SAY_EVERY_SECONDS = 10.0
@@ -57,12 +59,14 @@ class LiveFrame(NamedTuple):
         connection: counts the connections, from 0.
         seconds: when it is shown; the first frame of the input is at 0. Goes on through a lost connection by the clock.
         arrived: when it was decoded, by `time.monotonic`.
+        has_gap: there was a pause before it, or it is the first one of a connection.
     """
 
     number: int
     connection: int
     seconds: float
     arrived: float
+    has_gap: bool
     frame_HWC: Frame
 
 
@@ -83,9 +87,10 @@ class Stretch:
     def __iter__(self) -> Iterator[LiveFrame]:
         before: LiveFrame | None = None
         while (frame := self._live.take(before)) is not None:
-            if before and not self._live.follows(before, frame):
+            is_next = before is None or frame.number == before.number + 1
+            if before and (frame.has_gap or not is_next):
                 self._live.give_back(frame)
-                self.has_drop = frame.connection == before.connection and frame.number != before.number + 1
+                self.has_drop = not is_next
                 break
             yield frame
             before = frame
@@ -186,12 +191,6 @@ class LiveInput(AbstractContextManager["LiveInput"]):
         with self._changed:
             self._waiting.appendleft(frame)
 
-    def follows(self, before: LiveFrame, frame: LiveFrame) -> bool:
-        """Whether a frame comes after another without a gap."""
-        gap = max(MAX_GAP_SECONDS, MAX_GAP_FRAMES / self.metadata.fps if self.metadata.fps > 0 else 0.0)
-        is_next = frame.number == before.number + 1 and frame.connection == before.connection
-        return is_next and frame.seconds - before.seconds <= gap
-
     def catch_up(self, *, oldest_seconds: float, keep_seconds: float) -> None:
         """If a frame has waited for longer than `oldest_seconds`, drop all that have for longer than `keep_seconds`."""
         now = time.monotonic()
@@ -240,6 +239,7 @@ class LiveInput(AbstractContextManager["LiveInput"]):
         """Read until the connection is lost; returns why."""
         offset: float | None = None
         connected = time.monotonic()
+        intervals: deque[float] = deque(maxlen=USUAL_INTERVALS)
         try:
             for frame in source.timed():
                 now = time.monotonic()
@@ -248,16 +248,25 @@ class LiveInput(AbstractContextManager["LiveInput"]):
                 if now - connected > LONGEST_PAUSE_SECONDS:
                     self._pause = FIRST_PAUSE_SECONDS
                 self._epoch = self._epoch or now
-                seconds = frame.seconds or 0.0
+                has_gap, before, seconds = offset is None, self._seconds, frame.seconds or 0.0
                 if offset is None:
                     offset = max(now - self._epoch, self._seconds) - seconds
                 self._seconds = offset + seconds
+                if not has_gap:
+                    has_gap = self._seconds - before > self._longest_pause(intervals)
+                    intervals.append(self._seconds - before)
                 # Resized here, so that what waits is small.
-                self._add(LiveFrame(self.frames, self._connection, self._seconds, now, frame.read()))
+                self._add(LiveFrame(self.frames, self._connection, self._seconds, now, has_gap, frame.read()))
                 self._lost_at = None
         except VideoError as error:
             return str(error).removeprefix(f"{self.origin}: ")
         return "it ended"
+
+    def _longest_pause(self, intervals: Sequence[float]) -> float:
+        """Seconds between two frames that still follow each other."""
+        fps = self.metadata.fps
+        usual_seconds = median_low(intervals) if intervals else 1 / fps if fps > 0 else 0.0
+        return max(MAX_GAP_SECONDS, MAX_GAP_FRAMES * usual_seconds)
 
     def _add(self, frame: LiveFrame) -> None:
         most = MAX_WAITING_BYTES // max(1, frame.frame_HWC.nbytes)

@@ -44,6 +44,8 @@ WITHOUT_TIMES = ("mpjpeg", "mjpeg")
 OPTIONS = {
     # PyAV asks for generated times, which are wrong where frames are not in the order of their packets (AVI).
     "fflags": "-genpts",
+    # As few frames to find the rate of a stream as possible: they are waited for.
+    "fpsprobesize": "3",
     "rtsp_flags": "prefer_tcp",
     # The transfer of a file that breaks off goes on where it was. FFmpeg 8 needs the second line to seek at all where
     # a server keeps connections open.
