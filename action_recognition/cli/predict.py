@@ -53,7 +53,8 @@ def predict(call: Call) -> None:
 def _label(name: str, call: Call) -> None:
     from action_recognition.config import key_of
 
-    run_prediction(call.config, call.inputs, console=call.console)
+    if not run_prediction(call.config, call.inputs, console=call.console):
+        return
     given = {key_of(override) for override in call.overrides}
     named = call.inputs if len(call.inputs) <= MOST_REPEATED else ["INPUT"]
     again = [
@@ -67,13 +68,17 @@ def _label(name: str, call: Call) -> None:
 def run_prediction(config: "Config", inputs: Sequence[str], *, console: "Console") -> "list[Record]":
     """Label `inputs` with the model of `model_of`; see `predict_inputs`.
 
+    Nothing is returned of a camera or a stream, see `report_live`.
+
     Raises:
         ConfigError: without inputs, or without a model.
         VideoError: at the end, if some video could not be read; each is named when it fails.
     """
     from action_recognition.inference.growing_results import fingerprint_of_run
     from action_recognition.inference.inputs.expand import ALLOWED, expand_inputs
+    from action_recognition.inference.inputs.open import is_live
     from action_recognition.inference.jobs import ready
+    from action_recognition.inference.live_report import report_live
     from action_recognition.inference.report import predict_inputs
     from action_recognition.inference.results import check_output
 
@@ -86,6 +91,9 @@ def run_prediction(config: "Config", inputs: Sequence[str], *, console: "Console
     with ExitStack() as stack:
         path, kind = stack.enter_context(model_of(config))
         setup = setup_of(config.predict, path, kind)
+        if len(given) == 1 and is_live(given[0]):
+            report_live(setup.predictor(), given[0], top_k=setup.top_k, outputs=outputs, console=console)
+            return []
         labelling, clips = stack.enter_context(ready(setup, given, workers=config.predict.workers))
         if outputs.results:
             check_output(outputs.results, inputs=len(clips))

@@ -17,6 +17,7 @@ from action_recognition.inference.inputs.live import LiveInput
 from action_recognition.inference.inputs.open import Input, open_input
 from action_recognition.inference.live_windows import LiveWindow
 from action_recognition.inference.predictor import Predictor
+from action_recognition.inference.targets import Outputs
 from action_recognition.utils.interruption import exit_code
 from action_recognition.utils.text import printable
 from action_recognition.video.frames import FrameFormat
@@ -26,35 +27,26 @@ LATEST = 100_000  # windows that the median is taken of: a day and more
 NONE_OF_THESE = "none of these"
 
 
-def report_live(
-    predictor: Predictor,
-    given: Input,
-    *,
-    top_k: int,
-    output: Path | None,
-    console: Console,
-) -> bool:
+def report_live(predictor: Predictor, given: Input, *, top_k: int, outputs: Outputs, console: Console) -> None:
     """Label a camera or a stream until it ends, until `max_seconds` or until Ctrl-C, which is no error here.
 
     Args:
-        top_k: labels of a window in `output`.
-        output: a `.jsonl` file that gets a line for each window, behind what is in it.
+        top_k: labels of a window in `outputs.results`.
+        outputs: `results` is a `.jsonl` file that gets a line for each window, behind what is in it; nothing else.
         console: for the lines about windows; those about drops, reconnects and the end go to stderr.
 
-    Returns:
-        False if the input is not live, and nothing was done.
-
     Raises:
+        ConfigError: for other outputs.
         VideoError: if it cannot be opened, was lost for too long, or ended before the first window was whole.
-        UserError: if `output` cannot be written.
+        UserError: if the results cannot be written.
     """
+    _check(outputs)
     with ExitStack() as stack:
+        file = stack.enter_context(_growing(outputs.results)) if outputs.results else None
         opened = stack.enter_context(open_input(given, FrameFormat.of(predictor.backend.contract), predictor.inputs))
         if not isinstance(opened, LiveInput):
-            return False
-        report = _Report(predictor, opened, top_k=top_k, console=console)
-        if output is not None:
-            report.file = stack.enter_context(_growing(output))
+            raise VideoError(f"{opened.origin}: was live when it was looked at, and has an end now; start again")
+        report = _Report(predictor, opened, top_k=top_k, file=file, console=console)
         try:
             for answer in predictor.live(opened):
                 report.add(answer)
@@ -65,15 +57,25 @@ def report_live(
             report.summarize()
         if not report.windows:
             raise VideoError(f"{opened.origin}: ended after {opened.frames} frames, before a first window was whole")
-    return True
+
+
+def _check(outputs: Outputs) -> None:
+    extras = {"video_dir": outputs.video_dir, "timeline_dir": outputs.timeline_dir, "cut": outputs.cut}
+    for name, path in extras.items():
+        if path is not None:
+            raise ConfigError(f"predict.{name}={path}: a camera or a stream cannot have it; record a file first")
+    if outputs.results and outputs.results.suffix.lower() != GROWING_SUFFIX:
+        raise ConfigError(f"predict.output={outputs.results}: expected a {GROWING_SUFFIX} file, which can grow")
 
 
 class _Report:
     """Prints and stores answers, and remembers how late they were."""
 
-    def __init__(self, predictor: Predictor, live: LiveInput, *, top_k: int, console: Console) -> None:
-        self.file: IO[str] | None = None
+    def __init__(
+        self, predictor: Predictor, live: LiveInput, *, top_k: int, file: IO[str] | None, console: Console
+    ) -> None:
         self.windows = 0
+        self._file = file
         self._predictor, self._live, self._top_k, self._console = predictor, live, top_k, console
         self._class_names = predictor.backend.contract.class_names
         self._latest: deque[float] = deque(maxlen=LATEST)
@@ -92,10 +94,10 @@ class _Report:
             f"{label}  {entry['probability']:.1%}  latency {answer.latency_seconds:.2f} s"
         )
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
-        if self.file is not None:
+        if self._file is not None:
             # A name that is not UTF-8 has lone surrogates here, which JSON escapes.
-            self.file.write(json.dumps(entry, ensure_ascii=False).encode(errors="backslashreplace").decode() + "\n")
-            self.file.flush()
+            self._file.write(json.dumps(entry, ensure_ascii=False).encode(errors="backslashreplace").decode() + "\n")
+            self._file.flush()
 
     def _entry(self, answer: LiveWindow, now: datetime) -> dict[str, Any]:
         window = answer.window
@@ -131,11 +133,8 @@ def _growing(output: Path) -> IO[str]:
     """`output`, open for more lines.
 
     Raises:
-        ConfigError: for another suffix.
         UserError: if it cannot be written.
     """
-    if output.suffix.lower() != GROWING_SUFFIX:
-        raise ConfigError(f"predict.output={output}: expected a {GROWING_SUFFIX} file, which can grow")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         file = output.open("a+", encoding="utf-8")

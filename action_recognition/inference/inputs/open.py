@@ -1,7 +1,7 @@
 """Opening anything that frames can be read from."""
 
 from collections.abc import Iterable, Iterator, Sized
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from numbers import Integral
 from os import PathLike, fsdecode
 from pathlib import Path
@@ -18,7 +18,7 @@ from action_recognition.inference.inputs.given import Camera, Given, Stdin, Url
 from action_recognition.inference.inputs.spooled import Content, open_as, open_content
 from action_recognition.inference.inputs.wrapped import Paced, Shortened
 from action_recognition.video.clip_files import open_clip
-from action_recognition.video.frames import FrameFormat
+from action_recognition.video.frames import AS_THEY_ARE, FrameFormat
 
 # Tensors are iterables of frames, too, for a type checker that knows no torch.
 Input = str | PathLike[str] | Given | Content | IO[bytes] | int | NDArray[Any] | Iterable[Any]
@@ -61,6 +61,20 @@ def open_input(
 def is_repeatable(given: Input) -> bool:
     """Whether an input can be opened a second time; what iterators and files have given is gone."""
     return not isinstance(given, Iterator) and not hasattr(given, "read")
+
+
+def is_live(given: Given) -> bool:
+    """Whether an input goes on until it is closed; looks at what is behind a URL.
+
+    Raises:
+        VideoError: if it cannot be opened.
+    """
+    if not isinstance(given, Url):
+        return isinstance(given, Camera)
+    from action_recognition.inference.inputs.stream import Connection
+
+    with closing(Connection(given.address, AS_THEY_ARE)) as connection:
+        return connection.is_live
 
 
 def _opened(given: Any, frame_format: FrameFormat, settings: InputSettings) -> AbstractContextManager[FrameInput]:
