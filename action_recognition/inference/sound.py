@@ -22,6 +22,8 @@ LEAD_SECONDS = 0.1
 AUDIBLE_SECONDS = 0.05
 LONGEST_SILENCE_SECONDS = 1.0  # made at once
 FFMPEG_OPTIONS = {"format_whitelist": DEMUXERS, "protocol_whitelist": "file"}
+# Names of a file's chapters and titles may not be UTF-8. PyAV 19 reads such by itself.
+ANY_NAMES: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
 
 
 @contextmanager
@@ -152,8 +154,8 @@ def _silence(like: Any, samples: int) -> Iterator[Any]:
 
 
 def _open(path: Path) -> Any:
-    # As in `video.decoder`. Names of the file's own chapters and titles may not be UTF-8.
-    return av.open(f"file:{os.fspath(path.absolute())}", options=FFMPEG_OPTIONS, metadata_errors="replace")
+    # As in `video.decoder`.
+    return av.open(f"file:{os.fspath(path.absolute())}", options=FFMPEG_OPTIONS, **ANY_NAMES)
 
 
 def _is_usable(stream: Any) -> bool:
