@@ -49,7 +49,11 @@ def spool(content: Content | IO[bytes], *, name: str) -> Path:
     Raises:
         VideoError: if that fails; nothing is left behind then.
     """
-    file = tempfile.NamedTemporaryFile(prefix="action-recognition-", suffix=".video", delete=False)  # noqa: SIM115
+    try:
+        file = tempfile.NamedTemporaryFile(prefix="action-recognition-", suffix=".video", delete=False)  # noqa: SIM115
+    except OSError as error:
+        what = f"no temporary file can be made ({error.strerror or error})"
+        raise VideoError(f"{name}: {what}; TMPDIR names the folder") from None
     path = Path(file.name)
     try:
         with file:

@@ -283,6 +283,12 @@ def test_bytes_leave_nothing_behind(make_video: MakeVideo, tmp_path: Path, monke
     assert list(folder.iterdir()) == []
 
 
+def test_no_folder_for_temporary_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+    with pytest.raises(VideoError, match=r"^bytes: no temporary file can be made .*; TMPDIR names the folder$"):
+        read(b"")
+
+
 def test_a_closed_file() -> None:
     file = io.BytesIO()
     file.close()
