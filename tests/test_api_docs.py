@@ -12,7 +12,8 @@ from helpers.tiny_models import exported_bytes, save_checkpoint, tiny_model
 import action_recognition
 
 TEXT = (ROOT / "docs/api.md").read_text()
-BLOCKS = re.findall(r"(<!-- not run -->\n)?```python\n(.*?)```", TEXT, re.DOTALL)
+BLOCK = re.compile(r"(<!-- not run -->\n)?```python\n(.*?)```", re.DOTALL)
+BLOCKS = BLOCK.findall(TEXT)
 
 
 @pytest.fixture
@@ -40,6 +41,12 @@ def test_all_blocks_run(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "clips/other.mp4 " in printed
     for name in ("labelled.mp4", "timeline.png", "mine.ckpt"):
         assert (here / name).stat().st_size > 1000, name
+
+
+def test_the_readmes_lines_run(here: Path) -> None:
+    names: dict[str, object] = {}
+    for _, code in BLOCK.findall((ROOT / "README.md").read_text()):
+        exec(compile(code, "README.md", "exec"), names)
 
 
 def test_few_blocks_are_not_run() -> None:

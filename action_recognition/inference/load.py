@@ -22,7 +22,7 @@ def load(
     *,
     backend: str | None = None,
     device: str = "auto",
-    batch_size: int = 8,
+    batch_size: int | None = None,
     overlap: float = 0.0,
     threshold: float = 0.0,
     smoothing_seconds: float = 0.0,
@@ -42,7 +42,7 @@ def load(
             else in `plots_dir`; `hf://OWNER/REPO` or `hf://OWNER/REPO/FILE` of the Hugging Face hub.
         backend: `torch`, `onnx` or `tensorrt`; None for what the file's name says.
         device: `cpu`, `cuda`, or `auto` for CUDA where there is some.
-        batch_size: windows per forward pass.
+        batch_size: windows per forward pass; None for the `Predictor`'s own.
         overlap: share of a window that the next window repeats, from 0 to below 1.
         threshold, smoothing_seconds, min_seconds, merge_seconds: how actions in time are made of the windows, see
             `SegmentSettings`.
@@ -53,7 +53,6 @@ def load(
         UserError: one line that says what is wrong: no such model, a damaged file, a device that there is not.
     """
     given: dict[str, Any] = {
-        "batch_size": batch_size,
         "overlap": overlap,
         "threshold": threshold,
         "smoothing_seconds": smoothing_seconds,
@@ -64,6 +63,8 @@ def load(
         "latency_seconds": latency_seconds,
         "reconnect_seconds": reconnect_seconds,
     }
+    if batch_size is not None:
+        given["batch_size"] = batch_size
     allowed = PredictConfig.hints()
     settings = {name: checked(allowed[name], value, name) for name, value in given.items()}
     with model_file(model, plots_dir=os.fspath(plots_dir)) as path:
