@@ -1,5 +1,7 @@
 """What is drawn into a labelled video: the action of the moment, how probable the classes are, and the timeline."""
 
+from bisect import bisect_right
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -178,7 +180,7 @@ class Timeline:
 
 def segment_of(segments: tuple[Segment, ...], number: int) -> Segment | None:
     """The segment that a frame is in; None if it is in none."""
-    place = int(np.searchsorted([segment.first_frame for segment in segments], number, side="right")) - 1
+    place = bisect_right(segments, number, key=lambda segment: segment.first_frame) - 1
     return segments[place] if place >= 0 and number < segments[place].end_frame else None
 
 
