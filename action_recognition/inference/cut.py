@@ -3,6 +3,7 @@
 import glob
 import hashlib
 import os
+import re
 import shlex
 import shutil
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,7 @@ CRF = 16  # models learn from these clips; it is hard to see a difference from t
 MIN_FRAMES = 2  # one frame shows no motion
 LONGEST_STEM_BYTES = LONGEST_NAME_BYTES - 100  # the rest is for times and what `utils.files.replacing` adds
 HASHED_BYTES = 1 << 20
+_PATTERN_LETTERS = re.compile(r'[*?:"<>|/\\]')
 
 
 def cut_segments(labels: VideoLabels, given: Input, directory: Path) -> list[Path]:
@@ -82,7 +84,8 @@ def source_name(labels: VideoLabels, given: Input) -> str:
     """The name of a video with a hash of its content, as the start of the names of its clips."""
     file = file_of(given)
     stem = getattr(given, "stem", None) or Path(os.path.realpath(file) if file else labels.input).stem
-    stem = printable(stem).replace("/", "_").lstrip(".") or "video"
+    # Sequences are named with stars and [first:end], which would be patterns again.
+    stem = _PATTERN_LETTERS.sub("_", printable(stem)).lstrip(".") or "video"
     while len(stem.encode()) > LONGEST_STEM_BYTES:
         stem = stem[:-1]
     return f"{stem}-{_content_hash(file) if file else hashlib.md5(labels.input.encode()).hexdigest()[:8]}"
