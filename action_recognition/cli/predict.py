@@ -62,6 +62,10 @@ def _label(name: str, call: Call) -> None:
         for key, value in FURTHER.items()
         if key not in given
     ]
+    if call.config.predict.cut:
+        from action_recognition.inference.cut import next_command
+
+        again = [next_command(Path(call.config.predict.cut))]
     print_next(call.console, *(f"python commands.py {line}" for line in again[:1]))
 
 

@@ -25,7 +25,7 @@ from action_recognition.errors import UserError, first_line
 from action_recognition.inference.backends import load_backend
 from action_recognition.inference.inputs.base import DEFAULT_INPUTS, InputSettings
 from action_recognition.inference.inputs.expand import as_clips
-from action_recognition.inference.inputs.given import Given, Stdin
+from action_recognition.inference.inputs.given import Given
 from action_recognition.inference.prediction import Prediction
 from action_recognition.inference.predictor import Predictor, Progress
 from action_recognition.inference.results import Record, line_of
@@ -120,13 +120,16 @@ def _write_extras(prediction: Prediction, task: Task) -> None:
     if task.video is not None:
         from action_recognition.inference.overlay import write_labelled_video
 
-        path = task.given.path if isinstance(task.given, Stdin) else Path(str(task.given))
-        write_labelled_video(prediction, path, task.video)
+        write_labelled_video(prediction, task.given, task.video)
     if task.timeline is not None:
         from action_recognition.inference.timeline import write_timeline
 
         windows, names, settings = prediction.windows, prediction.class_names, prediction.segment_settings
         write_timeline(task.timeline, windows, prediction.segments, names, settings, title=task.given.name)
+    if task.cut is not None:
+        from action_recognition.inference.cut import cut_segments
+
+        cut_segments(prediction, task.given, task.cut)
 
 
 def label_here(predictor: Predictor, tasks: Sequence[Task], progress: ShowFrames, *, top_k: int) -> Iterator[Record]:

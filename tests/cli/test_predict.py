@@ -24,14 +24,16 @@ def videos(make_video: Callable[..., Path], tmp_path: Path) -> Path:
 def test_all_of_it_at_once(workers: int, videos: Path, tmp_path: Path, run_cli: RunCli) -> None:
     (videos / "empty.mp4").touch()
     words = ["predict", "videos", "predict.model=model.onnx", "predict.output=out/o.csv", f"predict.workers={workers}"]
-    words += ["predict.video_dir=v", "predict.timeline_dir=t", "predict.top_k=1", "predict.threshold=0.99"]
+    words += ["predict.video_dir=v", "predict.timeline_dir=t", "predict.cut=c", "predict.top_k=1"]
     first = run_cli(*words)
     assert first.code == 1
     assert "error: videos/empty.mp4: empty file" in first.err
     assert "error: 1 of 4 videos could not be read or written" in first.err
-    assert "out/o.csv; labelled videos: v/; timelines: t/" in first.out
+    assert "out/o.csv; labelled videos: v/; timelines: t/; clips: c/" in first.out
     assert len(names_in(tmp_path / "v")) == len(names_in(tmp_path / "t")) == 3
     table = pd.read_csv(tmp_path / "out/o.csv")
+    clips = [path.parent.name for path in (tmp_path / "c").rglob("*.mp4")]
+    assert sorted(clips) == sorted(table["label"].dropna())
     assert table["source"].unique().tolist() == [
         f"videos/{name}" for name in ("a.avi", "b.avi", "empty.mp4", "wörk [1].avi")
     ]
