@@ -18,6 +18,7 @@ from av.error import ExitError, HTTPError, InvalidDataError
 from action_recognition.errors import VideoError
 from action_recognition.inference.inputs.base import DEFAULT_INPUTS, FrameInput, InputSettings
 from action_recognition.inference.inputs.live import LiveInput
+from action_recognition.inference.sound import ANY_NAMES
 from action_recognition.utils.redaction import redacted
 from action_recognition.video.decoder import DEMUXERS
 from action_recognition.video.frame_times import FrameTimes
@@ -140,7 +141,7 @@ class Connection:
         options["protocol_whitelist"] = protocols
         timeouts = (CONNECT_SECONDS, self._stall_seconds)
         with self._explained(is_open=False):
-            self._container = av.open(address, options=options, timeout=timeouts, metadata_errors="replace")
+            self._container = av.open(address, options=options, timeout=timeouts, **ANY_NAMES)
         try:
             self._prepare()
         except BaseException:
@@ -152,7 +153,7 @@ class Connection:
         if not isinstance(stream, av.VideoStream):
             raise VideoError(f"{self.origin}: no pictures in it")
         self._stream = stream
-        has_end = self._container.size > 0 and "hls" not in self._container.format.name
+        has_end = (self._container.size or 0) > 0 and "hls" not in self._container.format.name
         may_end = self._scheme in ("http", "https")
         self.is_live = not (may_end and (has_end or self._container.duration is not None))
         self._has_times = not (self.is_live and self._container.format.name in WITHOUT_TIMES)
