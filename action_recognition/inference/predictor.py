@@ -17,6 +17,7 @@ from action_recognition.inference.inputs.open import Input, is_repeatable, open_
 from action_recognition.inference.live_windows import LiveWindow, live_windows
 from action_recognition.inference.prediction import Prediction
 from action_recognition.inference.segments import DEFAULT_SEGMENTS, SegmentSettings, Window
+from action_recognition.utils.ahead import made_ahead
 from action_recognition.utils.finite import check_logits
 from action_recognition.video.frames import Frame, FrameFormat, center_crop
 from action_recognition.video.timed_frames import TimedFrame
@@ -24,6 +25,9 @@ from action_recognition.video.windows import WindowCutter
 
 Progress = Callable[[int, int], None]
 PROGRESS_EVERY = 16  # frames
+# On a CPU a batch takes as long as its clips one by one, and the next frames are decoded meanwhile.
+CPU_BATCH, GPU_BATCH = 1, 8
+WINDOWS_AHEAD = 2
 
 
 class Predictor:
@@ -32,7 +36,7 @@ class Predictor:
     It holds one window's frames and a few batches of windows, however long a video is.
 
     Args:
-        batch_size: windows per forward pass.
+        batch_size: windows per forward pass; None: `CPU_BATCH` or `GPU_BATCH`.
         overlap: fraction of a window that the next one repeats, from 0 to below 1.
         segments: how actions in time are made of the windows.
         inputs: how inputs are read.
@@ -42,13 +46,13 @@ class Predictor:
         self,
         backend: Backend,
         *,
-        batch_size: int = 8,
+        batch_size: int | None = None,
         overlap: float = 0.0,
         segments: SegmentSettings = DEFAULT_SEGMENTS,
         inputs: InputSettings = DEFAULT_INPUTS,
     ) -> None:
         self.backend = backend
-        self.batch_size = batch_size
+        self.batch_size = batch_size or (CPU_BATCH if backend.device == "cpu" else GPU_BATCH)
         self.overlap = overlap
         self.segments = segments
         self.inputs = inputs
@@ -104,7 +108,8 @@ class Predictor:
         return WindowCutter(self.backend.contract, overlap=self.overlap, origin=opened.origin)
 
     def _windows(self, opened: FrameInput, cutter: WindowCutter, progress: Progress | None) -> Iterator[Window]:
-        cuts = cutter.cut(self._squares(opened, progress))
+        # Decoding in a thread, the model in this one: both release the interpreter lock.
+        cuts = made_ahead(cutter.cut(self._squares(opened, progress)), most=self.batch_size + WINDOWS_AHEAD)
         while batch := list(islice(cuts, self.batch_size)):
             probabilities_BK = self._classify(opened.origin, np.stack([cut.clip_CTHW for cut in batch]))
             for cut, probabilities_K in zip(batch, probabilities_BK, strict=True):
