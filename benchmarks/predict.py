@@ -36,7 +36,6 @@ from action_recognition.inference.predictor import Predictor
 from action_recognition.models.module import VideoActionModel
 from action_recognition.video.clip_files import open_clip
 from action_recognition.video.frames import FrameFormat, center_crop, resize_short_side
-from action_recognition.video.timed_frames import TimedFrame
 from action_recognition.video.windows import WindowCutter
 
 CLASSES = tuple(f"class{number:02d}" for number in range(51))
@@ -52,9 +51,9 @@ def main() -> None:
     frames = sum(predictor.predict(path).frames for path in paths)
     ways: dict[str, Callable[[], object]] = {
         "decoding alone": lambda: [clips_of(path, backend) for path in paths],
-        "the model alone": lambda: [run(video, backend) for video in clips],
-        "predict": lambda: [predictor.predict(path) for path in paths],
-        "plain loop": lambda: [plain_loop(path, backend) for path in paths],
+        "the model alone": lambda: run([clip for video in clips for clip in video], backend),
+        "predict": lambda: list(predictor.predict_each(paths)),
+        "plain loop": lambda: plain_loop(paths, backend),
     }
     seconds: dict[str, list[float]] = {way: [] for way in ways}
     for _ in range(options.rounds):
@@ -95,12 +94,8 @@ def clips_of(path: Path, backend: Backend) -> list[NDArray[np.uint8]]:
     """The clips that `predict` gives the model."""
     contract = backend.contract
     with open_clip(path, FrameFormat.of(contract)) as clip:
-        squares = (
-            TimedFrame(frame.seconds, lambda read=frame.read: center_crop(read(), contract.size).copy())
-            for frame in clip.timed()
-        )
         cutter = WindowCutter(contract, overlap=0.0, origin=str(path))
-        return [cut.clip_CTHW for cut in cutter.cut(squares)]
+        return [cut.clip_CTHW for cut in cutter.cut(Predictor(backend).squares(clip))]
 
 
 def run(clips: list[NDArray[np.uint8]], backend: Backend) -> None:
@@ -108,17 +103,18 @@ def run(clips: list[NDArray[np.uint8]], backend: Backend) -> None:
         backend(clip_CTHW[None])
 
 
-def plain_loop(path: Path, backend: Backend) -> None:
+def plain_loop(paths: list[Path], backend: Backend) -> None:
     """What a script without this package does."""
     contract = backend.contract
-    capture = cv2.VideoCapture(str(path))
-    frames = []
-    while (read := capture.read())[0]:
-        small = resize_short_side(cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB), contract.short_side)
-        frames.append(center_crop(small, contract.size))
-    taken = [frames[start : start + contract.span : contract.stride] for start in range(0, len(frames), contract.span)]
-    full = [np.stack(clip).transpose(3, 0, 1, 2) for clip in taken if len(clip) == contract.frames]
-    run([np.ascontiguousarray(clip) for clip in full], backend)
+    for path in paths:
+        capture = cv2.VideoCapture(str(path))
+        frames = []
+        while (read := capture.read())[0]:
+            frame_HWC = np.asarray(cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB), dtype=np.uint8)
+            frames.append(center_crop(resize_short_side(frame_HWC, contract.short_side), contract.size))
+        starts = range(0, len(frames) - contract.span + 1, contract.span)
+        clips = [np.stack(frames[start : start + contract.span : contract.stride]) for start in starts]
+        run([np.ascontiguousarray(clip.transpose(3, 0, 1, 2)) for clip in clips], backend)
 
 
 def parse_options() -> argparse.Namespace:

@@ -2,10 +2,11 @@
 
     python benchmarks/retiming.py MODEL VIDEO_OR_FOLDER ... [--clips 60] [--name hmdb51]
 
-Each video is written anew at its own rate, at 15, 24, 25, 29.97 and 60 frames/s, and with a third of its frames left out
-at random, as a phone does; always the picture that was on screen at that time, with that time. The model labels all of
-them twice: sampled by time, as `predict` does, and by frame number, as it did before contracts had a frame rate. Counted
-is the same label as at the video's own rate, and the largest change of a class's probability, on average over videos.
+Each video is written anew at its own rate, at 15, 24, 25, 29.97 and 60 frames/s, and with a third of its frames left
+out at random, as a phone does; always the picture that was on screen at that time, with that time. The model labels all
+of them twice: sampled by time, as `predict` does, and by frame number, as it did before contracts had a frame rate.
+Counted is the same label as at the video's own rate, and the largest change of a class's probability, on average over
+videos.
 
 Of a folder, `--clips` videos are taken at even distances. Names in HMDB51's layout (`<class>/<clip>`) give the accuracy
 too. Figures are kept by `--name` in benchmarks/results/retiming.json. About five minutes on two cores.
@@ -121,7 +122,9 @@ def compare(
         figures[f"by_{way}_same_label_share"] = round(float(np.mean([kept for kept, _ in each])), 4)
         figures[f"by_{way}_probability_change"] = round(float(np.mean([change for _, change in each])), 4)
         every = [
-            all(predictions[video].label == reference.label for predictions in (found[way, r] for r in (*RATES, UNEVEN)))
+            all(
+                predictions[video].label == reference.label for predictions in (found[way, r] for r in (*RATES, UNEVEN))
+            )
             for video, reference in enumerate(found[way, AS_FILMED])
         ]
         figures[f"by_{way}_same_label_at_every_rate"] = sum(every)

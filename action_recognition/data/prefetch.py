@@ -1,12 +1,11 @@
 """Batches made in advance in a thread, for data that is only copied."""
 
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 from torch.utils.data import DataLoader
 
-from action_recognition.data.dataset import Batch, ClipBatch
+from action_recognition.data.dataset import ClipBatch
+from action_recognition.utils.ahead import made_ahead
 
 AHEAD = 2
 
@@ -19,13 +18,4 @@ class ThreadedLoader(DataLoader[ClipBatch]):
     """
 
     def __iter__(self) -> Iterator[ClipBatch]:  # type: ignore[override]
-        return made_ahead(super().__iter__())
-
-
-def made_ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
-    """The same items in the same order, `AHEAD` of them made in advance. An exception is raised at its item's turn."""
-    with ThreadPoolExecutor(1, thread_name_prefix="batches") as pool:
-        waiting = deque(pool.submit(next, batches, None) for _ in range(AHEAD))
-        while (batch := waiting.popleft().result()) is not None:
-            waiting.append(pool.submit(next, batches, None))
-            yield batch
+        return made_ahead(super().__iter__(), most=AHEAD)

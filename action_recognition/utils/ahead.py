@@ -1,6 +1,6 @@
 """Items made ahead of their use, in a thread."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from queue import Queue
 from threading import Event, Thread
 from typing import TypeVar
@@ -9,7 +9,7 @@ Item = TypeVar("Item")
 _END = object()
 
 
-def made_ahead(items: Iterator[Item], *, most: int) -> Iterator[Item]:
+def made_ahead(items: Iterator[Item], *, most: int) -> Generator[Item]:
     """The same items in the same order, made by a thread that is at most `most` items ahead.
 
     An exception is raised at its item's turn. If the consumer stops early, the thread ends after the item it is making.
@@ -25,9 +25,11 @@ def made_ahead(items: Iterator[Item], *, most: int) -> Iterator[Item]:
                 queue.put(item)
                 if not is_wanted.is_set():
                     return
-        except BaseException as error:  # noqa: BLE001 - raised where the item is waited for
+        except BaseException as error:
             failed.append(error)
         finally:
+            if isinstance(items, Generator):  # files that it has open are closed before the consumer goes on
+                items.close()
             queue.put(_END)
 
     thread = Thread(target=make, name="ahead", daemon=True)

@@ -14,8 +14,9 @@ from action_recognition.video.timed_frames import FrameSampler, Sample, TimedFra
 
 
 class CutWindow(NamedTuple):
-    """`clip_CTHW`, uint8, of the frames from `first_frame` up to `end_frame`, and their times."""
+    """`clip_CTHW`, uint8, of the frames of `origin` from `first_frame` up to `end_frame`, and their times."""
 
+    origin: str
     first_frame: int
     end_frame: int
     start_seconds: float
@@ -36,13 +37,14 @@ class WindowCutter:
         origin: the video, for messages.
 
     Attributes:
+        origin: as given.
         sampler: the number of frames so far, and their times.
     """
 
     def __init__(self, contract: ClipContract, *, overlap: float, origin: str) -> None:
         self.contract = contract
         self.sampler = FrameSampler(contract)
-        self._origin = origin
+        self.origin = origin
         self._hop = max(1, round(contract.frames * (1 - overlap)))
 
     def cut(self, frames: Iterable[TimedFrame]) -> Iterator[CutWindow]:
@@ -74,7 +76,7 @@ class WindowCutter:
             yield self._window(whole)
         if sampler.frames < contract.min_frames:
             counted = "1 frame" if sampler.frames == 1 else f"{sampler.frames} frames"
-            raise VideoError(f"{self._origin}: {counted}, expected at least {contract.min_frames}")
+            raise VideoError(f"{self.origin}: {counted}, expected at least {contract.min_frames}")
         if start:
             yield self._only_window(start)
         elif next_start - self._hop + contract.frames < samples:
@@ -90,7 +92,7 @@ class WindowCutter:
             end_frame, end_place = min(end_frame, self.sampler.frames), min(end_place, ended)
         end_seconds = self.sampler.end_seconds if ended and end_place == ended else seconds_at(end_place)
         clip = self._clip([sample.frame_HWC for sample in samples])
-        return CutWindow(first.number, end_frame, seconds_at(first.place), end_seconds, clip)
+        return CutWindow(self.origin, first.number, end_frame, seconds_at(first.place), end_seconds, clip)
 
     def _only_window(self, samples: Sequence[Sample]) -> CutWindow:
         """The window of a video that ends before its first window does."""
@@ -99,9 +101,9 @@ class WindowCutter:
         try:
             indices_T = apply_short_clip_policy(indices_T, num_frames=places, policy=contract.short_clip)
         except VideoError as error:
-            raise VideoError(f"{self._origin}: {error}") from None
+            raise VideoError(f"{self.origin}: {error}") from None
         clip = self._clip([samples[index].frame_HWC for index in indices_T])
-        return CutWindow(0, self.sampler.frames, 0.0, self.sampler.end_seconds, clip)
+        return CutWindow(self.origin, 0, self.sampler.frames, 0.0, self.sampler.end_seconds, clip)
 
     def _clip(self, frames: Sequence[Frame]) -> Frame:
         return np.ascontiguousarray(np.stack(frames).transpose(3, 0, 1, 2))

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 
 from action_recognition.config import load_config
 from action_recognition.data.dataset import KeyedGenerator
-from action_recognition.data.prefetch import ThreadedLoader, made_ahead
+from action_recognition.data.prefetch import ThreadedLoader
 
 
 @pytest.fixture
@@ -154,15 +154,6 @@ def test_an_invalid_setting_is_one_line(run_cli, cached, override, expected):
     result = run_cli("cache-data", *cached.overrides, override)
     assert (result.code, result.err.count("\n")) == (1, 1)
     assert expected in result.err
-
-
-def test_what_is_made_ahead_comes_in_order_and_errors_at_their_turn():
-    assert list(made_ahead(iter(range(1, 8)))) == list(range(1, 8))
-    assert list(made_ahead(iter([]))) == []
-    items = made_ahead(1 // number for number in (1, -1, 0))
-    assert [next(items), next(items)] == [1, -1]
-    with pytest.raises(ZeroDivisionError):
-        next(items)
 
 
 def test_a_reused_generator_is_a_new_one():
