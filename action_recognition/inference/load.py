@@ -14,7 +14,7 @@ from action_recognition.errors import ConfigError
 from action_recognition.inference.backends import KINDS_BY_SUFFIX, backend_of, load_backend
 from action_recognition.inference.inputs.base import InputSettings
 from action_recognition.inference.predictor import Predictor
-from action_recognition.inference.segments import SegmentSettings
+from action_recognition.inference.segments import RECOMMENDED_SEGMENTS, SegmentSettings
 
 
 def load(
@@ -23,11 +23,11 @@ def load(
     backend: str | None = None,
     device: str = "auto",
     batch_size: int | None = None,
-    overlap: float = 0.0,
-    threshold: float = 0.0,
-    smoothing_seconds: float = 0.0,
-    min_seconds: float = 0.0,
-    merge_seconds: float = 0.0,
+    overlap: float = 0.5,
+    threshold: float = RECOMMENDED_SEGMENTS.threshold,
+    smoothing_seconds: float = RECOMMENDED_SEGMENTS.smoothing_seconds,
+    min_seconds: float = RECOMMENDED_SEGMENTS.min_seconds,
+    merge_seconds: float = RECOMMENDED_SEGMENTS.merge_seconds,
     fps: float | None = None,
     max_seconds: float | None = None,
     latency_seconds: float = 2.0,

@@ -66,7 +66,7 @@ Seconds = Annotated[float, Range(0, 1_000_000)]
 
 @dataclass(frozen=True, kw_only=True)
 class SegmentSettings:
-    """How windows become segments, see `find_segments`.
+    """How windows become segments, see `find_segments`. Without any, each moment has the likeliest class there.
 
     Attributes:
         threshold: what is less probable than this is none of the classes; 0 to 1.
@@ -88,6 +88,8 @@ class SegmentSettings:
 
 
 DEFAULT_SEGMENTS = SegmentSettings()
+# Of the `predict` command and of `load`, chosen by `benchmarks/segments.py` on validation clips.
+RECOMMENDED_SEGMENTS = SegmentSettings(threshold=0.3, smoothing_seconds=0.5, min_seconds=1.0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -85,7 +85,7 @@ def test_subtitles_of_one_video(videos: Path, tmp_path: Path, run_cli: RunCli) -
 def test_other_settings_keep_the_old_results(videos: Path, tmp_path: Path, run_cli: RunCli) -> None:
     words = ["predict", "videos", "predict.model=model.onnx", "predict.output=o.parquet"]
     run_cli(*words)
-    outcome = run_cli(*words, "predict.overlap=0.5")
+    outcome = run_cli(*words, "predict.overlap=0.25")
     assert (
         "o.parquet: held results of another model, of other settings or of another program; they are kept in"
         in outcome.err

@@ -21,7 +21,7 @@ from action_recognition.inference.backends.onnx import OnnxBackend
 from action_recognition.inference.backends.torch import TorchBackend
 from action_recognition.inference.inputs.base import InputSettings
 from action_recognition.inference.load import load
-from action_recognition.inference.segments import SegmentSettings
+from action_recognition.inference.segments import RECOMMENDED_SEGMENTS
 from action_recognition.serving.servable import save_servable
 
 MakeVideo = Callable[..., Path]
@@ -90,7 +90,7 @@ def test_settings_reach_the_predictor(onnx_file: Path) -> None:
     assert (predictor.batch_size, predictor.overlap) == (3, 0.5)
     assert (predictor.segments.threshold, predictor.segments.min_seconds) == (0.4, 1.0)
     assert predictor.segments.merge_seconds == 2.0
-    assert load(onnx_file).segments == SegmentSettings()
+    assert load(onnx_file).segments == RECOMMENDED_SEGMENTS
     assert load(onnx_file).inputs == InputSettings()
     assert load(onnx_file, fps=12, max_seconds=3).inputs == InputSettings(fps=12.0, max_seconds=3.0)
 

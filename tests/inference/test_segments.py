@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,11 @@ import pytest
 from helpers.colour_backend import BLUE, GREEN, RED, ColourBackend, coloured
 from helpers.support import ROOT
 
+from action_recognition.config import load_config
 from action_recognition.errors import ConfigError
+from action_recognition.inference.load import load
 from action_recognition.inference.predictor import Predictor
-from action_recognition.inference.segments import Segment, SegmentSettings, Window, find_segments
+from action_recognition.inference.segments import RECOMMENDED_SEGMENTS, Segment, SegmentSettings, Window, find_segments
 
 MakeVideo = Callable[..., Path]
 NAMES = ("a", "b", "c")
@@ -154,6 +157,7 @@ def test_changes_in_a_minute_of_video_are_found_within_a_window(make_video: Make
     make_video(tmp_path / "minute.avi", coloured(*zip(lengths, colours, strict=True)), fps=30.0)
     code = """
 import resource, sys
+from inspect import signature
 from pathlib import Path
 from helpers.colour_backend import ColourBackend
 from action_recognition.inference.predictor import Predictor
@@ -181,3 +185,9 @@ def test_the_last_segment_ends_with_the_video(make_video: MakeVideo, tmp_path: P
         prediction = Predictor(ColourBackend(fps=30.0), overlap=0.5, segments=RAW).predict(path)
         last = prediction.segments[-1]
         assert (last.end_seconds, last.end_frame) == (prediction.duration_seconds, prediction.frames)
+
+
+def test_the_command_and_python_have_the_same_defaults() -> None:
+    config, parameters = load_config([]).predict, signature(load).parameters
+    for name in ("overlap", *vars(RECOMMENDED_SEGMENTS)):
+        assert parameters[name].default == getattr(config, name)
