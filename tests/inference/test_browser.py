@@ -2,33 +2,27 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 from helpers.chromium import chromium, play
+from helpers.colour_backend import ColourBackend
 from helpers.sound_makers import write_with_sound
 from helpers.support import moving_square
 
 from action_recognition.inference.overlay import write_labelled_video
-from action_recognition.inference.segments import Window
-from action_recognition.inference.video_labels import VideoLabels
+from action_recognition.inference.predictor import Predictor
+
+pytestmark = pytest.mark.skipif(chromium() is None, reason="needs Chromium or Chrome")
 
 
-@pytest.mark.skipif(chromium() is None, reason="needs Chromium or Chrome")
+def labelled(source: Path, path: Path) -> Path:
+    write_labelled_video(Predictor(ColourBackend(keeps_clips=False)).predict(source), source, path)
+    return path
+
+
 @pytest.mark.parametrize("codec", ["aac", "ac3"])
 def test_a_browser_plays_it(tmp_path: Path, codec: str) -> None:
     source = write_with_sound(tmp_path / "a.mkv", moving_square(50, height=240, width=320), codec=codec, rate=48_000)
-    window = Window(first_frame=0, end_frame=50, start_seconds=0.0, end_seconds=2.0, probabilities=np.array([0.8, 0.2]))
-    labels = VideoLabels(
-        input="a.mkv",
-        frames=50,
-        fps=25,
-        duration_seconds=2.0,
-        windows=(window,),
-        probabilities=window.probabilities,
-        class_names=("walk", "run"),
-    )
-    write_labelled_video(labels, source, tmp_path / "a.mp4")
-    found = play(tmp_path / "a.mp4", seconds=1.0)
+    found = play(labelled(source, tmp_path / "a.mp4"), seconds=1.0)
     assert found["error"] == ""
     assert found["seconds"] >= 1.0
     assert found["length"] == pytest.approx(2, abs=0.1)
@@ -36,3 +30,13 @@ def test_a_browser_plays_it(tmp_path: Path, codec: str) -> None:
     assert found["frames"] > 5
     assert found["picture_bytes"] > 0
     assert found["sound_bytes"] > 0
+
+
+def test_a_browser_plays_a_real_video_with_its_sound(shared_dir: Path, tmp_path: Path) -> None:
+    source = shared_dir / "videos" / "SOX5yA1l24A.mp4"
+    found = play(labelled(source, tmp_path / "a.mp4"), seconds=2.0, picture=tmp_path / "a.png")
+    assert found["error"] == ""
+    assert found["seconds"] >= 2.0
+    assert found["length"] == pytest.approx(11.08, abs=0.1)
+    assert found["sound_bytes"] > 10_000, "two seconds of it"
+    assert (tmp_path / "a.png").stat().st_size > 10_000
