@@ -198,8 +198,8 @@ class Server:
 def serve(kind: str, videos: Path, port: Any, sent: Any, ready: Any) -> None:
     """What the server's process does."""
     sys.path.insert(0, str(ROOT / "tests"))
-    from helpers.live_server import LiveServer
-    from helpers.rtsp_server import RtspServer
+    from helpers.live_server import LiveServer  # type: ignore[import-not-found]
+    from helpers.rtsp_server import RtspServer  # type: ignore[import-not-found]
 
     frames = load_frames(videos)
     kind_of = RtspServer if kind == "rtsp" else LiveServer
