@@ -12,13 +12,13 @@ import numpy as np
 from action_recognition.video.clip_files import open_clip
 from action_recognition.video.frames import FrameFormat
 
-COLUMNS = 5
+COLUMNS = 3
 
 
 def main(picture: Path, *videos: Path) -> None:
     rows = []
     for video in videos:
-        with open_clip(video, FrameFormat(short_side=150)) as clip:
+        with open_clip(video, FrameFormat(short_side=240)) as clip:
             last = clip.probe().frames - 1
             frames_THWC = clip.frames_at(np.linspace(0.1 * last, 0.9 * last, COLUMNS).astype(np.int64))
         rows.append(np.concatenate(list(frames_THWC), axis=1))
