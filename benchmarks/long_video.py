@@ -2,8 +2,9 @@
 
     python benchmarks/long_video.py [--model video_action_model.onnx] [--minutes 60]
 
-Clips of the demo's test split follow each other in an H.264 file, `--repeats` of one class at a time. A process of its
-own labels it with the settings of the `predict` command; its peak memory is what the operating system counted.
+Clips of the demo's test split follow each other in an H.264 file, `--repeats` of one class at a time. They are those
+that the model labels rightly one by one: this is about when actions change, `segments.py` about the model. A process of
+its own labels the video with the settings of the `predict` command; its peak memory is what the system counted.
 """
 
 import argparse
@@ -37,7 +38,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch, "long.mp4")
         started = time.perf_counter()
-        actions = render(path, minutes=options.minutes, repeats=options.repeats, console=console)
+        actions = render(path, options, console)
         console.print(f"rendered in {time.perf_counter() - started:.0f} s, {path.stat().st_size / 1e6:.0f} MB")
         command = [sys.executable, __file__, "--model", str(options.model), "--video", str(path)]
         found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
@@ -53,17 +54,22 @@ def parse_options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def render(path: Path, *, minutes: float, repeats: int, console: Console) -> list[Action]:
+def render(path: Path, options: argparse.Namespace, console: Console) -> list[Action]:
     config = load_config(["experiment=demo"])
-    clips = load_pieces(load_manifest(config, console).split("test"), Path(config.data.videos_dir))
+    videos_dir = Path(config.data.videos_dir)
+    model = load(options.model, device="cpu")
+    records = load_manifest(config, console).split("test")
+    right = [record for record in records if model.predict(videos_dir / record.path).label == record.label]
+    console.print(f"{len(right)} of {len(records)} clips, which the model labels rightly", highlight=False)
+    clips = load_pieces(right, videos_dir)
     rng = np.random.default_rng(0)
     labels = sorted({str(clip.label) for clip in clips})
     of_label = {label: [clip for clip in clips if clip.label == label] for label in labels}
     pieces: list[Piece] = []
     frames, before = 0, None
-    while frames < minutes * 60 * FPS:
+    while frames < options.minutes * 60 * FPS:
         before = rng.choice([label for label in labels if label != before])
-        chosen = rng.choice(len(of_label[before]), size=repeats, replace=False)
+        chosen = rng.choice(len(of_label[before]), size=options.repeats, replace=False)
         pieces += [of_label[before][int(number)] for number in chosen]
         frames = sum(len(piece.frames_THWC) for piece in pieces)
     return write_video(path, pieces)

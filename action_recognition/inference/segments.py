@@ -129,7 +129,8 @@ def find_segments(
        of them.
     4. A segment's probability is the mean over its stretch of step 1.
 
-    An input without times counts as one of `NOMINAL_FPS` in these steps.
+    An input without times counts as one of `NOMINAL_FPS` in these steps. Later windows can change earlier borders, so
+    segments come when the input has ended, while `Predictor.stream` yields its windows.
 
     Args:
         windows: of the whole video, in order. Without any, there are no segments.
