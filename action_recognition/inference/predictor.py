@@ -146,7 +146,7 @@ class Predictor:
             try:
                 with self._open(given, fps) as opened:
                     if isinstance(opened, LiveInput) and opened.settings.max_seconds is None:
-                        endless = "goes on without end; max_seconds ends it, or `stream` gives windows"
+                        endless = "goes on without end; label it alone, or until max_seconds"
                         raise VideoError(f"{opened.origin}: {endless}")
                     cutter = self._cutter(opened)
                     yield from cutter.cut(self.squares(opened, progress))

@@ -121,7 +121,7 @@ def test_output_that_cannot_grow(tmp_path: Path) -> None:
 
 
 def test_whole_prediction_needs_an_end(stream: str) -> None:
-    with pytest.raises(VideoError, match="goes on without end"):
+    with pytest.raises(VideoError, match="goes on without end; label it alone"):
         Predictor(ColourBackend(fps=30.0)).predict(stream)
     prediction = predictor_of(max_seconds=1.0).predict(stream)
     assert prediction.label == "green"
