@@ -167,12 +167,17 @@ class Connection:
             for frame in self._decoded():
                 count += 1
                 yield frame
-        except VideoError:
+        except VideoError as error:
             if count or self.is_live:
                 raise
-            # Perhaps the index is behind the pictures, and the server serves files only from their start.
+            # Perhaps the index is behind the pictures, and the server serves files only from their start. FFmpeg can go
+            # back in what it has kept, but not look ahead for the index of a large file.
             self.close()
-            self._open(is_kept=True)
+            try:
+                self._open(is_kept=True)
+            except VideoError:
+                hint = "if its server sends files only from their start, download it, then label the file"
+                raise VideoError(f"{error}; {hint}") from None
             yield from self._decoded()
 
     def _decoded(self) -> Iterator[av.VideoFrame]:

@@ -88,6 +88,11 @@ def test_server_without_ranges(name: str, server: Server, tmp_path: Path) -> Non
     check_same(frames_of(server.add("/video", path.read_bytes(), honours_range=False)), path)
 
 
+def test_server_without_ranges_of_a_file_with_its_index_far_away(server: Server, shared_dir: Path) -> None:
+    content = (shared_dir / "videos" / "SOX5yA1l24A.mp4").read_bytes()
+    assert "download it" in line_of(server.add("/video.mp4", content, honours_range=False))
+
+
 @pytest.mark.parametrize("name", ["mp4, faststart", "mkv", "avi", "ts"])
 def test_transfer_that_breaks_off_is_no_short_video(name: str, server: Server, tmp_path: Path) -> None:
     path = tmp_path / "video.mp4"
