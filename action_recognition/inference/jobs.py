@@ -27,7 +27,7 @@ from action_recognition.inference.inputs.base import DEFAULT_INPUTS, InputSettin
 from action_recognition.inference.inputs.expand import as_clips
 from action_recognition.inference.inputs.given import Given
 from action_recognition.inference.prediction import Prediction
-from action_recognition.inference.predictor import Predictor, Progress
+from action_recognition.inference.predictor import Predictor
 from action_recognition.inference.results import Record, line_of
 from action_recognition.inference.segments import DEFAULT_SEGMENTS, SegmentSettings
 from action_recognition.utils.cpu import available_cores
@@ -87,21 +87,30 @@ class Setup:
         )
 
 
-def label(
-    predictor: Predictor, task: Task, *, top_k: int, progress: Progress | None = None, is_alone: bool = False
-) -> Record:
-    """The record of one input; what goes wrong with it is its `error`, with the result if there is one.
+def label(predictor: Predictor, task: Task, *, top_k: int) -> Record:
+    """The record of one input."""
+    answer: Prediction | Exception
+    try:
+        answer = predictor.predict(task.given)
+    except Exception as error:
+        answer = error
+    return record_of(task, answer, top_k=top_k)
+
+
+def record_of(task: Task, answer: Prediction | Exception, *, top_k: int, is_alone: bool = False) -> Record:
+    """The record of an input; what went wrong with it is its `error`, with the result if there is one.
 
     Args:
         is_alone: there are no other inputs, so that a bug is raised with its traceback.
     """
     record: Record = {"source": str(task.given)}
     try:
-        prediction = predictor.predict(task.given, progress=progress)
-        found = prediction.to_dict(top_k) | record
+        if isinstance(answer, Exception):
+            raise answer
+        found = answer.to_dict(top_k) | record
         line_of(found)
         record = found
-        _write_extras(prediction, task)
+        _write_extras(answer, task)
         return record | {"fingerprint": task.fingerprint}
     except UserError as error:
         reason = str(error)
@@ -138,8 +147,25 @@ def label_here(predictor: Predictor, tasks: Sequence[Task], progress: ShowFrames
     Args:
         progress: called with the task, the frames done, and the frames by the header.
     """
-    for task in tasks:
-        yield label(predictor, task, top_k=top_k, progress=partial(progress, task), is_alone=len(tasks) == 1)
+    waiting, is_alone = deque(tasks), len(tasks) == 1
+    while waiting:  # once, unless a bug ends it early
+        for answer in _answers(predictor, tuple(waiting), progress):
+            yield record_of(waiting.popleft(), answer, top_k=top_k, is_alone=is_alone)
+
+
+def _answers(predictor: Predictor, tasks: Sequence[Task], progress: ShowFrames) -> Iterator[Prediction | Exception]:
+    """A prediction or an error for each task, up to the first bug."""
+    decoded = deque(tasks[:1], maxlen=1)  # by a thread, which is ahead of the model
+
+    def inputs() -> Iterator[Given]:
+        for task in tasks:
+            decoded.append(task)
+            yield task.given
+
+    try:
+        yield from predictor.predict_each(inputs(), progress=lambda done, total: progress(decoded[0], done, total))
+    except Exception as error:
+        yield error
 
 
 @contextmanager
