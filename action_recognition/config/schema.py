@@ -147,7 +147,7 @@ class PredictConfig(Section, key="predict", marks=(Lifetime.COMMAND,)):
     model: str | None
     device: Annotated[str, Choice("auto", "cpu", "cuda")]
     top_k: Count
-    batch_size: BatchSize
+    batch_size: BatchSize | None
     overlap: ShareBelowOne
     fps: Annotated[float, Range(above=0, most=1000)] | None
     workers: Annotated[int, Range(0, 256)]

@@ -68,7 +68,7 @@ class Setup:
     model: Path
     kind: str
     device: str = "auto"
-    batch_size: int = 8
+    batch_size: int | None = None
     overlap: float = 0.0
     segments: SegmentSettings = DEFAULT_SEGMENTS
     inputs: InputSettings = DEFAULT_INPUTS
