@@ -17,10 +17,11 @@ from action_recognition.utils.files import replace_file
 from action_recognition.utils.rules import Choice, Range, Text, split_rules
 from action_recognition.utils.stored_values import check_values
 from action_recognition.video.clip_sampling import Indices
-from action_recognition.video.frame_times import TOLERANCE, decode_times, frames_on_grid
+from action_recognition.video.frame_times import decode_times, frames_on_grid
 
 RENAMED = {"source": "source_video"}  # columns of older manifests and shards
 ADDED = {"frame_ms": ""}  # columns that older ones lack; their frames count as evenly spaced
+SAME_RATE = 0.1  # of a frame: what a clip's last frame may be off the grid
 # Hours of unevenly spaced frames; of every other column, `csv`'s own limit.
 MAX_FIELD, MAX_TIMES = 131_072, 16_000_000
 NAMES_AS_THEY_ARE = "surrogateescape"  # file names are bytes, which need not be UTF-8
@@ -54,7 +55,7 @@ class ClipRecord:
     frame_ms: str = ""
 
     def frames_on_grid(self, fps: float) -> Indices | None:
-        """`[M]`: the frame on screen at each place of the grid that clips are cut on, `fps` places per second.
+        """`[M]`: the frame that counts at each place of the grid that clips are cut on, `fps` places per second.
 
         None if the places are the frames themselves: at that rate, or where the grid or the clip has no rate (0.0).
         """
@@ -62,7 +63,7 @@ class ClipRecord:
             return None
         if self.frame_ms:
             seconds_N = decode_times(self.frame_ms)
-        elif abs(self.fps - fps) * self.frames < TOLERANCE * fps / 2:
+        elif abs(self.fps - fps) * self.frames < SAME_RATE * fps:
             return None
         else:
             seconds_N = np.arange(self.frames) / self.fps

@@ -1,21 +1,23 @@
 """When each frame of a video is shown, and which frame is on screen at the times that a clip is sampled at.
 
 Header rates lie, phones drop frames, and cameras run at 15 to 240 frames/s. So clips are cut on a grid of the rate that
-the model's stride counts at (`ClipContract.fps`): grid place `k` is the time `k / fps`, and its frame is the one on
-screen then. At that very rate the grid places are the frames themselves.
+the model's stride counts at (`ClipContract.fps`): grid place `k` is the time `k / fps`, and its frame is the nearest.
+At that very rate the grid places are the frames themselves.
 """
 
 import math
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from action_recognition.video.clip_sampling import Indices
 
-# Times are rounded to milliseconds in many containers, and phones jitter. A frame counts for a grid place that it is
-# late for by less than this share of the grid's step. No frame of a usual rate is at just that share: rounding would
-# decide about it.
-TOLERANCE = 0.22
+Floats = TypeVar("Floats", float, NDArray[np.float64])
+# A frame counts for the grid places that it is nearest to. So it may be late for a place by half of the interval before
+# it (a little less, so that rounded times do not decide between two frames at equal distance), but by no more than this
+# share of the grid's step: after a pause, what was on screen counts.
+HALF, MOST_LATE = 0.48, 0.65
 LEAST_STEP_SECONDS = 1e-5  # frames that are closer together have the same time twice
 # A longer pause between two frames is a jump of the container's clock.
 MAX_GAP_SECONDS = 60.0
@@ -95,15 +97,21 @@ def decode_times(text: str) -> NDArray[np.float64]:
     return np.concatenate([[0], np.cumsum(steps)]) / 1000
 
 
+def first_place(place: Floats, interval: Floats) -> Floats:
+    """The time on the grid from which on a frame counts that is shown at `place`, `interval` after the one before."""
+    return place - np.minimum(HALF * interval, MOST_LATE)
+
+
 def frames_on_grid(seconds_N: NDArray[np.float64], *, fps: float) -> Indices:
-    """`[M]` int64: the number of the frame that is on screen at each grid place `k / fps` of a video.
+    """`[M]` int64: the number of the frame that counts at each grid place `k / fps` of a video.
 
     Args:
         seconds_N: when each frame is shown; from 0, increasing.
         fps: grid places per second.
     """
     places_N = seconds_N * fps
-    last = places_N[-1]
-    end = last + (last / (len(places_N) - 1) if len(places_N) > 1 else 1.0)
-    grid_M = np.arange(max(1, math.ceil(end - TOLERANCE))) + TOLERANCE
-    return np.searchsorted(places_N, grid_M, side="right") - 1
+    intervals_N = np.diff(places_N)
+    mean = places_N[-1] / len(intervals_N) if len(intervals_N) else 1.0
+    starts_N = first_place(places_N[1:], intervals_N)
+    end = first_place(places_N[-1] + mean, mean)
+    return np.searchsorted(starts_N, np.arange(max(1, math.ceil(end))), side="right")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from action_recognition.contract import ClipContract
-from action_recognition.video.frame_times import TOLERANCE
+from action_recognition.video.frame_times import first_place
 from action_recognition.video.frames import Frame
 
 
@@ -23,7 +23,7 @@ class TimedFrame(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """The frame that is on screen at one place of the grid; `number` is the frame's own, in the input."""
+    """The frame that counts at one place of the grid; `number` is the frame's own, in the input."""
 
     place: int
     number: int
@@ -36,7 +36,7 @@ class FrameSampler:
     Of the first `contract.span` places it takes all, because a video that ends there is filled up by the contract's
     policy, which counts single frames.
 
-    A frame is converted only if it may be on screen at a place that is needed, judged by the interval before it. Where
+    A frame is converted only if it may count at a place that is needed, judged by the interval before it. Where
     the next frame then comes later than expected, the one converted last stands in.
 
     Attributes:
@@ -69,15 +69,16 @@ class FrameSampler:
         for frame in frames:
             self._advance(frame.seconds)
             stands_in = False
-            while held is not None and needed + TOLERANCE < self._place:
+            start = first_place(self._place, self._interval)
+            while held is not None and needed < start:
                 yield Sample(needed, number, held)
                 needed = self._after(needed)
                 stands_in = number < self.frames - 2
-            if needed < span or stands_in or self._place + self._interval > needed + TOLERANCE:
+            if needed < span or stands_in or first_place(self._place + self._interval, self._interval) > needed:
                 number, held = self.frames - 1, frame.read()
         if held is None:
             return
-        self.places = max(1, math.ceil(self._end() - TOLERANCE))
+        self.places = max(1, math.ceil(self._end()))
         while needed < self.places:
             yield Sample(needed, number, held)
             needed = self._after(needed)
@@ -96,4 +97,5 @@ class FrameSampler:
             self.end_seconds = seconds + (seconds / (self.frames - 1) if self.frames > 1 else 0.0)
 
     def _end(self) -> float:
-        return self._place + (self._place / (self.frames - 1) if self.frames > 1 else 1.0)
+        mean = self._place / (self.frames - 1) if self.frames > 1 else 1.0
+        return first_place(self._place + mean, mean)

@@ -1,4 +1,4 @@
-"""Presentation times, and the frame on screen at each place of a grid, against PyAV and brute force."""
+"""Presentation times, and the frame that counts at each place of a grid, against PyAV and brute force."""
 
 from pathlib import Path
 
@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from action_recognition.video.decoder import VideoFile
 from action_recognition.video.frame_times import (
+    HALF,
     MAX_GAP_SECONDS,
-    TOLERANCE,
+    MOST_LATE,
     FrameTimes,
     decode_times,
     encode_times,
@@ -56,14 +57,23 @@ def test_no_container_makes_time_stand_still_or_run_away(stated: list[float], fp
     st.lists(st.floats(0.001, 0.3), min_size=1, max_size=40),
     st.sampled_from([5.0, 24.0, 25.0, 30000 / 1001, 30.0, 60.0]),
 )
-def test_the_frame_on_screen_by_brute_force(intervals: list[float], fps: float) -> None:
+def test_the_frame_of_each_place_by_brute_force(intervals: list[float], fps: float) -> None:
     seconds_N = np.concatenate([[0.0], np.cumsum(intervals)])
     found = frames_on_grid(seconds_N, fps=fps)
+    late = [min(HALF * interval * fps, MOST_LATE) for interval in intervals]
     for place, number in enumerate(found):
-        shown = [frame for frame, second in enumerate(seconds_N) if second * fps <= place + TOLERANCE]
-        assert number == shown[-1]
-    end = (seconds_N[-1] + np.mean(intervals)) * fps
-    assert len(found) == max(1, int(np.ceil(end - TOLERANCE)))
+        taken = [frame for frame in range(1, len(seconds_N)) if seconds_N[frame] * fps - late[frame - 1] <= place]
+        assert number == max(taken, default=0)
+    mean = np.mean(intervals) * fps
+    assert len(found) == max(1, int(np.ceil(seconds_N[-1] * fps + mean - min(HALF * mean, MOST_LATE))))
+
+
+@pytest.mark.parametrize("rate", [20.0, 24.0, 25.0, 30.0, 48.0, 50.0, 60.0, 120.0])
+def test_the_frame_of_a_place_is_the_nearest(rate: float) -> None:
+    places_N = np.arange(200) / rate * 30.0
+    for place, number in enumerate(frames_on_grid(places_N / 30.0, fps=30.0)[:-1]):
+        distances = np.abs(places_N - place)
+        assert distances[number] <= distances.min() + 1e-9
 
 
 @pytest.mark.parametrize("fps", [15.0, 24.0, 30000 / 1001, 30.0, 60.0])

@@ -29,7 +29,7 @@ def sampled(seconds_N: np.ndarray | list[None], **changes: object) -> tuple[list
 
 @pytest.mark.parametrize("rate", [7.5, 15.0, 24.0, 25.0, 30000 / 1001, 30.0, 50.0, 60.0, 120.0, 240.0])
 @pytest.mark.parametrize(("frames", "stride"), [(4, 2), (1, 1), (8, 1), (3, 5)])
-def test_evenly_spaced_frames_are_those_on_screen(rate: float, frames: int, stride: int) -> None:
+def test_evenly_spaced_frames_are_those_of_the_grid(rate: float, frames: int, stride: int) -> None:
     seconds_N = np.round(np.arange(int(3 * rate)) / rate, 4)
     samples, sampler, read = sampled(seconds_N, frames=frames, stride=stride, fps=30.0)
     grid_M = frames_on_grid(seconds_N, fps=30.0)
