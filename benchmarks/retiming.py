@@ -2,8 +2,9 @@
 
     python benchmarks/retiming.py MODEL VIDEO_OR_FOLDER ... [--clips 60] [--name hmdb51]
 
-Each video is written anew at its own rate, at 15, 24, 25, 29.97 and 60 frames/s, and with a third of its frames left
-out at random, as a phone does; always the picture that was on screen at that time, with that time. The model labels all
+Each video is written anew at its own rate, at 15, 24, 25, 29.97 and 60 frames/s, at a variable rate (intervals drawn
+between 1/60 and 1/15 s), and with a third of its frames left out at random; always the picture that was on screen at
+that time, with that time. The model labels all
 of them twice: sampled by time, as `predict` does, and by frame number, as it did before contracts had a frame rate.
 Counted is the same label as at the video's own rate, and the largest change of a class's probability, on average over
 videos.
@@ -32,17 +33,18 @@ from action_recognition.inference.predictor import Predictor
 from action_recognition.video.decoder import VideoFile
 
 RATES = {"15": 15.0, "24": 24.0, "25": 25.0, "29.97": 30000 / 1001, "60": 60.0}
-AS_FILMED, UNEVEN = "as filmed", "uneven"
-LEFT_OUT = 1 / 3
+AS_FILMED, VARIABLE, LEFT_OUT = "as filmed", "variable", "a third left out"
+OTHERS = (*RATES, VARIABLE, LEFT_OUT)
 TICKS = 90_000
+OVERLAP = 0.5  # the default of `predict` and `load`
 
 
 def main() -> None:
     options = parse_options()
     backend = load_backend(options.model, kind="onnx" if options.model.suffix == ".onnx" else "torch", device="auto")
     paths = chosen(options.inputs, options.clips)
-    by_time = Predictor(backend)
-    by_number = Predictor(CountingFrames(backend))
+    by_time = Predictor(backend, overlap=OVERLAP)
+    by_number = Predictor(CountingFrames(backend), overlap=OVERLAP)
     found: dict[tuple[str, str], list[Prediction]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for number, path in enumerate(paths):
@@ -79,9 +81,12 @@ def retimed(path: Path, folder: Path, *, seed: int) -> dict[str, Path]:
     video.close()
     seconds_N = np.array([seconds for seconds, _ in frames])
     end = seconds_N[-1] * (1 + 1 / max(1, len(frames) - 1))
-    kept = np.random.default_rng(seed).random(len(frames)) >= LEFT_OUT
+    generator = np.random.default_rng(seed)
+    kept = generator.random(len(frames)) >= 1 / 3
     kept[[0, -1]] = True
-    times = {AS_FILMED: seconds_N, UNEVEN: seconds_N[kept]}
+    drawn = np.cumsum(generator.uniform(1 / 60, 1 / 15, size=int(end * 60) + 1)) - 1 / 60
+    times = {AS_FILMED: seconds_N, LEFT_OUT: seconds_N[kept]}
+    times |= {VARIABLE: np.concatenate([[0.0], drawn[(drawn > 0.01) & (drawn < end - 0.01)]])}
     times |= {name: np.arange(0, end - 0.5 / rate, 1 / rate) for name, rate in RATES.items()}
     copies = {}
     for name, seconds_M in times.items():
@@ -111,20 +116,18 @@ def compare(
     """A row for each rate, and the figures of all rates together."""
     classes = set(found["time", AS_FILMED][0].class_names)
     rows, figures = [], {}
-    for rate in [AS_FILMED, *RATES, UNEVEN]:
+    for rate in [AS_FILMED, *OTHERS]:
         cells = [rate]
         for way in ("time", "number"):
             kept, change, right = _against(found[way, rate], found[way, AS_FILMED], truths)
             cells += [f"{kept:.1%}", f"{change:.3f}", f"{right:.1%}" if set(truths) <= classes else ""]
         rows.append(cells)
     for way in ("time", "number"):
-        each = [_against(found[way, rate], found[way, AS_FILMED], truths)[:2] for rate in [*RATES, UNEVEN]]
+        each = [_against(found[way, rate], found[way, AS_FILMED], truths)[:2] for rate in OTHERS]
         figures[f"by_{way}_same_label_share"] = round(float(np.mean([kept for kept, _ in each])), 4)
         figures[f"by_{way}_probability_change"] = round(float(np.mean([change for _, change in each])), 4)
         every = [
-            all(
-                predictions[video].label == reference.label for predictions in (found[way, r] for r in (*RATES, UNEVEN))
-            )
+            all(found[way, rate][video].label == reference.label for rate in OTHERS)
             for video, reference in enumerate(found[way, AS_FILMED])
         ]
         figures[f"by_{way}_same_label_at_every_rate"] = sum(every)
