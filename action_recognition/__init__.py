@@ -29,9 +29,9 @@ if TYPE_CHECKING:  # editors and type checkers look here
     from action_recognition.inference.load import load as load
     from action_recognition.inference.prediction import Prediction as Prediction
     from action_recognition.inference.predictor import Predictor as Predictor
-    from action_recognition.inference.segments import Segment as Segment
-    from action_recognition.inference.segments import SegmentSettings as SegmentSettings
-    from action_recognition.inference.segments import Window as Window
+    from action_recognition.inference.temporal.segments import Segment as Segment
+    from action_recognition.inference.temporal.segments import SegmentSettings as SegmentSettings
+    from action_recognition.inference.temporal.segments import Window as Window
     from action_recognition.models.module import VideoActionModel as VideoActionModel
     from action_recognition.training.preparation import make_model as make_model
     from action_recognition.transforms.augment import ClipAugment as ClipAugment
@@ -48,9 +48,9 @@ PUBLIC = {
     "load": "inference.load",
     "Predictor": "inference.predictor",
     "Prediction": "inference.prediction",
-    "Window": "inference.segments",
-    "Segment": "inference.segments",
-    "SegmentSettings": "inference.segments",
+    "Window": "inference.temporal.segments",
+    "Segment": "inference.temporal.segments",
+    "SegmentSettings": "inference.temporal.segments",
     "expand_inputs": "inference.inputs.expand",
     "load_backend": "inference.backends",
     "Backend": "inference.backends",

@@ -27,7 +27,7 @@ from action_recognition.data.load import load_manifest
 from action_recognition.evaluation.temporal_detection import Action, f1, mean_average_precision
 from action_recognition.inference.backends import load_backend
 from action_recognition.inference.predictor import Predictor
-from action_recognition.inference.segments import Segment, SegmentSettings, Window, find_segments
+from action_recognition.inference.temporal.segments import Segment, SegmentSettings, Window, find_segments
 
 OVERLAPS = (0.0, 0.5, 0.75)
 GRID = {

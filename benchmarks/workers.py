@@ -20,8 +20,8 @@ from report import ROOT, report
 from action_recognition.config import load_config
 from action_recognition.contract import ClipContract
 from action_recognition.export.onnx import export_onnx
+from action_recognition.inference.batch.jobs import Setup, Task, ready
 from action_recognition.inference.inputs.expand import expand_inputs
-from action_recognition.inference.jobs import Setup, Task, ready
 from action_recognition.models.module import VideoActionModel
 
 CASES = {"decoding takes longest": ("shufflenet3d", "16x2_56"), "the model takes longest": ("r3d_18", "16x2_56")}

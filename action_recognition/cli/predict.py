@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from action_recognition.config import Config
     from action_recognition.config.schema import PredictConfig
-    from action_recognition.inference.jobs import Setup
-    from action_recognition.inference.results import Record
-    from action_recognition.inference.targets import Outputs
+    from action_recognition.inference.batch.jobs import Setup
+    from action_recognition.inference.batch.results import Record
+    from action_recognition.inference.batch.targets import Outputs
 
 # The suggested next command repeats at most this many inputs; a shell pattern may have given thousands.
 MOST_REPEATED = 3
@@ -63,7 +63,7 @@ def _label(name: str, call: Call) -> None:
         if key not in given
     ]
     if call.config.predict.cut:
-        from action_recognition.inference.cut import next_command
+        from action_recognition.inference.labelled_video.cut import next_command
 
         again = [next_command(Path(call.config.predict.cut))]
     print_next(call.console, *(f"python commands.py {line}" for line in again[:1]))
@@ -78,13 +78,13 @@ def run_prediction(config: "Config", inputs: Sequence[str], *, console: "Console
         ConfigError: without inputs, or without a model.
         VideoError: at the end, if some video could not be read; each is named when it fails.
     """
-    from action_recognition.inference.growing_results import fingerprint_of_run
+    from action_recognition.inference.batch.growing_results import fingerprint_of_run
+    from action_recognition.inference.batch.jobs import ready
+    from action_recognition.inference.batch.report import predict_inputs
+    from action_recognition.inference.batch.results import check_output
     from action_recognition.inference.inputs.expand import ALLOWED, expand_inputs
     from action_recognition.inference.inputs.open import is_live
-    from action_recognition.inference.jobs import ready
-    from action_recognition.inference.live_report import report_live
-    from action_recognition.inference.report import predict_inputs
-    from action_recognition.inference.results import check_output
+    from action_recognition.inference.live.live_report import report_live
 
     if not inputs:
         raise ConfigError(f"no input given; expected {ALLOWED}: python commands.py predict INPUT ...")
@@ -117,9 +117,9 @@ def run_prediction(config: "Config", inputs: Sequence[str], *, console: "Console
 
 def setup_of(settings: "PredictConfig", model: Path, kind: str) -> "Setup":
     """What makes the predictor that `predict.*` describes, in any process."""
+    from action_recognition.inference.batch.jobs import Setup
     from action_recognition.inference.inputs.base import InputSettings
-    from action_recognition.inference.jobs import Setup
-    from action_recognition.inference.segments import SegmentSettings
+    from action_recognition.inference.temporal.segments import SegmentSettings
 
     return Setup(
         model=model,
@@ -134,7 +134,7 @@ def setup_of(settings: "PredictConfig", model: Path, kind: str) -> "Setup":
 
 
 def outputs_of(settings: "PredictConfig") -> "Outputs":
-    from action_recognition.inference.targets import Outputs
+    from action_recognition.inference.batch.targets import Outputs
 
     given = (settings.output, settings.video_dir, settings.timeline_dir, settings.cut)
     results, video_dir, timeline_dir, cut = (Path(path) if path else None for path in given)

@@ -8,8 +8,8 @@ from pathlib import Path
 import yaml
 
 PACKAGE = Path(__file__).resolve().parents[1]
-# Inside of an installed package; beside it in a checkout.
-CONF_DIR = next(path for path in (PACKAGE / "conf", PACKAGE.parent / "conf") if path.is_dir())
+# Inside of an installed package; beside it in a checkout. The copy in an MLflow model has none.
+CONF_DIR = next((path for path in (PACKAGE / "conf", PACKAGE.parent / "conf") if path.is_dir()), PACKAGE / "conf")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from action_recognition.errors import ConfigError
 from action_recognition.inference.backends import KINDS_BY_SUFFIX, backend_of, load_backend
 from action_recognition.inference.inputs.base import InputSettings
 from action_recognition.inference.predictor import Predictor
-from action_recognition.inference.segments import RECOMMENDED_SEGMENTS, SegmentSettings
+from action_recognition.inference.temporal.segments import RECOMMENDED_SEGMENTS, SegmentSettings
 
 
 def load(

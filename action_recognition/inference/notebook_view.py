@@ -2,8 +2,8 @@
 
 from html import escape
 
-from action_recognition.inference.colors import NONE_COLOR, Color, label_color
-from action_recognition.inference.segments import Segment
+from action_recognition.inference.temporal.colors import NONE_COLOR, Color, label_color
+from action_recognition.inference.temporal.segments import Segment
 from action_recognition.inference.video_labels import VideoLabels
 from action_recognition.utils.text import printable
 

@@ -65,7 +65,7 @@ class Prediction(VideoLabels):
         Returns:
             A matplotlib figure, which a notebook shows as the last value of a cell and `figure.savefig(path)` writes.
         """
-        from action_recognition.inference.timeline import draw_timeline
+        from action_recognition.inference.temporal.timeline import draw_timeline
 
         figure: Any = draw_timeline(
             self.windows, self.segments, self.class_names, self.segment_settings, title=self.input, top_k=top_k
@@ -90,7 +90,7 @@ class Prediction(VideoLabels):
                 `path` cannot be written.
             VideoError: if the frames cannot be read, any more.
         """
-        from action_recognition.inference.overlay import write_labelled_video
+        from action_recognition.inference.labelled_video.overlay import write_labelled_video
 
         source = self.given if given is None else given
         if source is None:

@@ -15,9 +15,9 @@ from action_recognition.inference.backends import Backend
 from action_recognition.inference.inputs.base import DEFAULT_INPUTS, FrameInput, InputSettings
 from action_recognition.inference.inputs.live import LiveInput
 from action_recognition.inference.inputs.open import Input, is_repeatable, open_input
-from action_recognition.inference.live_windows import LiveWindow, live_windows
+from action_recognition.inference.live.live_windows import LiveWindow, live_windows
 from action_recognition.inference.prediction import Prediction
-from action_recognition.inference.segments import DEFAULT_SEGMENTS, SegmentSettings, Window
+from action_recognition.inference.temporal.segments import DEFAULT_SEGMENTS, SegmentSettings, Window
 from action_recognition.utils.ahead import made_ahead
 from action_recognition.utils.finite import check_logits
 from action_recognition.video.frames import Frame, FrameFormat, center_crop

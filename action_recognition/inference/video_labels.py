@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from action_recognition.inference.segments import (
+from action_recognition.inference.temporal.segments import (
     DEFAULT_SEGMENTS,
     Segment,
     SegmentSettings,

@@ -20,7 +20,9 @@ Made = tuple[bytes, str, str]  # content, what it is, what has to become of it
 
 def warm_up(material: Path) -> None:
     """Import what `check-data` needs, and remember what it says of the good set."""
-    folder = Path(tempfile.mkdtemp(prefix="warm-up-", dir=material))
+    # `run_command` writes beside the folder, and other workers warm up at the same time.
+    folder = Path(tempfile.mkdtemp(prefix="warm-up-", dir=material)) / "in"
+    folder.mkdir()
     said = run_command(["check-data", *data_words(material)], folder)
     _expected["table"] = class_rows(said.out)
     _expected["manifest"] = next((folder / ".cache/manifests").glob("*.csv")).read_text()

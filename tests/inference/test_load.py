@@ -21,11 +21,18 @@ from action_recognition.inference.backends.onnx import OnnxBackend
 from action_recognition.inference.backends.torch import TorchBackend
 from action_recognition.inference.inputs.base import InputSettings
 from action_recognition.inference.load import load
-from action_recognition.inference.segments import RECOMMENDED_SEGMENTS
+from action_recognition.inference.temporal.segments import RECOMMENDED_SEGMENTS
 from action_recognition.serving.servable import save_servable
 
 MakeVideo = Callable[..., Path]
 REPO, FILE = "owner/repo", "video_action_model.onnx"
+
+
+@pytest.fixture(autouse=True)
+def no_tracking_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training in the same process leaves its own behind."""
+    monkeypatch.setattr("mlflow.tracking._tracking_service.utils._tracking_uri", None)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from PIL import Image
 from action_recognition.errors import ConfigError, UserError
 from action_recognition.inference.prediction import Prediction
 from action_recognition.inference.predictor import Predictor
-from action_recognition.inference.segments import SegmentSettings, Window
+from action_recognition.inference.temporal.segments import SegmentSettings, Window
 
 MakeVideo = Callable[..., Path]
 

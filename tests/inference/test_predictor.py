@@ -150,7 +150,7 @@ from action_recognition.inference.predictor import Predictor
 backend = load_backend(Path("m.onnx"), kind="onnx", device="cpu")
 prediction = Predictor(backend, batch_size=2, overlap=0.0).predict(Path("a.avi"))
 print({"torch", "lightning", "av"} & set(sys.modules))
-from action_recognition.inference.overlay import write_labelled_video
+from action_recognition.inference.labelled_video.overlay import write_labelled_video
 write_labelled_video(prediction, Path("a.avi"), Path("a.mp4"))
 print({"torch", "lightning"} & set(sys.modules))
 """

@@ -18,7 +18,7 @@ from av.error import ExitError, HTTPError, InvalidDataError
 from action_recognition.errors import VideoError
 from action_recognition.inference.inputs.base import DEFAULT_INPUTS, FrameInput, InputSettings
 from action_recognition.inference.inputs.live import LiveInput
-from action_recognition.inference.sound import ANY_NAMES
+from action_recognition.inference.labelled_video.sound import ANY_NAMES
 from action_recognition.utils.redaction import redacted
 from action_recognition.video.decoder import DEMUXERS
 from action_recognition.video.frame_times import FrameTimes

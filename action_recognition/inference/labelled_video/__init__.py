@@ -1,0 +1,1 @@
+"""Videos with labels drawn in, and clips cut out of videos."""
