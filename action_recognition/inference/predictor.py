@@ -28,7 +28,7 @@ Progress = Callable[[int, int], None]
 PROGRESS_EVERY = 16  # frames
 # On a CPU a batch takes as long as its clips one by one, and the next frames are decoded meanwhile.
 CPU_BATCH, GPU_BATCH = 1, 8
-WINDOWS_AHEAD = 2
+WINDOWS_AHEAD = 6
 
 
 class _Ended(NamedTuple):
