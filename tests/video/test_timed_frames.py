@@ -44,7 +44,7 @@ def test_evenly_spaced_frames_are_those_of_the_grid(rate: float, frames: int, st
 
 
 @given(st.lists(st.floats(0.001, 0.2), min_size=1, max_size=60), st.sampled_from([(4, 2), (2, 1), (3, 4)]))
-def test_unevenly_spaced_frames_are_off_by_little_more_than_the_stride(
+def test_unevenly_spaced_frames_are_off_by_no_more_than_the_stride_and_an_interval(
     intervals: list[float], shape: tuple[int, int]
 ) -> None:
     seconds_N = np.concatenate([[0.0], np.cumsum(intervals)])
@@ -53,7 +53,7 @@ def test_unevenly_spaced_frames_are_off_by_little_more_than_the_stride(
     for sample in samples:
         right = grid_M[sample.place]
         assert sample.number <= right
-        assert (seconds_N[right] - seconds_N[sample.number]) * 30 < shape[1] + 1
+        assert (seconds_N[right] - seconds_N[sample.number]) * 30 < shape[1] + 1 + 30 * max(intervals)
     numbers = [sample.number for sample in samples]
     assert numbers == sorted(numbers)
 
