@@ -1,12 +1,21 @@
 """Bootstrap intervals of scores, over source videos."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 # With fewer groups than this, the interval is too narrow (Cameron, Gelbach and Miller 2008).
 FEW_GROUPS = 10
+
+
+class Estimate(NamedTuple):
+    """A figure of the test clips, and the bounds of its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
 
 
 def bootstrap_interval(
