@@ -15,11 +15,17 @@ from action_recognition.older_contracts import known_rate
 from action_recognition.utils.rules import DISTINCT, Choice, Length, Range, Text
 from action_recognition.utils.stored_values import check_keys, check_values, shown
 
-CONTRACT_VERSION = 3
+CONTRACT_VERSION = 4
 FIRST_WITH_RATE = 3
+UNCALIBRATED = {"temperature": 1.0, "threshold": 0.0}
 # Version 1 had no `bits`: its clips are of 8 bits. Version 2 had no `fps`: its strides count frames of any rate, unless
-# the data that it was trained on is known.
-ADDED_SINCE: dict[int, dict[str, Any]] = {1: {"bits": 8, "fps": 0.0}, 2: {"fps": 0.0}, CONTRACT_VERSION: {}}
+# the data that it was trained on is known. Version 3 had no calibration.
+ADDED_SINCE: dict[int, dict[str, Any]] = {
+    1: {"bits": 8, "fps": 0.0, **UNCALIBRATED},
+    2: {"fps": 0.0, **UNCALIBRATED},
+    3: UNCALIBRATED,
+    CONTRACT_VERSION: {},
+}
 CONTRACT_KEY = "clip_contract"
 SHORT_CLIP_POLICIES = ("repeat_last", "wrap", "error")
 # Of one clip: 2 GB where they are bytes, 8 GB as the model's float32.
@@ -48,6 +54,9 @@ class ClipContract:
         short_clip: what fills a clip when the video is shorter than its span: `repeat_last`, `wrap`, or `error`.
         data_hash: hash of the manifest that the model was trained on, empty before training.
         bits: of a value, 8 or 16.
+        temperature: logits are divided by it before the softmax, fitted on validation clips so that probabilities say
+            how often the model is right; 1 before calibration. See `utils.probabilities`.
+        threshold: a video whose likeliest class is less probable than this is none of the classes; 0 for never.
 
     The ranges allow what the configuration allows (`config.data_schema`).
 
@@ -68,13 +77,16 @@ class ClipContract:
     channels: Annotated[int, Range(1, 16)] = 3
     fps: Annotated[float, Range(0, 1000)] = 0.0
     bits: Annotated[int, Choice(8, 16)] = 8
+    temperature: Annotated[float, Range(0.001, 1000)] = 1.0
+    threshold: Annotated[float, Range(0, 1)] = 0.0
     version: Annotated[int, Choice(CONTRACT_VERSION)] = CONTRACT_VERSION
 
     def __post_init__(self) -> None:
         check_values(type(self), vars(self), origin="clip contract")
         for name in ("mean", "std"):  # JSON and YAML give whole numbers for 128.0
             object.__setattr__(self, name, tuple(map(float, getattr(self, name))))
-        object.__setattr__(self, "fps", float(self.fps))
+        for name in ("fps", "temperature", "threshold"):
+            object.__setattr__(self, name, float(getattr(self, name)))
         if self.short_side < self.size:
             raise ContractError(f"clip contract: short_side={self.short_side}: expected at least size={self.size}")
         if not (len(self.mean) == len(self.std) == self.channels):
@@ -109,6 +121,11 @@ class ClipContract:
     @property
     def num_classes(self) -> int:
         return len(self.class_names)
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether `temperature` and `threshold` are other than before calibration."""
+        return (self.temperature, self.threshold) != tuple(UNCALIBRATED.values())
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists, numbers and strings, safe for JSON and for `torch.load(weights_only=True)`."""

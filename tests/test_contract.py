@@ -32,9 +32,15 @@ def test_a_file_without_a_readable_contract_is_refused(text):
         ClipContract.from_json(text, origin="model.onnx")
 
 
+def of_version(version, contract):
+    """What an older program wrote."""
+    newer = {1: ("bits", "fps", "temperature", "threshold"), 2: ("fps", "temperature", "threshold")}
+    left_out = newer.get(version, ("temperature", "threshold"))
+    return {key: value for key, value in contract.to_dict().items() if key not in left_out} | {"version": version}
+
+
 def test_version_1_is_read_as_8_bits(tiny_contract):
-    old = tiny_contract.to_dict() | {"version": 1}
-    del old["bits"], old["fps"]
+    old = of_version(1, tiny_contract)
     assert ClipContract.from_dict(old, origin="x") == tiny_contract
     assert (tiny_contract.dtype, dataclasses.replace(tiny_contract, bits=16).dtype) == ("uint8", "uint16")
     del old["version"]
@@ -54,12 +60,25 @@ def test_version_1_is_read_as_8_bits(tiny_contract):
     ids=["hmdb51", "21 of hmdb51", "demo", "two of hmdb51", "others"],
 )
 def test_version_2_has_a_rate_where_its_classes_tell(tiny_contract, class_names, fps):
-    old = tiny_contract.to_dict() | {"version": 2, "class_names": class_names}
-    del old["fps"]
+    old = of_version(2, tiny_contract) | {"class_names": class_names}
     assert ClipContract.from_dict(old, origin="x").fps == fps
 
 
-@pytest.mark.parametrize("version", [[], {}, "1", 4, True, 2.0, None, 10**30])
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_older_versions_are_not_calibrated(tiny_contract, version):
+    found = ClipContract.from_dict(of_version(version, tiny_contract), origin="x")
+    assert (found.version, found.temperature, found.threshold, found.is_calibrated) == (4, 1.0, 0.0, False)
+    assert found == tiny_contract
+
+
+def test_calibration_travels_in_json(tiny_contract):
+    calibrated = dataclasses.replace(tiny_contract, temperature=1.7432198765, threshold=0.41)
+    assert calibrated.is_calibrated
+    assert dataclasses.replace(tiny_contract, threshold=0.41).is_calibrated
+    assert ClipContract.from_json(calibrated.to_json(), origin="x") == calibrated
+
+
+@pytest.mark.parametrize("version", [[], {}, "1", 5, True, 2.0, None, 10**30])
 def test_another_version_is_refused(tiny_contract, version):
     with pytest.raises(ContractError, match=f"expected {CONTRACT_VERSION}"):
         ClipContract.from_dict(tiny_contract.to_dict() | {"version": version}, origin="x")
@@ -117,6 +136,8 @@ WRONG = [
     *((name, value) for name in ("mean", "std") for value in (*VALUES, *BEYOND)),
     *(("std", value) for value in ([0, 0, 0], [0.0, 1.0, 1.0], [1e-300] * 3, [-0.0] * 3)),
     *(("class_names", value) for value in NAMES),
+    *(("temperature", value) for value in NUMBERS if value != 2.5),
+    *(("threshold", value) for value in NUMBERS if value != 0),
     *(("short_clip", value) for value in TEXTS),
     *(("data_hash", value) for value in TEXTS if value != "loop"),
 ]
@@ -136,7 +157,7 @@ def test_a_value_of_another_type_or_range_is_one_line_with_file_and_key(tiny_con
 
 @pytest.mark.parametrize(
     "text",
-    ["[" * 100_000, '{"version": ' + "9" * 5000 + "}", '{"version": 3, "frames": NaN}', '"\\ud800"', "null", "\x00"],
+    ["[" * 100_000, '{"version": ' + "9" * 5000 + "}", '{"version": 4, "frames": NaN}', '"\\ud800"', "null", "\x00"],
 )
 def test_json_that_breaks_its_reader_is_one_line(text):
     with pytest.raises(ContractError, match=r"model\.onnx") as raised:

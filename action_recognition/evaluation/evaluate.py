@@ -25,6 +25,7 @@ from action_recognition.utils.devices import training_device
 from action_recognition.utils.files import replace_file
 from action_recognition.utils.finite import check_logits
 from action_recognition.utils.malloc import keep_freed_memory
+from action_recognition.utils.probabilities import softmax
 from action_recognition.utils.progress import progress_bar
 
 
@@ -128,9 +129,9 @@ def predict_split(
         for done, batch in enumerate(loader, start=1):
             errors += batch.errors
             if len(batch.label_B):
-                logits_BK = model(batch.clip_BCTHW.to(model.device))
-                check_logits(logits_BK.cpu().numpy(), origin=f"batch {done} of the {split} split")
-                probability_BK = logits_BK.softmax(dim=1).double().cpu().numpy()
+                logits_BK = model(batch.clip_BCTHW.to(model.device)).cpu().numpy()
+                check_logits(logits_BK, origin=f"batch {done} of the {split} split")
+                probability_BK = softmax(logits_BK, model.contract.temperature)
                 for index, row_K in zip(batch.index_B.tolist(), probability_BK, strict=True):
                     sums[index] = sums.get(index, 0.0) + row_K
                     views[index] = views.get(index, 0) + 1

@@ -20,6 +20,7 @@ from action_recognition.inference.prediction import Prediction
 from action_recognition.inference.temporal.segments import DEFAULT_SEGMENTS, SegmentSettings, Window
 from action_recognition.utils.ahead import made_ahead
 from action_recognition.utils.finite import check_logits
+from action_recognition.utils.probabilities import softmax
 from action_recognition.video.frames import Frame, FrameFormat, center_crop
 from action_recognition.video.timed_frames import TimedFrame
 from action_recognition.video.windows import CutWindow, WindowCutter
@@ -176,7 +177,7 @@ class Predictor:
         """Probabilities `[B, K]`."""
         logits_BK = self.backend(clip_BCTHW)
         check_logits(logits_BK, origin=origin)
-        return softmax(logits_BK)
+        return softmax(logits_BK, self.backend.contract.temperature)
 
     def _prediction(self, ended: _Ended, windows: Sequence[Window]) -> Prediction:
         cutter = ended.cutter
@@ -201,9 +202,3 @@ class Predictor:
             yield TimedFrame(frame.seconds, lambda read=frame.read: center_crop(read(), size).copy())  # type: ignore[misc]
             if progress and number % PROGRESS_EVERY == 0:
                 progress(number, max(number, total))
-
-
-def softmax(logits_BK: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Probabilities `[B, K]`."""
-    exponentials = np.exp(logits_BK.astype(np.float64) - logits_BK.max(axis=1, keepdims=True))
-    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))

@@ -205,7 +205,7 @@ class VideoActionModel(L.LightningModule):
 
     def predict_step(self, batch: ClipBatch, batch_idx: int) -> Tensor:
         """Probabilities `[B, K]`, one row per view."""
-        probability_BK: Tensor = self(batch.clip_BCTHW).softmax(dim=1)
+        probability_BK: Tensor = (self(batch.clip_BCTHW) / self.contract.temperature).softmax(dim=1)
         return probability_BK
 
     def configure_optimizers(self) -> Any:

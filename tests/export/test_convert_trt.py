@@ -145,10 +145,10 @@ def test_onnx_file_that_cannot_be_used(rtx: ModuleType, onnx_path: Path) -> None
     with pytest.raises(ContractError, match="no clip contract inside"):
         convert(onnx_path)
     onnx.helper.set_model_props(
-        stripped, {CONTRACT_KEY: tiny_contract().to_json().replace('"version": 3', '"version": 7')}
+        stripped, {CONTRACT_KEY: tiny_contract().to_json().replace('"version": 4', '"version": 7')}
     )
     onnx_path.write_bytes(stripped.SerializeToString())
-    with pytest.raises(ContractError, match="clip contract version 7, expected 3"):
+    with pytest.raises(ContractError, match="clip contract version 7, expected 4"):
         convert(onnx_path)
     onnx_path.write_bytes(b"not a model")
     with pytest.raises(ContractError, match="not an ONNX file"):

@@ -150,6 +150,8 @@ def is_contract(contract: Any) -> str:
             return f"{name}={str(values)[:60]} is taken"
     if any(value <= 0 for value in contract.std):
         return f"std={contract.std} is taken"
+    if not (0 < contract.temperature <= 1000 and 0 <= contract.threshold <= 1):
+        return f"temperature={contract.temperature}, threshold={contract.threshold} is taken"
     if not all(type(name) is str and name for name in contract.class_names):
         return f"class_names={str(contract.class_names)[:60]} is taken"
     if type(contract.data_hash) is not str:

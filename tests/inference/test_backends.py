@@ -112,7 +112,7 @@ def with_contract(text: str | None, path: Path) -> Path:
     [
         (None, "no clip contract inside; was it made by python commands.py export-onnx"),
         ("{", "clip contract is not JSON"),
-        (json.dumps(tiny_contract().to_dict() | {"version": 99}), "clip contract version 99, expected 3"),
+        (json.dumps(tiny_contract().to_dict() | {"version": 99}), "clip contract version 99, expected 4"),
         (tiny_contract(frames=8).to_json(), "contradict the clip contract inside"),
         (tiny_contract(class_names=("a", "b")).to_json(), "contradict the clip contract inside"),
     ],
@@ -162,7 +162,7 @@ def test_engine_without_its_own_sidecar_is_refused(engine_path: Path) -> None:
         ("[]", "not a sidecar of version 1"),
         (text.replace('"precision"', '"precisoin"'), "keys differ: .'precision', 'precisoin'."),
         (text.replace('"tensorrt_rtx"', '"tensor"'), "expected one of tensorrt, tensorrt_rtx"),
-        (text.replace('"version": 3\n  }', '"version": 99\n  }'), "clip contract version 99"),
+        (text.replace('"version": 4\n  }', '"version": 99\n  }'), "clip contract version 99"),
     ):
         sidecar.write_text(broken)
         with pytest.raises(UserError, match=message) as raised:

@@ -79,5 +79,5 @@ def test_a_checkpoint_of_another_contract_version_is_refused(model, tmp_path):
     content = torch.load(path, weights_only=True)
     content["hyper_parameters"]["contract"]["version"] = 99
     torch.save(content, path)
-    with pytest.raises(ContractError, match="version 99, expected 3"):
+    with pytest.raises(ContractError, match="version 99, expected 4"):
         VideoActionModel.from_checkpoint(path)
