@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from rich.console import Console
 
@@ -17,16 +16,15 @@ from action_recognition.data.datamodule import ClipDataModule
 from action_recognition.data.load import load_manifest
 from action_recognition.datasets.records import NAMES_AS_THEY_ARE, ClipRecord, group_digests
 from action_recognition.errors import DataError
+from action_recognition.evaluation.logits import split_logits
 from action_recognition.evaluation.metrics import Metrics, compute_metrics
 from action_recognition.models.module import VideoActionModel
 from action_recognition.reports.run_plots import plot_class_accuracy, plot_confusion
 from action_recognition.tracking.run_folders import data_title, evaluation_dir, run_dir_of, run_title
 from action_recognition.utils.devices import training_device
 from action_recognition.utils.files import replace_file
-from action_recognition.utils.finite import check_logits
 from action_recognition.utils.malloc import keep_freed_memory
 from action_recognition.utils.probabilities import softmax
-from action_recognition.utils.progress import progress_bar
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,25 +119,12 @@ def predict_split(
     Returns:
         `[N, K]` probabilities, the places of these N videos in the split, and a line for each video left out.
     """
-    loader = datamodule.evaluation_dataloader(split)
-    sums: dict[int, NDArray[np.float64]] = {}
-    views: dict[int, int] = {}
+    means: dict[int, NDArray[np.float64]] = {}
     errors: list[str] = []
-    with progress_bar(f"evaluating {split}", console=console) as progress, torch.inference_mode():
-        for done, batch in enumerate(loader, start=1):
-            errors += batch.errors
-            if len(batch.label_B):
-                logits_BK = model(batch.clip_BCTHW.to(model.device)).cpu().numpy()
-                check_logits(logits_BK, origin=f"batch {done} of the {split} split")
-                probability_BK = softmax(logits_BK, model.contract.temperature)
-                for index, row_K in zip(batch.index_B.tolist(), probability_BK, strict=True):
-                    sums[index] = sums.get(index, 0.0) + row_K
-                    views[index] = views.get(index, 0) + 1
-            progress(done, len(loader))
-    if not sums:
-        raise DataError(f"no {split} video could be read: {errors[0]}")
-    seen = sorted(sums)
-    return np.stack([sums[index] / views[index] for index in seen]), seen, errors
+    for index, logits_VK in split_logits(model, datamodule, split, console, errors=errors):
+        means[index] = softmax(logits_VK, model.contract.temperature).mean(axis=0)
+    seen = sorted(means)
+    return np.stack([means[index] for index in seen]), seen, errors
 
 
 def confusion_matrix(predicted_N: NDArray[np.int64], label_N: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
