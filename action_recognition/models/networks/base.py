@@ -19,6 +19,10 @@ class ActionNetwork(nn.Module):
 
     pretrained_prefix: ClassVar[str] = ""
     classifier_prefix: str | None = None
+    # How a transformer lays out what is inside of it, see `models.map_layouts`.
+    channels_last: bool = False
+    prefix_tokens: int = 0  # in front of those of places: the class token, registers
+    token_stride: int = 1  # frames to a token
 
     head: nn.Module
 

@@ -59,6 +59,8 @@ class TimmFrames(ActionNetwork):
         size: dict[str, Any] = {"img_size": clip_shape[2:]} if config and config.fixed_input_size else {}
         self.backbone = timm.create_model(backbone, pretrained=False, in_chans=clip_shape[0], num_classes=0, **size)
         self.classifier_prefix = f"{self.backbone.default_cfg.get('classifier')}."
+        self.prefix_tokens = int(getattr(self.backbone, "num_prefix_tokens", 0))
+        self.channels_last = str(getattr(self.backbone, "output_fmt", "")) == "NHWC"
         width = int(self.backbone.num_features)
         encoder = {"frames": clip_shape[1], "dim": dim, "depth": depth, "heads": heads}
         self.head = pooled_head(width, num_classes, head="linear", pooling=pooling, dropout=dropout, **encoder)

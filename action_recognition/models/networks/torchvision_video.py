@@ -118,6 +118,7 @@ class MViTV2S(TorchvisionVideo):
 
     classifier, classifier_prefix = "head", "head.1."
     stem, default_dropout = "conv_proj", 0.5
+    prefix_tokens, token_stride = 1, 2
 
     def build(
         self,
@@ -186,6 +187,7 @@ class Swin3DT(TorchvisionVideo):
     """
 
     classifier, classifier_prefix, stem = "head", "head.", "patch_embed.proj"
+    channels_last = True
 
     def build(
         self,
