@@ -16,29 +16,35 @@ from action_recognition.data.datamodule import ClipDataModule
 from action_recognition.data.load import load_manifest
 from action_recognition.datasets.records import NAMES_AS_THEY_ARE, ClipRecord, group_digests
 from action_recognition.errors import DataError
-from action_recognition.evaluation.logits import split_logits
-from action_recognition.evaluation.metrics import Metrics, compute_metrics
+from action_recognition.evaluation.compute import compute_figures
+from action_recognition.evaluation.figures import EvaluationFigures
+from action_recognition.evaluation.metrics import Metrics
+from action_recognition.evaluation.predictions import predict_split
 from action_recognition.models.module import VideoActionModel
 from action_recognition.reports.run_plots import plot_class_accuracy, plot_confusion
 from action_recognition.tracking.run_folders import data_title, evaluation_dir, run_dir_of, run_title
 from action_recognition.utils.devices import training_device
 from action_recognition.utils.files import replace_file
 from action_recognition.utils.malloc import keep_freed_memory
-from action_recognition.utils.probabilities import softmax
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """Metrics, the files that show them, and one line for each video that could not be read.
+    """Figures, the files that show them, and one line for each video that could not be read.
 
     Attributes:
         directory: holds the files of this evaluation: `metrics.json`, `predictions.csv` and the plots.
     """
 
-    metrics: Metrics
+    figures: EvaluationFigures
     directory: Path
     plots: tuple[Path, ...]
     errors: tuple[str, ...]
+
+    @property
+    def metrics(self) -> Metrics:
+        """Scores of videos."""
+        return self.figures.metrics
 
 
 def evaluate(config: Config, checkpoint: Path, *, console: Console) -> Evaluation:
@@ -59,22 +65,19 @@ def evaluate(config: Config, checkpoint: Path, *, console: Console) -> Evaluatio
     records = datamodule.records(config.evaluation.split)
     check_leakage(records, model, config)
 
-    probability_NK, seen, errors = predict_split(model, datamodule, config.evaluation.split, console)
-    records = [records[index] for index in seen]
-    label_N = np.array([model.contract.class_names.index(record.label) for record in records])
-    sources = [record.source_video for record in records]
-    metrics = compute_metrics(probability_NK, label_N, sources, resamples=config.evaluation.bootstrap)
+    predictions = predict_split(model, datamodule, config.evaluation.split, console)
+    records = [records[place] for place in predictions.place_N.tolist()]
+    figures = compute_figures(predictions, records, model.contract, resamples=config.evaluation.bootstrap)
 
     directory = evaluation_dir(checkpoint, config.evaluation.split, plots_dir=config.plots_dir)
     plots = (directory / "confusion_matrix.png", directory / "class_accuracy.png")
-    matrix_KK = confusion_matrix(probability_NK.argmax(axis=1), label_N, model.contract.num_classes)
-    title = evaluation_title(config, checkpoint, metrics)
-    plot_confusion(matrix_KK, model.contract.class_names, plots[0], title=title)
-    plot_class_accuracy(matrix_KK, model.contract.class_names, plots[1], title=title)
-    write_predictions(directory / "predictions.csv", records, probability_NK, model.contract.class_names)
+    title = evaluation_title(config, checkpoint, figures.metrics)
+    plot_confusion(figures.confusion_KK, model.contract.class_names, plots[0], title=title)
+    plot_class_accuracy(figures.confusion_KK, model.contract.class_names, plots[1], title=title)
+    write_predictions(directory / "predictions.csv", records, predictions.probability_NK, model.contract.class_names)
     for path in (directory / "metrics.json", Path(config.evaluation.metrics)):
-        replace_file(path, (json.dumps(metrics.flat(), indent=2) + "\n").encode())
-    return Evaluation(metrics=metrics, directory=directory, plots=plots, errors=tuple(errors))
+        replace_file(path, (json.dumps(figures.flat(), indent=2) + "\n").encode())
+    return Evaluation(figures=figures, directory=directory, plots=plots, errors=predictions.errors)
 
 
 def score_summary(metrics: Metrics) -> str:
@@ -111,29 +114,8 @@ def check_leakage(records: Sequence[ClipRecord], model: VideoActionModel, config
         )
 
 
-def predict_split(
-    model: VideoActionModel, datamodule: ClipDataModule, split: str, console: Console
-) -> tuple[NDArray[np.float64], list[int], list[str]]:
-    """Mean probabilities over the views of each video of a split.
-
-    Returns:
-        `[N, K]` probabilities, the places of these N videos in the split, and a line for each video left out.
-    """
-    means: dict[int, NDArray[np.float64]] = {}
-    errors: list[str] = []
-    for index, logits_VK in split_logits(model, datamodule, split, console, errors=errors):
-        means[index] = softmax(logits_VK, model.contract.temperature).mean(axis=0)
-    seen = sorted(means)
-    return np.stack([means[index] for index in seen]), seen, errors
-
-
-def confusion_matrix(predicted_N: NDArray[np.int64], label_N: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
-    """`[K, K]` counts, rows true, columns predicted."""
-    return np.bincount(label_N * classes + predicted_N, minlength=classes**2).reshape(classes, classes)
-
-
 def write_predictions(
-    path: Path, records: Sequence[ClipRecord], probability_NK: NDArray[np.float64], class_names: Sequence[str]
+    path: Path, records: Sequence[ClipRecord], probability_NK: NDArray[np.floating], class_names: Sequence[str]
 ) -> None:
     """One row per video: path, source video, true and predicted label, probability of the prediction."""
     text = io.StringIO()

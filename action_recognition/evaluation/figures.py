@@ -5,8 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from action_recognition.evaluation.intervals import Estimate
-from action_recognition.evaluation.metrics import Metrics
+from action_recognition.evaluation.intervals import Estimate, caution_of
+from action_recognition.evaluation.metrics import Metrics, flat_estimates
+
+MOST_MISTAKES = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +32,11 @@ class ClassFigures:
     precision: Estimate | None
     f1: Estimate | None
 
+    @property
+    def caution(self) -> str:
+        """Why the intervals say less than they seem to, in a few words; otherwise empty."""
+        return caution_of(self.accuracy, self.sources) if self.clips else "no clips"
+
 
 @dataclass(frozen=True, kw_only=True)
 class TagFigures:
@@ -41,6 +48,11 @@ class TagFigures:
     clips: int
     sources: int
     top1: Estimate
+
+    @property
+    def caution(self) -> str:
+        """As `ClassFigures.caution`."""
+        return caution_of(self.top1, self.sources)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,14 +111,14 @@ class RiskCoverage:
         threshold: of the contract, chosen on validation clips; 0.0 answers always.
         coverage: share of clips that are answered at it.
         risk: share of wrong labels among the answered; None if none is answered.
-        area: under the curve; lower is better.
-        points: from full coverage to the smallest.
+        area: under the curve, the mean risk over all coverages (Geifman and El-Yaniv 2017); lower is better.
+        points: from full coverage to the smallest; of many, some hundreds that are evenly spread.
     """
 
     threshold: float
     coverage: Estimate
     risk: Estimate | None
-    area: float
+    area: Estimate
     points: tuple[RiskPoint, ...]
 
 
@@ -131,8 +143,8 @@ class EvaluationFigures:
         metrics: of videos; the probabilities of a video's views are averaged.
         clip_metrics: of single views (`views` per video), each judged alone.
         confusion_KK: counts of clips, rows true, columns predicted.
-        confused_pairs: wrong pairs, the most frequent first.
-        mistakes: the surest first.
+        confused_pairs: all wrong pairs, the most frequent first.
+        mistakes: the surest first, up to `MOST_MISTAKES`.
         tags: empty for data without HMDB51's tags.
     """
 
@@ -147,3 +159,28 @@ class EvaluationFigures:
     calibration: Calibration
     risk_coverage: RiskCoverage
     mistakes: tuple[Mistake, ...]
+
+    def flat(self) -> dict[str, float | int]:
+        """The numbers of `metrics.json`.
+
+        Metrics by name, with `_low` and `_high`; those of single views begin with `clip_`. A figure that is not
+        defined, such as the risk where no clip is answered, is left out.
+        """
+        calibration, risks = self.calibration, self.risk_coverage
+        more = {
+            "uncalibrated_log_loss": calibration.uncalibrated_log_loss,
+            "uncalibrated_calibration_error": calibration.uncalibrated_error,
+            "coverage": risks.coverage,
+            "risk": risks.risk,
+            "risk_coverage_area": risks.area,
+        }
+        fixed = {"temperature": calibration.temperature, "threshold": risks.threshold}
+        of_views = {f"clip_{name}": estimate for name, estimate in self.clip_metrics.estimates.items()}
+        defined = {name: estimate for name, estimate in more.items() if estimate is not None}
+        return {
+            **self.metrics.flat(),
+            "views": self.views,
+            **fixed,
+            **flat_estimates(defined),
+            **flat_estimates(of_views),
+        }

@@ -12,7 +12,7 @@ from rich.console import Console
 from action_recognition.data.datamodule import ClipDataModule, make_contract
 from action_recognition.datasets.manifest import build_manifest
 from action_recognition.errors import ContractError, NumericsError
-from action_recognition.evaluation.evaluate import predict_split
+from action_recognition.evaluation.predictions import predict_split
 from action_recognition.inference.backends import load_backend
 from action_recognition.models.module import VideoActionModel
 from action_recognition.models.weight_files import read_state_dict
