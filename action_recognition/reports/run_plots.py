@@ -1,16 +1,14 @@
 """Plots of a run: learning curves, confusion matrix, accuracy by class."""
 
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from action_recognition.reports.figures import save_figure
+from action_recognition.reports.figures import save_with_title
 from action_recognition.utils.text import shortened
 
 # Longer class names are cut in the middle, to leave room for the picture.
@@ -50,7 +48,7 @@ def plot_history(rows: Sequence[dict[str, float]], path: Path, *, title: str) ->
         title = f"{title}\nbest validation top-1 {value:.1f} %, in epoch {epoch} of {len(rows)}"
     handles = {label: line for axis in axes for line, label in zip(*axis.get_legend_handles_labels(), strict=True)}
     figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=3, frameon=False)
-    _save_with_title(figure, title, path)
+    save_with_title(figure, title, path)
 
 
 def plot_confusion(matrix_KK: NDArray[np.int64], class_names: Sequence[str], path: Path, *, title: str) -> None:
@@ -80,7 +78,7 @@ def plot_confusion(matrix_KK: NDArray[np.int64], class_names: Sequence[str], pat
             count = int(matrix_KK[row, column])
             size = 7 if count < 1000 else 5
             axis.text(column, row, str(count), ha="center", va="center", color=color, fontsize=size)
-    _save_with_title(figure, title, path)
+    save_with_title(figure, title, path)
 
 
 def plot_class_accuracy(matrix_KK: NDArray[np.int64], class_names: Sequence[str], path: Path, *, title: str) -> None:
@@ -107,13 +105,4 @@ def plot_class_accuracy(matrix_KK: NDArray[np.int64], class_names: Sequence[str]
     axis.axvline(mean, color="black", linewidth=1, linestyle="--", label=f"mean of classes {mean:.1f} %")
     axis.set(xlim=(0, 100), ylim=(-0.7, len(order) - 0.3), xlabel="top-1 in %; clips at the right")
     figure.legend(loc="outside lower right", fontsize=8, frameon=False)
-    _save_with_title(figure, title, path)
-
-
-def _save_with_title(figure: Figure, title: str, path: Path) -> None:
-    """Break the title at the figure's width; a `$` in it is no mathtext, because folder names may contain it."""
-    size = 10 if figure.get_figwidth() < 12 else 14
-    characters = int(figure.get_figwidth() * 120 / size)
-    lines = [piece for line in title.splitlines() for piece in textwrap.wrap(line, characters, max_lines=2)]
-    figure.suptitle("\n".join(lines), fontsize=size, parse_math=False)
-    save_figure(figure, path)
+    save_with_title(figure, title, path)

@@ -3,76 +3,17 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import matplotlib.pyplot as plt
-import numpy as np
 import pytest
+from helpers.drawn_figures import assert_nothing_is_cut_off, kept_figures
 from matplotlib.figure import Figure
 
-from action_recognition.reports import run_plots as plots
-from action_recognition.reports.figures import DPI
-from action_recognition.reports.run_plots import plot_class_accuracy, plot_confusion, plot_history
-from action_recognition.utils.text import shortened
-
-TITLE = "hmdb51-r3d_18-20261121-143015: best.ckpt on hmdb51, split 1, 1530 test clips\ntop-1 58.1 % (52.0 - 63.9)"
+from action_recognition.reports.run_plots import plot_history
 
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Figure]]:
-    """The figures, drawn and kept open."""
-    figures: list[Figure] = []
-
-    def keep(figure: Figure, path: Path) -> None:
-        figure.canvas.draw()
-        figures.append(figure)
-
-    monkeypatch.setattr(plots, "save_figure", keep)
-    yield figures
-    for figure in figures:
-        plt.close(figure)
-
-
-def texts(figure: Figure) -> set[str]:
-    return {text.get_text() for text in figure.findobj(plt.Text) if text.get_visible()}
-
-
-def assert_nothing_is_cut_off(figure: Figure) -> None:
-    inside, needed = figure.bbox_inches.padded(0.02), figure.get_tightbbox()
-    assert inside.contains(needed.x0, needed.y0)
-    assert inside.contains(needed.x1, needed.y1)
-
-
-def counts(classes: int) -> np.ndarray:
-    generator = np.random.default_rng(classes)
-    return generator.integers(0, 3, (classes, classes)) + np.diag(generator.integers(1, 1200, classes))
-
-
-@pytest.mark.parametrize("classes", [1, 2, 8, 51])
-def test_confusion_and_class_accuracy_show_title_counts_and_names(drawn: list[Figure], classes: int) -> None:
-    names = [*(f"class_{n}" for n in range(classes - 1)), "$a_very_long_class_name$_of_a_folder_typed_by_hand"]
-    matrix_KK = counts(classes)
-    plot_confusion(matrix_KK, names, Path("x.png"), title=TITLE)
-    plot_class_accuracy(matrix_KK, names, Path("x.png"), title=TITLE)
-    for figure in drawn:
-        assert_nothing_is_cut_off(figure)
-        heading = figure.get_suptitle().replace("\n", " ")
-        assert "hmdb51, split 1" in heading
-        assert "58.1 %" in heading
-    confusion, accuracy = map(texts, drawn)
-    correct, total = int(matrix_KK[0, 0]), int(matrix_KK[0].sum())
-    assert str(correct) in confusion
-    assert f"{correct} of {total}" in accuracy
-    assert f"{shortened(names[0], plots.LONGEST_CLASS_NAME)} ({total})" in confusion
-
-
-def test_a_class_without_clips_has_no_bar(drawn: list[Figure]) -> None:
-    plot_class_accuracy(np.diag([3, 0, 2]), ["a", "b", "c"], Path("x.png"), title="t")
-    assert {"a", "c"} <= texts(drawn[0])
-    assert "b" not in texts(drawn[0])
-
-
-def test_hundreds_of_classes_stay_a_picture_that_can_be_opened(drawn: list[Figure]) -> None:
-    plot_confusion(counts(200), [f"c{number}" for number in range(200)], Path("x.png"), title=TITLE)
-    assert max(drawn[0].get_size_inches()) * DPI < 5000
+    with kept_figures(monkeypatch) as figures:
+        yield figures
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 3, 12, 80, 300])
