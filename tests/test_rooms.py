@@ -34,6 +34,7 @@ ROOMS = (
     "evaluation",
     "export",
     "inference",
+    "explain",
     "serving",
     "studies",
     "cli",

@@ -22,6 +22,8 @@ COMMANDS = {
     "convert-trt": "action_recognition.cli.export:convert_trt",
     "infer-from-onnx": "action_recognition.cli.predict:infer_from_onnx",
     "predict": "action_recognition.cli.predict:predict",
+    "visualize": "action_recognition.cli.visualize:visualize",
+    "list-layers": "action_recognition.cli.visualize:list_layers",
     "compare-runs": "action_recognition.cli.compare_runs:run",
     "tune": "action_recognition.cli.tune:run",
     "demo": "action_recognition.cli.demo:run",

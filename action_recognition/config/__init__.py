@@ -20,6 +20,7 @@ from action_recognition.config.schema import (
     TrackingConfig,
     TrainerConfig,
     TuneConfig,
+    VisualizeConfig,
 )
 
 if TYPE_CHECKING:

@@ -9,10 +9,12 @@ from action_recognition.config.data_schema import DataConfig
 from action_recognition.config.network_arguments import NETWORK_ARGUMENTS
 from action_recognition.config.rules import TEXT_BY_PART, WORDS, Count, Effect, Lifetime, Seed, Share, ShareBelowOne
 from action_recognition.errors import ConfigError
-from action_recognition.utils.rules import Choice, Range
+from action_recognition.utils.rules import Choice, Length, Range
 
 # What a network is given instead of RGB frames; see `transforms.motion_inputs`.
 INPUTS = ("rgb", "residual", "rgb_residual")
+# The sections of a page of `visualize`; see `explain.page`.
+VIEWS = ("maps", "kernels", "histograms", "cam", "attention")
 
 ShareOfBatches = Annotated[float, Range(above=0, most=1)]
 BatchSize = Annotated[int, Range(1, 65536)]
@@ -165,6 +167,23 @@ class PredictConfig(Section, key="predict", marks=(Lifetime.COMMAND,)):
 
 
 @dataclass(kw_only=True)
+class VisualizeConfig(Section, key="visualize", marks=(Lifetime.COMMAND,)):
+    """What `visualize` draws; `layers` are names or shell patterns, or None for the last layer of each stage."""
+
+    checkpoint: str | None
+    what: Annotated[list[Annotated[str, Choice(*VIEWS)]], Length(1, len(VIEWS))]
+    layers: Annotated[Any, WORDS] | None
+    channels: Annotated[int, Range(1, 64)]
+    label: str | None
+    second: Annotated[float, Range(0, 10_000_000)] | None
+    device: Annotated[str, Choice("auto", "cpu", "cuda")]
+    output_dir: str
+
+    def check_together(self) -> None:
+        self.layers = _names(self.layers)
+
+
+@dataclass(kw_only=True)
 class CompareConfig(Section, key="compare", marks=(Lifetime.COMMAND,)):
     """What `compare-runs` reads; `experiments` and `runs` become lists of names or ids, or None."""
 
@@ -214,6 +233,7 @@ class Config(Section):
     tracking: TrackingConfig
     export: ExportConfig
     predict: PredictConfig
+    visualize: VisualizeConfig
     compare: CompareConfig
     tune: TuneConfig
     # The overrides that were given, and the option of each group that they chose.
