@@ -194,9 +194,7 @@ def draw_frame(scene: Scene, clip: Clip, index: int) -> Image:
     """Frame `index` before light and noise."""
     shake_x, shake_y = clip.shake_T2[index].tolist()
     frame = _shifted_background(scene.background, shake_x, shake_y)
-    phase = float(clip.phase_T[index])
-    moved = clip.facing * clip.travel * (index / (clip.frames - 1) - 0.5)
-    view = View(x=clip.x + moved - shake_x, y=scene.ground - shake_y, height=clip.height, facing=clip.facing)
+    view = _view_of_figure(scene, clip, index)
     if clip.pair == "seat":
         _draw_seat(frame, scene, view)
     if clip.bystander_x is not None:
@@ -205,11 +203,33 @@ def draw_frame(scene: Scene, clip: Clip, index: int) -> Image:
     for blob in clip.blobs:
         place = blob.place + blob.drift * index - complex(shake_x, shake_y)
         View(x=place.real, y=place.imag, height=1, facing=1).disc(frame, 0j, blob.radius, blob.color)
+    _draw_figure(frame, scene, clip, index)
+    return frame
+
+
+def figure_box(scene: Scene, clip: Clip, index: int) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom (both past the last pixel) of whoever acts in frame `index`, and of the ball."""
+    alone: Image = np.zeros((HEIGHT, WIDTH, 3), dtype=np.uint8)
+    _draw_figure(alone, scene, clip, index)
+    rows, columns = (np.flatnonzero(alone.any(axis=axes)) for axes in ((1, 2), (0, 2)))
+    if not len(rows):  # wholly outside of the picture
+        return (0, 0, 0, 0)
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def _view_of_figure(scene: Scene, clip: Clip, index: int) -> View:
+    shake_x, shake_y = clip.shake_T2[index].tolist()
+    moved = clip.facing * clip.travel * (index / (clip.frames - 1) - 0.5)
+    return View(x=clip.x + moved - shake_x, y=scene.ground - shake_y, height=clip.height, facing=clip.facing)
+
+
+def _draw_figure(frame: Image, scene: Scene, clip: Clip, index: int) -> None:
+    """Draw whoever acts, and the ball."""
+    view, phase = _view_of_figure(scene, clip, index), float(clip.phase_T[index])
     joints = joints_of(scene.person, POSES[clip.pair](phase))
     draw_person(frame, scene.person, joints, view)
     if clip.pair == "throw":
         view.disc(frame, _ball_place(scene.person, clip, phase, joints.arms[0][1]), 0.09, scene.ball_color)
-    return frame
 
 
 def _ball_place(person: Person, clip: Clip, phase: float, hand: complex) -> complex:
