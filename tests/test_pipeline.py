@@ -91,7 +91,6 @@ def test_the_runs_are_in_mlflow(run_cli, tiny_overrides, tmp_path):
     assert {context: json.loads(data.profile)["clips"] for context, data in inputs.items()} == {
         "training": 12,
         "validation": 4,
-        "testing": 8,
     }
     assert {data.digest for data in inputs.values()} == {run.data.tags["data_hash"]}
 
@@ -107,6 +106,8 @@ def test_the_runs_are_in_mlflow(run_cli, tiny_overrides, tmp_path):
     assert after.info.status == "FINISHED"
     evaluation = client.get_run(after.data.tags["evaluation_run_id"])
     assert evaluation.data.tags["training_run_id"] == run.info.run_id
+    (given,) = evaluation.inputs.dataset_inputs
+    assert (given.tags[0].value, json.loads(given.dataset.profile)["clips"]) == ("test", 8)
     assert evaluation.info.run_id in after.data.tags["mlflow.note.content"].split("**Test:** top-1 ")[1]
     assert run.info.run_id in evaluation.data.tags["mlflow.note.content"]
 

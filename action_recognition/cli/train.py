@@ -128,9 +128,9 @@ def _log_servable(config: "Config", result: "TrainResult", tracker: "Tracker", c
         description=_version_note(config, result),
         tags={"val_top1": f"{result.best_val_top1:.4f}", "data": data_title(config.data), "epochs": str(result.epochs)},
     )
-    console.print(f"model: {uri} (MLFLOW_TRACKING_URI={tracker.tracking_uri})")
+    console.print(f"model: {uri}")
     console.print(
-        f"next: mlflow models serve -m {Path(tracker.artifact_dir or '.') / 'model'} --host 127.0.0.1 --port 5001 "
+        f"next: MLFLOW_TRACKING_URI={tracker.tracking_uri} mlflow models serve -m {uri} --host 127.0.0.1 --port 5001 "
         "--env-manager local",
     )
 

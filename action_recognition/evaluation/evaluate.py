@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from action_recognition.config import Config
+from action_recognition.contract import ClipContract
 from action_recognition.data.datamodule import ClipDataModule
 from action_recognition.data.load import load_manifest
-from action_recognition.datasets.records import NAMES_AS_THEY_ARE, ClipRecord, group_digests
+from action_recognition.datasets.records import NAMES_AS_THEY_ARE, ClipRecord, Manifest, group_digests
 from action_recognition.errors import DataError
 from action_recognition.evaluation.compute import compute_figures
 from action_recognition.evaluation.figures import EvaluationFigures
@@ -34,9 +35,12 @@ class Evaluation:
 
     Attributes:
         directory: holds the files of this evaluation: `metrics.json`, `predictions.csv` and the plots.
+        manifest, contract: the data that it was judged on, and the contract of the checkpoint.
     """
 
     figures: EvaluationFigures
+    manifest: Manifest
+    contract: ClipContract
     directory: Path
     plots: tuple[Path, ...]
     errors: tuple[str, ...]
@@ -61,7 +65,8 @@ def evaluate(config: Config, checkpoint: Path, *, console: Console) -> Evaluatio
     keep_freed_memory()
     device = training_device(config.trainer.accelerator)
     model = VideoActionModel.from_checkpoint(checkpoint, device=device)
-    datamodule = ClipDataModule(config, load_manifest(config, console), model.contract, seed=0)
+    manifest = load_manifest(config, console)
+    datamodule = ClipDataModule(config, manifest, model.contract, seed=0)
     records = datamodule.records(config.evaluation.split)
     check_leakage(records, model, config)
 
@@ -77,7 +82,14 @@ def evaluate(config: Config, checkpoint: Path, *, console: Console) -> Evaluatio
     write_predictions(directory / "predictions.csv", records, predictions.probability_NK, model.contract.class_names)
     for path in (directory / "metrics.json", Path(config.evaluation.metrics)):
         replace_file(path, (json.dumps(figures.flat(), indent=2) + "\n").encode())
-    return Evaluation(figures=figures, directory=directory, plots=plots, errors=predictions.errors)
+    return Evaluation(
+        figures=figures,
+        manifest=manifest,
+        contract=model.contract,
+        directory=directory,
+        plots=plots,
+        errors=predictions.errors,
+    )
 
 
 def score_summary(metrics: Metrics) -> str:

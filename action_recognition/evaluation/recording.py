@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from mlflow.entities import Metric, RunTag
+from mlflow.entities import LoggedModel, LoggedModelInput, Metric, Run, RunTag
 
 from action_recognition.config import Config
+from action_recognition.contract import ClipContract
 from action_recognition.evaluation.evaluate import Evaluation, score_summary
+from action_recognition.tracking.data_inputs import split_input
+from action_recognition.tracking.logged_models import find_logged_model, log_checkpoint
 from action_recognition.tracking.mlflow_run import Tracker
 from action_recognition.tracking.mlflow_store import page_of, run_to_resume
 from action_recognition.tracking.run_description import command_line
@@ -25,10 +28,14 @@ def record_evaluation(
         training_run_id: the run that trained the checkpoint; None if it is not known.
     """
     split, leaking = config.evaluation.split, config.evaluation.allow_leakage
+    trained = run_to_resume(tracker.client, training_run_id)
+    model = judged_model(tracker, config, checkpoint, evaluation.contract, trained)
+    data = split_input(config, evaluation.manifest, split, min_frames=evaluation.contract.min_frames)
+    tracker.client.log_inputs(tracker.run_id, datasets=[data], models=[LoggedModelInput(model.model_id)])
     values = {f"{split}_{name}": value for name, value in evaluation.metrics.flat().items()}
     scores = {name: value for name, value in values.items() if isinstance(value, float)}
     numbers = {name: str(value) for name, value in values.items() if name not in scores}
-    tracker.log_metrics(scores)
+    tracker.log_metrics(scores, model_id=model.model_id, data=data.dataset)
     tracker.set_tags(numbers)
     tracker.log_artifact(evaluation.directory / "predictions.csv")
     for plot in evaluation.plots:
@@ -36,12 +43,25 @@ def record_evaluation(
     clips = f"{evaluation.metrics.clips} {'test' if split == 'test' else 'validation'} clips"
     result = f"{score_summary(evaluation.metrics)}; {clips}{', leaking' if leaking else ''}"
     what = f"{checkpoint.name} of {run_title(run_dir_of(checkpoint))} on {data_title(config.data)}"
-    trained = run_to_resume(tracker.client, training_run_id)
     if trained is not None:
         what += f"; [its training]({page_of(trained.info.experiment_id, trained.info.run_id)})"
     tracker.describe({EVALUATION: what, COMMAND: command_line(tracker, config), TEST: result})
     if trained is not None and split == "test" and not leaking:
         _log_in_training_run(tracker, trained.info.run_id, checkpoint, scores, numbers, result)
+
+
+def judged_model(
+    tracker: Tracker, config: Config, checkpoint: Path, contract: ClipContract, trained: Run | None
+) -> LoggedModel:
+    """The logged model of a checkpoint: that of its training, or of an earlier evaluation; otherwise a new one."""
+    places = {tracker.experiment_id, *([trained.info.experiment_id] if trained else [])}
+    found = find_logged_model(tracker.client, checkpoint, sorted(places))
+    if found is not None:
+        return found
+    run_dir = run_dir_of(checkpoint)
+    name = run_title(run_dir) if checkpoint.stem == "best" else f"{run_title(run_dir)}-{checkpoint.stem}"
+    run_id = trained.info.run_id if trained else None
+    return log_checkpoint(tracker, config, checkpoint, contract, name=name, place=str(checkpoint), source_run_id=run_id)
 
 
 def _log_in_training_run(

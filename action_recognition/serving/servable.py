@@ -17,10 +17,10 @@ from mlflow.types.schema import Map
 import action_recognition
 from action_recognition.errors import ConfigError, first_line
 from action_recognition.inference.backends import load_backend
+from action_recognition.tracking.logged_models import add_files, note_version
 from action_recognition.tracking.mlflow_run import Tracker
 from action_recognition.utils.folders import replacing_folder
 
-ARTIFACT_FOLDER = "model"
 ALIAS = "champion"  # "latest" is reserved by MLflow for the newest version
 DESCRIPTION = (
     "Labels the action in a video. A request has the bytes of a video file, base64-encoded, in the column `video`; the "
@@ -90,9 +90,7 @@ def log_servable(
     description: str = "",
     tags: Mapping[str, str] | None = None,
 ) -> str:
-    """Copy a servable model to the run's artifacts and register it.
-
-    `pyfunc.log_model` would put it elsewhere: in MLflow 3 a model is no longer a run's artifact.
+    """Copy a servable model to the run's logged model, which is made if there is none, and register it.
 
     Args:
         registered_model: name in the registry, where the alias `champion` moves to this version; None for none.
@@ -100,23 +98,27 @@ def log_servable(
         tags: of the version, such as its scores.
 
     Returns:
-        A URI to load it by: `models:/<name>@champion`, or `runs:/<run>/model` if it was not registered.
+        A URI to load it by: `models:/<name>@champion`, or `models:/<id>` if it was not registered.
 
     Raises:
         ConfigError: if the registry does not take the name.
     """
-    tracker.log_artifact(directory, ARTIFACT_FOLDER)
+    client, model = tracker.client, add_files(tracker, directory)
     if not registered_model:
-        return f"runs:/{tracker.run_id}/{ARTIFACT_FOLDER}"
-    client = tracker.client
+        return f"models:/{model.model_id}"
     try:
         if not client.search_registered_models(f"name = '{registered_model}'"):
             client.create_registered_model(registered_model, description=DESCRIPTION)
-        source = f"{tracker.artifact_uri.rstrip('/')}/{ARTIFACT_FOLDER}"
         made = client.create_model_version(
-            registered_model, source, run_id=tracker.run_id, tags=dict(tags or {}), description=description
+            registered_model,
+            model.artifact_location,
+            run_id=tracker.run_id,
+            tags=dict(tags or {}),
+            description=description,
+            model_id=model.model_id,
         )
         client.set_registered_model_alias(registered_model, ALIAS, made.version)
+        note_version(client, model.model_id, registered_model, made.version)
     except MlflowException as error:
         reason = f"MLflow cannot register it: {first_line(error)}"
         raise ConfigError(f"tracking.registered_model={registered_model}: {reason}") from None

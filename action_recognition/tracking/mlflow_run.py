@@ -11,14 +11,14 @@ from pathlib import Path
 
 from lightning.pytorch.loggers import MLFlowLogger
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.entities import Dataset, Metric, Param, Run, RunTag
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 from mlflow.tracking.context.default_context import DefaultRunContext
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_BRANCH, MLFLOW_GIT_COMMIT, MLFLOW_GIT_DIRTY
 from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH, MAX_TAG_VAL_LENGTH
 
 from action_recognition.config import Config, flatten, to_yaml
-from action_recognition.tracking.mlflow_store import experiment_id, local_path, open_store, run_to_resume, url_hint
+from action_recognition.tracking.mlflow_store import experiment_id, open_store, run_to_resume, url_hint
 from action_recognition.tracking.run_notes import add_to_note
 
 SYSTEM_METRICS_SECONDS = 10
@@ -29,31 +29,40 @@ class Tracker:
     """One MLflow run that is open; `open_run` makes it.
 
     `resumed` tells whether it continues an earlier run; `url_hint` is the address of its page, preceded by the command
-    that serves the page if no server does.
+    that serves the page if no server does. `model_id` is the logged model that the run has made, None before.
     """
 
     def __init__(self, client: MlflowClient, run: Run, *, resumed: bool, url_hint: str) -> None:
         self.client, self.resumed, self.url_hint = client, resumed, url_hint
         self.tracking_uri = str(client.tracking_uri)
-        self.run_id = str(run.info.run_id)
+        self.run_id, self.run_name = str(run.info.run_id), str(run.info.run_name)
         self.experiment_id = str(run.info.experiment_id)
         self.artifact_uri = str(run.info.artifact_uri)
-
-    @property
-    def artifact_dir(self) -> Path | None:
-        """The artifacts' folder, relative to the working directory if it is below it; None if it is on a server."""
-        path = local_path(self.artifact_uri)
-        return path.relative_to(Path.cwd()) if path and path.is_relative_to(Path.cwd()) else path
+        self.model_id: str | None = None
 
     def lightning_logger(self) -> MLFlowLogger:
         """A logger for Lightning's trainer that writes to this run and lets `open_run` end it."""
         return _RunLogger(tracking_uri=self.tracking_uri, run_id=self.run_id)
 
-    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Log values; a character that MLflow does not allow in a name becomes `_`."""
+    def log_metrics(
+        self,
+        metrics: Mapping[str, float],
+        step: int | None = None,
+        *,
+        model_id: str | None = None,
+        data: Dataset | None = None,
+    ) -> None:
+        """Log values in one request (of up to 1,000); a character that MLflow does not allow in a name becomes `_`.
+
+        Args:
+            model_id: the logged model that they judge, whose page shows them too.
+            data: an input of the run on which they were measured.
+        """
         now = time.time_ns() // 1_000_000
+        of = {"model_id": model_id, "dataset_name": data and data.name, "dataset_digest": data and data.digest}
         values = [
-            Metric(re.sub(r"[^\w\-. :/]", "_", name), float(value), now, step or 0) for name, value in metrics.items()
+            Metric(re.sub(r"[^\w\-. :/]", "_", name), float(value), now, step or 0, **of)
+            for name, value in metrics.items()
         ]
         self.client.log_batch(self.run_id, metrics=values)
 

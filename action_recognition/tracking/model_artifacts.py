@@ -9,12 +9,15 @@ import mlflow.tracking
 import yaml
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
+from mlflow.entities import LoggedModel
 from mlflow.environment_variables import MLFLOW_TRACKING_URI
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.utils.models import get_model_name_and_version
+from mlflow.utils.mlflow_tags import MLFLOW_MODEL_IS_EXTERNAL
 from sqlalchemy.exc import SQLAlchemyError
 
 from action_recognition.errors import ConfigError, first_line
+from action_recognition.tracking.logged_models import CHECKPOINT
 from action_recognition.tracking.mlflow_store import SQLITE, checked_uri
 from action_recognition.utils.names import UnsafeNameError, inside_path
 
@@ -29,9 +32,9 @@ def fetch_model(uri: str, folder: Path, *, plots_dir: str) -> Path:
     """Download the model file that an MLflow URI names into `folder`.
 
     Args:
-        uri: `models:/NAME@ALIAS`, `models:/NAME/VERSION` (or `latest`), `runs:/RUN_ID/model`; of a run also a model
-            file itself, `runs:/RUN_ID/checkpoints/best.ckpt`. The tracking server is what `mlflow.set_tracking_uri` or
-            MLFLOW_TRACKING_URI names, else the database in `plots_dir`.
+        uri: `models:/NAME@ALIAS`, `models:/NAME/VERSION` (or `latest`), `models:/MODEL_ID`, `runs:/RUN_ID/model`; of a
+            run also a model file itself, `runs:/RUN_ID/checkpoints/best.ckpt`. The tracking server is what
+            `mlflow.set_tracking_uri` or MLFLOW_TRACKING_URI names, else the database in `plots_dir`.
 
     Raises:
         ConfigError: if the server does not answer, there is no such model, or it holds no file of this project.
@@ -39,7 +42,7 @@ def fetch_model(uri: str, folder: Path, *, plots_dir: str) -> Path:
     tracking_uri = _tracking_uri(uri, plots_dir)
     try:
         client = MlflowClient(tracking_uri)
-        place = (_registered_place(client, uri) if uri.startswith(REGISTERED) else uri).rstrip("/")
+        place = (_registered_place if uri.startswith(REGISTERED) else _run_place)(client, uri).rstrip("/")
         if not PurePosixPath(place).suffix:
             place = f"{place}/{_packed_file(place, folder, tracking_uri)}"
         return Path(download_artifacts(artifact_uri=place, dst_path=str(folder), tracking_uri=tracking_uri))
@@ -63,8 +66,26 @@ def _registered_place(client: MlflowClient, uri: str) -> str:
     """The address of the artifacts. `download_artifacts` would look up the name at MLflow's global registry."""
     found = get_model_name_and_version(client, uri)
     if len(found) == 1:  # the id of a logged model
-        return str(client.get_logged_model(*found).artifact_location)
+        return _place_of(client.get_logged_model(*found))
     return str(client.get_model_version_download_uri(*found))
+
+
+def _run_place(client: MlflowClient, uri: str) -> str:
+    """`uri`; where it names a run's model, the place of that, which is apart from the run's artifacts."""
+    run_id, _, path = uri.removeprefix(OF_A_RUN).partition("/")
+    if path.rstrip("/") != ARTIFACT or not (outputs := client.get_run(run_id).outputs) or not outputs.model_outputs:
+        return uri
+    return _place_of(client.get_logged_model(outputs.model_outputs[-1].model_id))
+
+
+def _place_of(model: LoggedModel) -> str:
+    """The artifacts of a logged model, or the checkpoint in a run's artifacts that it stands for."""
+    checkpoint = model.tags.get(CHECKPOINT, "")
+    if model.tags.get(MLFLOW_MODEL_IS_EXTERNAL) != "true":
+        return str(model.artifact_location)
+    if not checkpoint.startswith(OF_A_RUN):
+        raise ValueError(f"MLflow does not hold its checkpoint, {checkpoint}")
+    return checkpoint
 
 
 def _packed_file(place: str, folder: Path, tracking_uri: str) -> str:

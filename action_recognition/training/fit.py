@@ -89,7 +89,7 @@ def train(
         with advising(advice), explaining_no_room(advice):
             fit(trainer, training.model, training.fit_data, training.resume_from)
         skipped = report_skipped(training, console)
-        complete_run_dir(run_dir, config, history, tracker)
+        complete_run_dir(run_dir, config, training, history, tracker)
         return TrainResult(
             run_dir=run_dir,
             best_checkpoint=checkpoint_dir(run_dir) / "best.ckpt",

@@ -40,8 +40,10 @@ def open_run_dir(config: Config, training: Training, tracker: "Tracker | None") 
     return run_dir
 
 
-def complete_run_dir(run_dir: Path, config: Config, history: History, tracker: "Tracker | None") -> None:
-    """Draw the learning curves, and copy the run's files to MLflow."""
+def complete_run_dir(
+    run_dir: Path, config: Config, training: Training, history: History, tracker: "Tracker | None"
+) -> None:
+    """Draw the learning curves, copy the run's files to MLflow, and make the best checkpoint a logged model there."""
     if is_first_process():
         title = f"{run_title(run_dir)}: {config.model.network} on {data_title(config.data)}"
         plot_history(history.rows, run_dir / CURVES, title=title)
@@ -51,3 +53,6 @@ def complete_run_dir(run_dir: Path, config: Config, history: History, tracker: "
         for path in sorted(checkpoint_dir(run_dir).glob("*.ckpt")):
             tracker.log_artifact(path, "checkpoints")
         tracker.log_artifact(run_dir / CURVES, "plots")
+        from action_recognition.training.recorded_model import record_model
+
+        record_model(tracker, config, training, checkpoint_dir(run_dir) / "best.ckpt", history.rows)

@@ -261,15 +261,18 @@ def test_log_registers_each_version_and_moves_the_alias(
     for number in ("1", "2"):
         with open_run(load_config(["tracking.system_metrics=false"]), tags={}) as tracker:
             model_uri = log_servable(tracker, servable, "video_action_model")
-        assert (project / "plots/mlruns/demo" / tracker.run_id / "artifacts/model/MLmodel").is_file()
+        (made,) = MlflowClient(uri).get_run(tracker.run_id).outputs.model_outputs
+        assert (project / "plots/mlruns/demo/models" / made.model_id / "artifacts/MLmodel").is_file()
         assert model_uri == "models:/video_action_model@champion"
         champion = MlflowClient(uri).get_model_version_by_alias("video_action_model", "champion")
         assert (str(champion.version), champion.run_id) == (number, tracker.run_id)
+        registered = json.loads(MlflowClient(uri).get_logged_model(made.model_id).tags["mlflow.modelVersions"])
+        assert registered == [{"name": "video_action_model", "version": champion.version}]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", uri)
         mlflow.set_tracking_uri(uri)
         try:
-            for address in (model_uri, f"runs:/{tracker.run_id}/model", "models:/video_action_model/1"):
+            for address in (model_uri, f"models:/{made.model_id}", "models:/video_action_model/1"):
                 answer = mlflow.pyfunc.load_model(address).predict(pd.DataFrame({"video": [video.read_bytes()]}))
                 check(answer.to_dict("records")[0], expected)
         finally:
@@ -278,7 +281,7 @@ def test_log_registers_each_version_and_moves_the_alias(
 
 def test_log_without_registry_and_with_a_bad_name(project: Path, servable: Path) -> None:
     with open_run(load_config(["tracking.system_metrics=false"]), tags={}) as tracker:
-        assert log_servable(tracker, servable, None) == f"runs:/{tracker.run_id}/model"
+        assert log_servable(tracker, servable, None) == f"models:/{tracker.model_id}"
         with pytest.raises(ConfigError, match=r"tracking\.registered_model=a/b"):
             log_servable(tracker, servable, "a/b")
 

@@ -21,7 +21,7 @@ from werkzeug.serving import make_server
 from action_recognition.config import flatten, load_config, to_yaml
 from action_recognition.errors import ConfigError
 from action_recognition.tracking.mlflow_run import Tracker, code_tags, open_run
-from action_recognition.tracking.mlflow_store import experiment_hint
+from action_recognition.tracking.mlflow_store import experiment_hint, local_path
 from action_recognition.tracking.run_notes import merge_note
 
 QUIET = "tracking.system_metrics=false"
@@ -60,7 +60,7 @@ def test_a_run_holds_config_tags_metrics_and_files(project: Path) -> None:
     assert run.data.tags.items() >= {"command": "train-ml-flow", "data_hash": "abc"}.items()
     assert run.data.tags["version.torch"].split("+")[0] == torch.__version__.split("+")[0]
     folder = Path("plots/mlruns/demo") / tracker.run_id / "artifacts"
-    assert tracker.artifact_dir == folder
+    assert local_path(tracker.artifact_uri) == project / folder
     assert (project / folder / "plots/curve.png").read_bytes() == b"png"
     assert (project / folder / "config.yaml").read_text() == to_yaml(config)
     command, address = tracker.url_hint.split(", then open ")
@@ -141,7 +141,7 @@ def test_resuming_continues_the_same_run(project: Path) -> None:
     assert run.info.status == "FINISHED"
     assert run.data.params["trainer.max_epochs"] == "20"
     assert run.data.tags["command"] == "b"
-    (resumed,) = (project / second.artifact_dir).glob("config-resumed-*.yaml")  # type: ignore[operator]
+    (resumed,) = (project / f"plots/mlruns/demo/{second.run_id}/artifacts").glob("config-resumed-*.yaml")
     assert resumed.read_text() == to_yaml(load_config([QUIET, longer]))
     with quiet_run(resume="0" * 32) as third:
         assert not third.resumed
@@ -252,7 +252,7 @@ def test_a_server_keeps_the_artifacts(server: str, project: Path) -> None:
         tracker.lightning_logger().log_metrics({"train_loss": 1.0}, step=0)
     page = f"experiments/{tracker.experiment_id}/runs/{tracker.run_id}?workflowType=machine_learning"
     assert tracker.url_hint == f"{server}/#/{page}"
-    assert tracker.artifact_dir is None
+    assert tracker.artifact_uri.startswith("mlflow-artifacts:/")
     run = stored(tracker)
     assert (run.info.status, run.data.metrics) == ("FINISHED", {"train_loss": 1.0})
     assert [file.path for file in MlflowClient(server).list_artifacts(tracker.run_id)] == ["config.yaml"]
