@@ -11,12 +11,14 @@ from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, LoggedModelOutput
 from mlflow.models import Model
 from mlflow.models.model import MLMODEL_FILE_NAME
-from mlflow.utils.mlflow_tags import MLFLOW_MODEL_IS_EXTERNAL, MLFLOW_MODEL_VERSIONS
+from mlflow.tracking.context.default_context import DefaultRunContext
+from mlflow.utils.mlflow_tags import MLFLOW_MODEL_IS_EXTERNAL, MLFLOW_MODEL_VERSIONS, MLFLOW_RUN_NOTE
 from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH
 
 from action_recognition.config import Config, Effect, Lifetime, flatten, keys_marked
 from action_recognition.contract import ClipContract
 from action_recognition.tracking.mlflow_run import Tracker
+from action_recognition.tracking.run_folders import data_title
 
 MODEL_TYPE = "video action recognition"
 CHECKPOINT, DIGEST = "checkpoint", "checkpoint_sha256"
@@ -49,7 +51,13 @@ def log_checkpoint(
         name=_allowed(name),
         source_run_id=source_run_id,
         params=model_params(config, contract),
-        tags={CHECKPOINT: place, DIGEST: _sha256(checkpoint), MLFLOW_MODEL_IS_EXTERNAL: "true"},
+        tags={
+            **DefaultRunContext().tags(),
+            MLFLOW_RUN_NOTE: f"{describe_model(config, contract)}; checkpoint: `{place}`",
+            CHECKPOINT: place,
+            DIGEST: _sha256(checkpoint),
+            MLFLOW_MODEL_IS_EXTERNAL: "true",
+        },
         model_type=MODEL_TYPE,
     )
     metadata = {MLFLOW_MODEL_IS_EXTERNAL: True, CHECKPOINT: place, "clip_contract": contract.to_dict()}
@@ -66,6 +74,12 @@ def log_checkpoint(
     if source_run_id == tracker.run_id:
         client.log_outputs(tracker.run_id, [LoggedModelOutput(model.model_id, step=0)])
     return client.finalize_logged_model(model.model_id, "READY")
+
+
+def describe_model(config: Config, contract: ClipContract) -> str:
+    """`cnn3d on hmdb51, split 1: 51 classes; 16 frames at stride 2, 112 x 112 pixels`."""
+    clip = f"{contract.frames} frames at stride {contract.stride}, {contract.size} x {contract.size} pixels"
+    return f"{config.model.network} on {data_title(config.data)}: {contract.num_classes} classes; {clip}"
 
 
 def add_files(tracker: Tracker, folder: Path) -> LoggedModel:
