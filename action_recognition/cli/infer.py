@@ -9,11 +9,9 @@ from action_recognition.cli.next_commands import PLACES
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
     from action_recognition.config import Config
     from action_recognition.evaluation.evaluate import Evaluation
-    from action_recognition.evaluation.metrics import Metrics
 
 GROUPS = ("evaluation", "data", "clip")
 
@@ -41,6 +39,7 @@ def same_checkpoint(command: str, given: Sequence[str]) -> str:
 def run_evaluation(config: "Config", *, console: "Console", mlflow: bool = False) -> "Evaluation":
     """Evaluate `evaluation.checkpoint` and show the scores."""
     from action_recognition.evaluation.evaluate import evaluate
+    from action_recognition.evaluation.terminal import summary
     from action_recognition.tracking.run_folders import resolve_checkpoint, run_dir_of, tracking_of
 
     checkpoint = resolve_checkpoint(config.evaluation.checkpoint, plots_dir=config.plots_dir)
@@ -61,24 +60,10 @@ def run_evaluation(config: "Config", *, console: "Console", mlflow: bool = False
         console.print(f"skipped: {line}", style="yellow", markup=False, highlight=False)
     if evaluation.errors:
         console.print(f"{len(evaluation.errors)} unreadable clips were skipped", style="yellow")
-    console.print(metrics_table(evaluation.metrics, split=config.evaluation.split))
+    for part in summary(evaluation.figures, split=config.evaluation.split):
+        console.print(part)
     if evaluation.metrics.caution:
         console.print(evaluation.metrics.caution, style="yellow", highlight=False, soft_wrap=True)
     written = ", ".join(sorted(path.name for path in evaluation.directory.iterdir()))
     console.print(f"{config.evaluation.metrics}; {evaluation.directory}/: {written}", highlight=False, markup=False)
     return evaluation
-
-
-def metrics_table(metrics: "Metrics", *, split: str) -> "Table":
-    """The scores of a split in one row: every registered metric."""
-    from rich.table import Table
-
-    from action_recognition.evaluation.metrics import METRICS
-
-    cells = [(METRICS[name].label, metrics.text(name)) for name in metrics.values]
-    cells.insert(1, ("95 % interval", f"{metrics.interval} %"))  # of top-1, which is the first metric
-    table = Table(title=f"{metrics.clips} {split} clips", title_justify="left")
-    for name, _ in cells:
-        table.add_column(name, justify="right")
-    table.add_row(*(text for _, text in cells))
-    return table

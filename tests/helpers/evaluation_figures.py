@@ -133,6 +133,6 @@ def _risk_coverage(threshold: float, surest_N: NDArray[np.floating], wrong_N: ND
         threshold=threshold,
         coverage=_around(float(answered.mean())),
         risk=_around(float(wrong_N[answered].mean())) if answered.any() else None,
-        area=float(risk_N.mean()),
+        area=_around(float(risk_N.mean())),
         points=tuple(reversed(points)),
     )
