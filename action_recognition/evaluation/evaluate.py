@@ -1,26 +1,22 @@
 """Evaluating a checkpoint on videos that it has not seen."""
 
-import csv
-import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 
 from action_recognition.config import Config
 from action_recognition.contract import ClipContract
 from action_recognition.data.datamodule import ClipDataModule
 from action_recognition.data.load import load_manifest
-from action_recognition.datasets.records import NAMES_AS_THEY_ARE, ClipRecord, Manifest, group_digests
+from action_recognition.datasets.records import ClipRecord, Manifest, group_digests
 from action_recognition.errors import DataError
 from action_recognition.evaluation.compute import compute_figures
 from action_recognition.evaluation.figures import EvaluationFigures
 from action_recognition.evaluation.metrics import Metrics
 from action_recognition.evaluation.predictions import predict_split
+from action_recognition.evaluation.tables import metrics_json, write_tables
 from action_recognition.models.module import VideoActionModel
 from action_recognition.reports.run_plots import plot_class_accuracy, plot_confusion
 from action_recognition.tracking.run_folders import data_title, evaluation_dir, run_dir_of, run_title
@@ -79,9 +75,8 @@ def evaluate(config: Config, checkpoint: Path, *, console: Console) -> Evaluatio
     title = evaluation_title(config, checkpoint, figures.metrics)
     plot_confusion(figures.confusion_KK, model.contract.class_names, plots[0], title=title)
     plot_class_accuracy(figures.confusion_KK, model.contract.class_names, plots[1], title=title)
-    write_predictions(directory / "predictions.csv", records, predictions.probability_NK, model.contract.class_names)
-    for path in (directory / "metrics.json", Path(config.evaluation.metrics)):
-        replace_file(path, (json.dumps(figures.flat(), indent=2) + "\n").encode())
+    write_tables(figures, records, predictions.outcomes, predictions.probability_NK, directory)
+    replace_file(Path(config.evaluation.metrics), metrics_json(figures))
     return Evaluation(
         figures=figures,
         manifest=manifest,
@@ -124,16 +119,3 @@ def check_leakage(records: Sequence[ClipRecord], model: VideoActionModel, config
             f"(e.g. {leaking[0].path}); evaluate on the split it was trained with (data.split=...), or say "
             "evaluation.allow_leakage=true"
         )
-
-
-def write_predictions(
-    path: Path, records: Sequence[ClipRecord], probability_NK: NDArray[np.floating], class_names: Sequence[str]
-) -> None:
-    """One row per video: path, source video, true and predicted label, probability of the prediction."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("path", "source_video", "label", "predicted", "probability"))
-    for record, row_K in zip(records, probability_NK, strict=True):
-        best = int(row_K.argmax())
-        writer.writerow((record.path, record.source_video, record.label, class_names[best], f"{row_K[best]:.4f}"))
-    replace_file(path, text.getvalue().encode(errors=NAMES_AS_THEY_ARE))

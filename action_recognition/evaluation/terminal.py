@@ -16,27 +16,35 @@ from action_recognition.utils.text import printable, shortened
 # Rows of a table of classes or pairs.
 MOST_ROWS = 5
 LONGEST_NAME = 24
+INTERVAL = "95 % interval"
 
 
 def summary(figures: EvaluationFigures, *, split: str) -> Iterator[RenderableType]:
     """What to print, one after the other: scores, calibration, classes, confused pairs, tags."""
     yield score_table(figures, split=split)
+    yield ""
     yield calibration_line(figures.calibration)
     yield risk_line(figures.risk_coverage)
+    yield ""
     yield class_table(figures.classes)
     if figures.confused_pairs:
+        yield ""
         yield pair_table(figures)
     if figures.tags:
+        yield ""
         yield tag_table(figures.tags)
+    yield ""
 
 
 def score_table(figures: EvaluationFigures, *, split: str) -> Table:
     """Every metric with its interval; where a video has several views, also of single views."""
     metrics, views = figures.metrics, figures.views
-    title = f"{metrics.clips} {split} clips of {metrics.groups} source videos"
-    table = _table(title, "" if views == 1 else f"mean of {views} views", "95 % interval")
+    clips = f"{metrics.clips} {split} clip{'s' if metrics.clips != 1 else ''}"
+    title = f"{clips} of {metrics.groups} source video{'s' if metrics.groups != 1 else ''}"
+    table = _table(("", "left"), ("" if views == 1 else f"{views} views", "right"), (INTERVAL, "right"))
+    table.title, table.title_justify, table.title_style = Text(title), "left", "bold"
     if views > 1:
-        for heading in ("single view", "95 % interval"):
+        for heading in ("single view", INTERVAL):
             table.add_column(heading, justify="right")
     for name, estimate in metrics.estimates.items():
         cells = [*_cells(METRICS[name], estimate)]
@@ -47,22 +55,21 @@ def score_table(figures: EvaluationFigures, *, split: str) -> Table:
 
 
 def calibration_line(calibration: Calibration) -> str:
-    """`calibration: temperature 1.4; calibration error 4.1 %, 9.8 % without it`."""
+    """`temperature 1.4: calibration error 9.8 -> 4.1 %, log loss 1.62 -> 1.48`."""
     if calibration.temperature == 1:
-        return "calibration: none (temperature 1)"
-    errors = [f"{100 * error.value:.1f} %" for error in (calibration.error, calibration.uncalibrated_error)]
-    losses = [f"{loss.value:.3g}" for loss in (calibration.log_loss, calibration.uncalibrated_log_loss)]
+        return "temperature 1: not calibrated"
+    before, after = 100 * calibration.uncalibrated_error.value, 100 * calibration.error.value
+    losses = f"{calibration.uncalibrated_log_loss.value:.3g} -> {calibration.log_loss.value:.3g}"
     return (
-        f"calibration: temperature {calibration.temperature:.3g}; "
-        f"error {errors[0]} (without: {errors[1]}), log loss {losses[0]} ({losses[1]})"
+        f"temperature {calibration.temperature:.3g}: calibration error {before:.1f} -> {after:.1f} %, log loss {losses}"
     )
 
 
 def risk_line(risks: RiskCoverage) -> str:
-    """`none of these: below 31 %; 82.3 % of the clips are answered, 12.0 % of the answers are wrong`."""
+    """`threshold 0.31: 82.3 % of the clips are answered, 12.0 % of the answers are wrong`."""
     if not risks.threshold:
-        return "none of these: never (threshold 0)"
-    answered = f"none of these: below {100 * risks.threshold:.0f} %; {100 * risks.coverage.value:.1f} % are answered"
+        return "threshold 0: every clip is answered"
+    answered = f"threshold {risks.threshold:.2g}: {100 * risks.coverage.value:.1f} % of the clips are answered"
     return answered if risks.risk is None else f"{answered}, {100 * risks.risk.value:.1f} % of the answers are wrong"
 
 
@@ -71,10 +78,9 @@ def class_table(classes: Sequence[ClassFigures]) -> Table:
     ranked = sorted((row for row in classes if row.accuracy), key=lambda row: (-_accuracy(row), row.name))
     most = min(MOST_ROWS, -(-len(ranked) // 2))
     best, worst = ranked[:most], ranked[most:][::-1][:MOST_ROWS]
-    table = _table("", "top-1", "clips", first="best classes")
-    table.add_column("worst classes")
-    for heading in ("top-1", "clips"):
-        table.add_column(heading, justify="right")
+    columns = [(name, "left" if name.endswith("classes") else "right") for name in ("best classes", "top-1", "clips")]
+    columns += [("worst classes", "left"), *columns[1:]]
+    table = _table(*columns)
     for left, right in zip_longest(best, worst):
         table.add_row(*_class_cells(left), *_class_cells(right))
     return table
@@ -82,11 +88,7 @@ def class_table(classes: Sequence[ClassFigures]) -> Table:
 
 def pair_table(figures: EvaluationFigures) -> Table:
     """The pairs of classes that are confused most often."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("most confused", "taken for"):
-        table.add_column(heading)
-    for heading in ("clips", "of the class"):
-        table.add_column(heading, justify="right")
+    table = _table(("most confused", "left"), ("taken for", "left"), ("clips", "right"), ("of the class", "right"))
     for pair in figures.confused_pairs[:MOST_ROWS]:
         table.add_row(_name(pair.label), _name(pair.predicted), str(pair.clips), f"{100 * pair.share:.0f} %")
     return table
@@ -94,9 +96,7 @@ def pair_table(figures: EvaluationFigures) -> Table:
 
 def tag_table(tags: Sequence[TagFigures]) -> Table:
     """A row per tag: top-1 of the clips with each value, and how many these are."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("tag")
-    table.add_column("top-1 (clips)")
+    table = _table(("tag", "left"), ("top-1 (clips)", "left"))
     rows: dict[str, list[str]] = {}
     for row in tags:
         text = f"{shortened(printable(row.meaning), LONGEST_NAME)} {100 * row.top1.value:.1f} % ({row.clips})"
@@ -106,18 +106,19 @@ def tag_table(tags: Sequence[TagFigures]) -> Table:
     return table
 
 
-def _table(title: str, *columns: str, first: str = "") -> Table:
-    table = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column(first)
-    for column in columns:
-        table.add_column(column, justify="right")
+def _table(*columns: tuple[str, str]) -> Table:
+    """An empty table with a line below the headings, which are left or right."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for heading, side in columns:
+        table.add_column(heading, justify="right" if side == "right" else "left")
     return table
 
 
 def _cells(metric: Metric, estimate: Estimate) -> tuple[str, str]:
-    if metric.is_share:
-        return metric.text(estimate.value), f"{100 * estimate.low:.1f} - {100 * estimate.high:.1f} %"
-    return metric.text(estimate.value), f"{metric.text(estimate.low)} - {metric.text(estimate.high)}"
+    """The value, and the bounds without their unit."""
+    low, high = (metric.scale * bound for bound in (estimate.low, estimate.high))
+    bounds = f"{low:.1f} - {high:.1f}" if metric.is_share else f"{low:.3g} - {high:.3g}"
+    return metric.text(estimate.value), bounds
 
 
 def _class_cells(row: ClassFigures | None) -> tuple[str | Text, ...]:
