@@ -19,26 +19,20 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from random_models import exported
 from report import ROOT, report
 
-from action_recognition.config import load_config
-from action_recognition.contract import ClipContract
-from action_recognition.export.onnx import export_onnx
 from action_recognition.inference.backends import Backend, load_backend
 from action_recognition.inference.inputs.expand import expand_inputs
 from action_recognition.inference.predictor import Predictor
-from action_recognition.models.module import VideoActionModel
 from action_recognition.video.clip_files import open_clip
 from action_recognition.video.frames import FrameFormat, center_crop, resize_short_side
 from action_recognition.video.windows import WindowCutter
-
-CLASSES = tuple(f"class{number:02d}" for number in range(51))
 
 
 def main() -> None:
@@ -77,17 +71,6 @@ def main() -> None:
         },
         settings={"model": options.model, "rounds": options.rounds, "clip": options.clip, "videos": len(paths)},
     )
-
-
-def exported(network: str, clip: str, folder: Path) -> Path:
-    """An ONNX file of the network with random weights."""
-    config = load_config([f"model={network}", f"clip={clip}"])
-    values = asdict(config.clip) | {"mean": tuple(config.clip.mean), "std": tuple(config.clip.std), "fps": 30.0}
-    contract = ClipContract(**values, class_names=CLASSES)
-    model = VideoActionModel(contract.to_dict(), {"network": config.model.network, "args": dict(config.model.args)})
-    path = folder / "model.onnx"
-    export_onnx(model.eval(), path, clip_BCTHW=None, opset=config.export.opset, tolerance=config.export.tolerance)
-    return path
 
 
 def clips_of(path: Path, backend: Backend) -> list[NDArray[np.uint8]]:

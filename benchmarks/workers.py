@@ -12,20 +12,17 @@ import argparse
 import statistics
 import tempfile
 import time
-from dataclasses import asdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from random_models import exported
 from report import ROOT, report
 
-from action_recognition.config import load_config
-from action_recognition.contract import ClipContract
-from action_recognition.export.onnx import export_onnx
-from action_recognition.inference.batch.jobs import Setup, Task, ready
+from action_recognition.inference.batch.jobs import Labelling, Setup, Task, Workers, ready
 from action_recognition.inference.inputs.expand import expand_inputs
-from action_recognition.models.module import VideoActionModel
 
 CASES = {"decoding takes longest": ("shufflenet3d", "16x2_56"), "the model takes longest": ("r3d_18", "16x2_56")}
-CLASSES = tuple(f"class{number:02d}" for number in range(51))
 
 
 def main() -> None:
@@ -45,6 +42,8 @@ def main() -> None:
             gain = speed / speeds[options.workers[0]]
             rows.append([f"{case} ({network})", str(count), f"{speed:.1f}", f"{gain:.2f}x", f"{start:.1f}"])
             figures[f"{network}_{count}_workers_videos_per_second"] = speed
+        best = max(speeds, key=lambda count: speeds[count])
+        print(f"{network}: predict.workers={best} is the fastest of {options.workers} on this machine")
     report(
         "workers",
         title=f"{len(tasks)} videos",
@@ -56,9 +55,9 @@ def main() -> None:
 
 
 def timed(setup: Setup, tasks: list[Task], workers: int) -> tuple[float, float]:
-    """Seconds until the first process is ready, and from there until all videos are labelled."""
+    """Seconds until all processes are ready, and from there until all videos are labelled."""
     started = time.perf_counter()
-    with ready(setup, [task.given for task in tasks], workers=workers) as (labelling, _):
+    with labelling_by(setup, tasks, workers) as labelling:
         loaded = time.perf_counter()
         for record in labelling(tasks, lambda *_: None):
             if "error" in record:
@@ -66,15 +65,17 @@ def timed(setup: Setup, tasks: list[Task], workers: int) -> tuple[float, float]:
         return loaded - started, time.perf_counter() - loaded
 
 
-def exported(network: str, clip: str, folder: Path) -> Path:
-    """An ONNX file of the network with random weights."""
-    config = load_config([f"model={network}", f"clip={clip}"])
-    values = asdict(config.clip) | {"mean": tuple(config.clip.mean), "std": tuple(config.clip.std), "fps": 30.0}
-    contract = ClipContract(**values, class_names=CLASSES)
-    model = VideoActionModel(contract.to_dict(), {"network": config.model.network, "args": dict(config.model.args)})
-    path = folder / "model.onnx"
-    export_onnx(model.eval(), path, clip_BCTHW=None, opset=config.export.opset, tolerance=config.export.tolerance)
-    return path
+@contextmanager
+def labelling_by(setup: Setup, tasks: list[Task], workers: int) -> Iterator[Labelling]:
+    if not workers:
+        with ready(setup, [task.given for task in tasks], workers=0) as (labelling, _):
+            yield labelling
+        return
+    with Workers(setup, workers) as processes:
+        # It starts the others when there is work for them; here that would count as labelling.
+        for worker in [*processes._workers, *(processes._start() for _ in range(workers - 1))]:
+            worker.ready()
+        yield lambda tasks, _: processes.label(tasks)
 
 
 def parse_options() -> argparse.Namespace:
