@@ -92,10 +92,7 @@ class VideoFile:
     def __init__(self, path: Path, frame_format: FrameFormat = AS_THEY_ARE) -> None:
         self.path = path
         self.format = frame_format
-        if self.format.channels != 3:
-            raise VideoError(
-                f"{path}: not an image; expected a folder of depth images, {self.format.channels} channel each"
-            )
+        frame_format.check_colours(path)
         self._threads = 1 if 0 < check_file(path) <= SMALL_FRAME else 0
         self._capture = cv2.VideoCapture()
         self._is_at_start = False
@@ -126,8 +123,14 @@ class VideoFile:
         Raises:
             VideoError: if there is none.
         """
-        seconds = [frame.seconds or 0.0 for frame in self.timed()]
-        return with_times(self._metadata(len(seconds)), np.array(seconds))
+        seconds = []
+        with self._from_start() as capture:  # without `timed`, which takes longer
+            times = FrameTimes(self._metadata(0).fps)
+            while capture.grab():
+                seconds.append(times.add(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000))
+            self._check_any(times.count)
+            metadata = self._metadata(times.count)
+        return with_times(metadata, np.array(seconds))
 
     def timed(self) -> Iterator[TimedFrame]:
         """All frames in order with their times; only those that are read are converted, to what `__iter__` gives.

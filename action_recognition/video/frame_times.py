@@ -78,8 +78,9 @@ def even_rate(seconds_N: NDArray[np.float64], fps: float) -> float | None:
     count = len(seconds_N)
     if count < 2:
         return fps
+    number_N = np.arange(count)
     for rate in (fps, (count - 1) / seconds_N[-1]):
-        if rate > 0 and np.abs(seconds_N * rate - np.arange(count)).max() < max(EVEN, EVEN_SECONDS * rate):
+        if rate > 0 and np.abs(seconds_N * rate - number_N).max() < max(EVEN, EVEN_SECONDS * rate):
             return float(rate)
     return None
 
@@ -99,7 +100,9 @@ def decode_times(text: str) -> NDArray[np.float64]:
 
 def first_place(place: Floats, interval: Floats) -> Floats:
     """The time on the grid from which on a frame counts that is shown at `place`, `interval` after the one before."""
-    return place - np.minimum(HALF * interval, MOST_LATE)
+    if isinstance(interval, np.ndarray):
+        return place - np.minimum(HALF * interval, MOST_LATE)
+    return place - min(HALF * interval, MOST_LATE)  # NumPy takes a microsecond more, for every frame
 
 
 def frames_on_grid(seconds_N: NDArray[np.float64], *, fps: float) -> Indices:

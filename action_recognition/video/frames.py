@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from action_recognition.contract import ClipContract
+from action_recognition.errors import VideoError
 from action_recognition.video.frame_times import encode_times, even_rate
 from action_recognition.video.pixel_limit import check_pixels
 
@@ -42,6 +43,11 @@ class FrameFormat:
     def of(cls, contract: ClipContract) -> Self:
         """The format of frames that clips of this contract are cropped from."""
         return cls(short_side=contract.short_side, channels=contract.channels, bits=contract.bits)
+
+    def check_colours(self, path: Path | str) -> None:
+        """Raise `VideoError` if the format is that of depth images, which no video holds."""
+        if self.channels != 3:
+            raise VideoError(f"{path}: not an image; expected a folder of depth images, {self.channels} channel each")
 
     def check_pixels(self, path: Path | str, width: int, height: int) -> None:
         """Raise `VideoError` if frames of this size have too many pixels, before or after resizing."""

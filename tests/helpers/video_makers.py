@@ -89,6 +89,19 @@ def _write(target: _Stream | str, kind: Container, frames_THWC: np.ndarray, fps:
         output.mux(video.encode())
 
 
+def write_turned(path: Path, frames_THWC: np.ndarray, degrees: int) -> Path:
+    """An MP4 whose players turn it by `degrees`, a multiple of 90, counter-clockwise."""
+    with av.open(str(path), "w") as output:
+        video = output.add_stream("libx264", rate=25)
+        video.height, video.width = frames_THWC.shape[1:3]
+        video.pix_fmt = "yuv420p"
+        video.set_display_rotation(degrees)
+        for frame_HWC in frames_THWC:
+            output.mux(video.encode(av.VideoFrame.from_ndarray(frame_HWC, format="rgb24")))
+        output.mux(video.encode())
+    return path
+
+
 def write_at(path: Path, ticks: Sequence[int], *, levels: Sequence[int] = (), codec: str = "libx264") -> Path:
     """A grey video whose frame `i` is shown at `ticks[i]` milliseconds, of brightness `levels[i]` (0, 4, 8 ...)."""
     with av.open(str(path), "w") as output:

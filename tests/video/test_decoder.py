@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from helpers.clips import probe, read_all, read_at
 from helpers.support import moving_square
-from helpers.video_makers import CONTAINERS, video_bytes
+from helpers.video_makers import CONTAINERS, video_bytes, write_turned
 from PIL import Image
 
 from action_recognition.config import load_config
@@ -60,6 +60,19 @@ def test_colours_are_rgb(tmp_path, make_video):
     frame = read_all(make_video(tmp_path / "red.avi", red))[0]
     assert frame[..., 0].mean() > 200
     assert frame[..., 2].mean() < 20
+
+
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+def test_a_video_filmed_on_its_side_comes_upright(tmp_path, degrees):
+    path = write_turned(tmp_path / "phone.mp4", moving_square(6), degrees)
+    # PyAV gives frames as they are stored; the flag turns them counter-clockwise.
+    expected = np.rot90(np.stack(decode_with_pyav(path)), degrees // 90, axes=(1, 2)).astype(int)
+    with open_clip(path) as clip:
+        for found in (np.stack(list(clip)), clip.frames_at(np.arange(6)), np.stack([f.read() for f in clip.timed()])):
+            assert found.shape == expected.shape
+            assert np.abs(found - expected).mean() < 2
+        for about in (clip.metadata, clip.probe()):
+            assert (about.height, about.width) == expected.shape[1:3]
 
 
 def test_a_video_is_opened_once_however_often_it_is_read(tmp_path, make_video, monkeypatch):

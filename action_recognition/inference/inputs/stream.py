@@ -18,7 +18,7 @@ from av.error import ExitError, HTTPError, InvalidDataError
 from action_recognition.errors import VideoError
 from action_recognition.inference.inputs.base import DEFAULT_INPUTS, FrameInput, InputSettings
 from action_recognition.inference.inputs.live import LiveInput
-from action_recognition.inference.labelled_video.sound import ANY_NAMES
+from action_recognition.utils.pyav import ANY_NAMES
 from action_recognition.utils.redaction import redacted
 from action_recognition.video.decoder import DEMUXERS
 from action_recognition.video.frame_times import FrameTimes
@@ -98,10 +98,7 @@ class Connection:
         self.format = frame_format
         self._address, self._stall_seconds = address, stall_seconds
         self._scheme = address.partition("://")[0].lower()
-        if frame_format.channels != 3:
-            raise VideoError(
-                f"{self.origin}: not an image; expected a folder of depth images, {frame_format.channels} channel each"
-            )
+        frame_format.check_colours(self.origin)
         self._open()
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from helpers.colour_backend import BLUE, GREEN, ColourBackend, coloured
 from helpers.live_server import LiveServer
 from helpers.mirror_server import Server
 from helpers.rtsp_server import RtspServer
-from helpers.video_makers import CONTAINERS, video_bytes
+from helpers.video_makers import CONTAINERS, video_bytes, write_turned
 
 from action_recognition.errors import VideoError
 from action_recognition.inference.inputs import stream
@@ -65,16 +65,7 @@ def test_real_video_out_of_order(name: str, server: Server, shared_dir: Path) ->
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])
 def test_rotation_is_obeyed(degrees: int, server: Server, tmp_path: Path) -> None:
-    import av
-
-    path = tmp_path / "video.mp4"
-    with av.open(str(path), "w") as output:
-        video = output.add_stream("libx264", rate=25)
-        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
-        video.set_display_rotation(degrees)
-        for frame_HWC in NOISE_THWC:
-            output.mux(video.encode(av.VideoFrame.from_ndarray(frame_HWC, format="rgb24")))
-        output.mux(video.encode())
+    path = write_turned(tmp_path / "video.mp4", NOISE_THWC, degrees)
     found = frames_of(server.add("/video.mp4", path.read_bytes()))
     assert found[0][1].shape == ((36, 48, 3) if degrees == 180 else (48, 36, 3))
     check_same(found, path)
