@@ -61,6 +61,7 @@ ShareBelowOne = Annotated[float, Range(least=0, below=1)]
 # The range that NumPy, and with it Lightning's seed_everything, accepts.
 Seed = Annotated[int, Range(0, 2**32 - 1)]
 Count = Annotated[int, Range(1, 1_000_000)]
+Seconds = Annotated[float, Range(0, 1_000_000)]
 # Pixels have 8 or 16 bits and reach the model unscaled. A standard deviation below a millionth would be zero in
 # float32, or turn a pixel into infinity.
 ChannelMeans = Annotated[list[Annotated[float, Range(0, 65535)]], Length(1, 16)]

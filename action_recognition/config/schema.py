@@ -7,7 +7,17 @@ from action_recognition.config.checking import NOT_A_KEY, Section, checked
 from action_recognition.config.clip_schema import AugmentConfig, ClipConfig
 from action_recognition.config.data_schema import DataConfig
 from action_recognition.config.network_arguments import NETWORK_ARGUMENTS
-from action_recognition.config.rules import TEXT_BY_PART, WORDS, Count, Effect, Lifetime, Seed, Share, ShareBelowOne
+from action_recognition.config.rules import (
+    TEXT_BY_PART,
+    WORDS,
+    Count,
+    Effect,
+    Lifetime,
+    Seconds,
+    Seed,
+    Share,
+    ShareBelowOne,
+)
 from action_recognition.errors import ConfigError
 from action_recognition.utils.rules import Choice, Length, Range
 
@@ -18,7 +28,6 @@ VIEWS = ("maps", "kernels", "histograms", "cam", "attention")
 
 ShareOfBatches = Annotated[float, Range(above=0, most=1)]
 BatchSize = Annotated[int, Range(1, 65536)]
-Seconds = Annotated[float, Range(0, 1_000_000)]
 
 
 @dataclass(kw_only=True)

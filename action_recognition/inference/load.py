@@ -12,7 +12,7 @@ from action_recognition.config.checking import checked
 from action_recognition.config.schema import PredictConfig
 from action_recognition.errors import ConfigError
 from action_recognition.inference.backends import KINDS_BY_SUFFIX, backend_of, load_backend
-from action_recognition.inference.inputs.base import InputSettings
+from action_recognition.inference.inputs.base import DEFAULT_INPUTS, InputSettings
 from action_recognition.inference.predictor import Predictor
 from action_recognition.inference.temporal.segments import RECOMMENDED_SEGMENTS, SegmentSettings
 
@@ -30,8 +30,8 @@ def load(
     merge_seconds: float = RECOMMENDED_SEGMENTS.merge_seconds,
     fps: float | None = None,
     max_seconds: float | None = None,
-    latency_seconds: float = 2.0,
-    reconnect_seconds: float = 60.0,
+    latency_seconds: float = DEFAULT_INPUTS.latency_seconds,
+    reconnect_seconds: float = DEFAULT_INPUTS.reconnect_seconds,
     plots_dir: str | os.PathLike[str] = "plots",
 ) -> Predictor:
     """Load a model, ready to predict.

@@ -67,9 +67,7 @@ class Prediction(VideoLabels):
         """
         from action_recognition.inference.temporal.timeline import draw_timeline
 
-        figure: Any = draw_timeline(
-            self.windows, self.segments, self.class_names, self.segment_settings, title=self.input, top_k=top_k
-        )
+        figure: Any = draw_timeline(self, title=self.input, top_k=top_k)
         # pyplot, which would keep the figure in memory, is what a notebook shows figures by.
         figure._repr_png_ = lambda: _as_png(figure)
         return figure

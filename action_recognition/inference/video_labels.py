@@ -72,7 +72,7 @@ class VideoLabels:
                 {
                     "start_seconds": round(window.start_seconds, 3),
                     "end_seconds": round(window.end_seconds, 3),
-                    "label": self.class_names[int(window.probabilities.argmax())],
+                    "label": window.label,
                     "probability": round(window.probability, 6),
                 }
                 for window in self.windows

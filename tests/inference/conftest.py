@@ -1,12 +1,21 @@
-"""Videos that cannot be labelled, each in its own way."""
+"""A small model as an ONNX file, and videos that cannot be labelled, each in its own way."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from helpers.support import moving_square
+from helpers.tiny_models import exported_bytes
 
 MakeVideo = Callable[..., Path]
+
+
+@pytest.fixture
+def onnx_file(tmp_path: Path) -> Path:
+    """`tiny_model()`, exported."""
+    path = tmp_path / "model.onnx"
+    path.write_bytes(exported_bytes())
+    return path
 
 
 @pytest.fixture

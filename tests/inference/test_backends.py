@@ -24,13 +24,6 @@ with_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="engines run
 
 
 @pytest.fixture
-def onnx_path(tmp_path: Path) -> Path:
-    path = tmp_path / "model.onnx"
-    path.write_bytes(exported_bytes())
-    return path
-
-
-@pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
     return save_checkpoint(tiny_model(), tmp_path / "model.ckpt")
 
@@ -42,8 +35,8 @@ def clips(count: int) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", ["torch", "onnx"])
 @pytest.mark.parametrize("count", [1, 3])
-def test_logits_are_the_models(onnx_path: Path, checkpoint: Path, kind: str, count: int) -> None:
-    backend = load_backend(checkpoint if kind == "torch" else onnx_path, kind=kind, device="cpu")
+def test_logits_are_the_models(onnx_file: Path, checkpoint: Path, kind: str, count: int) -> None:
+    backend = load_backend(checkpoint if kind == "torch" else onnx_file, kind=kind, device="cpu")
     with torch.inference_mode():
         expected_BK = tiny_model()(torch.from_numpy(clips(count))).numpy()
     found_BK = backend(clips(count))
@@ -56,9 +49,9 @@ def test_logits_are_the_models(onnx_path: Path, checkpoint: Path, kind: str, cou
 @pytest.mark.parametrize("kind", ["torch", "onnx"])
 @without_gpu
 def test_cuda_where_there_is_none(
-    onnx_path: Path, checkpoint: Path, kind: str, capfd: pytest.CaptureFixture[str]
+    onnx_file: Path, checkpoint: Path, kind: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    path = checkpoint if kind == "torch" else onnx_path
+    path = checkpoint if kind == "torch" else onnx_file
     assert load_backend(path, kind=kind, device="auto").device == "cpu"
     capfd.readouterr()  # about the frame rate that the tiny contract does not have
     with pytest.raises(UserError, match=r"predict\.device=cuda: .* use predict\.device=cpu or auto") as raised:
@@ -67,8 +60,8 @@ def test_cuda_where_there_is_none(
     assert capfd.readouterr() == ("", ""), "the library's own complaint reaches the terminal"
 
 
-def test_onnxruntime_uses_the_cores_it_may(onnx_path: Path) -> None:
-    options = OnnxBackend(onnx_path, device="cpu")._session.get_session_options()
+def test_onnxruntime_uses_the_cores_it_may(onnx_file: Path) -> None:
+    options = OnnxBackend(onnx_file, device="cpu")._session.get_session_options()
     assert options.intra_op_num_threads == available_cores() >= 1
 
 
@@ -80,11 +73,11 @@ def test_missing_file_names_the_command_that_makes_it(tmp_path: Path, kind: str,
         load_backend(tmp_path / "none", kind=kind, device="auto")
 
 
-def test_misspelt_backend_and_device(onnx_path: Path) -> None:
+def test_misspelt_backend_and_device(onnx_file: Path) -> None:
     with pytest.raises(ConfigError, match=r"predict\.backend=onxx: .*did you mean 'onnx'"):
-        load_backend(onnx_path, kind="onxx", device="auto")
+        load_backend(onnx_file, kind="onxx", device="auto")
     with pytest.raises(ConfigError, match=r"predict\.device=gpu: expected one of auto, cpu, cuda"):
-        load_backend(onnx_path, kind="onnx", device="gpu")
+        load_backend(onnx_file, kind="onnx", device="gpu")
 
 
 @pytest.mark.parametrize("kind", ["torch", "onnx"])
@@ -127,18 +120,18 @@ def test_contract_that_does_not_fit_is_refused(tmp_path: Path, text: str | None,
 
 
 @pytest.fixture
-def engine_path(onnx_path: Path) -> Path:
+def engine_path(onnx_file: Path) -> Path:
     """An engine for a GeForce card of SM89, really built; skips without the library."""
     try:
         load_library("tensorrt_rtx")
     except MissingLibraryError as error:
         pytest.skip(str(error))
-    return build(onnx_path, engine="tensorrt_rtx", compute_capability="8.9", precision="fp16")
+    return build(onnx_file, engine="tensorrt_rtx", compute_capability="8.9", precision="fp16")
 
 
-def build(onnx_path: Path, **settings: str | None) -> Path:
-    path = onnx_path.with_name("model.engine")
-    convert_trt(onnx_path, path, min_batch=2, opt_batch=2, max_batch=4, **settings)  # type: ignore[arg-type]
+def build(onnx_file: Path, **settings: str | None) -> Path:
+    path = onnx_file.with_name("model.engine")
+    convert_trt(onnx_file, path, min_batch=2, opt_batch=2, max_batch=4, **settings)  # type: ignore[arg-type]
     return path
 
 
@@ -183,14 +176,14 @@ def test_engine_of_another_library_version_is_refused(engine_path: Path) -> None
 @with_gpu
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])  # TensorRT's fp32 rounds products to TF32
 @pytest.mark.parametrize("engine", ["tensorrt", "tensorrt_rtx"])
-def test_engine_gives_the_models_logits(onnx_path: Path, engine: str, precision: str) -> None:
+def test_engine_gives_the_models_logits(onnx_file: Path, engine: str, precision: str) -> None:
     try:
-        path = build(onnx_path, engine=engine, compute_capability=None, precision=precision)
+        path = build(onnx_file, engine=engine, compute_capability=None, precision=precision)
     except (MissingLibraryError, ConfigError) as error:
         pytest.skip(str(error))
     backend = load_backend(path, kind="tensorrt", device="auto")
     for count in (1, 3, 4, 9):  # below, at and beyond the profile of 2 to 4 clips
-        expected_BK = OnnxBackend(onnx_path, device="cpu")(clips(count))
+        expected_BK = OnnxBackend(onnx_file, device="cpu")(clips(count))
         np.testing.assert_allclose(backend(clips(count)), expected_BK, atol=0.01 * np.abs(expected_BK).max())
     assert EngineInfo.read(sidecar_path(path)).compute_capability == gpu_capability()
 

@@ -42,13 +42,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def onnx_file(here: Path) -> Path:
-    path = here / "model.onnx"
-    path.write_bytes(exported_bytes())
-    return path
-
-
-@pytest.fixture
 def last_run(here: Path) -> Path:
     """A run with a best and a last checkpoint of different weights."""
     folder = here / "plots/runs/one/checkpoints"

@@ -133,8 +133,7 @@ def _write_extras(prediction: Prediction, task: Task) -> None:
     if task.timeline is not None:
         from action_recognition.inference.temporal.timeline import write_timeline
 
-        windows, names, settings = prediction.windows, prediction.class_names, prediction.segment_settings
-        write_timeline(task.timeline, windows, prediction.segments, names, settings, title=task.given.name)
+        write_timeline(task.timeline, prediction, title=task.given.name)
     if task.cut is not None:
         from action_recognition.inference.labelled_video.cut import cut_segments
 

@@ -15,13 +15,13 @@ from action_recognition.inference.batch.results import SUBTITLES, Record, write_
 from action_recognition.inference.batch.targets import Outputs, plan
 from action_recognition.inference.inputs.given import Given
 from action_recognition.inference.labelled_video.video_writer import H264, available_encoder
+from action_recognition.inference.temporal.segments import NONE_OF_THESE
 from action_recognition.utils.interruption import advising
 from action_recognition.utils.progress import progress_bar
 from action_recognition.utils.text import printable
 
 UNFOLDED = 1000  # columns, so that a program that reads a pipe gets whole names
 MOST_VIDEOS, MOST_SEGMENTS = 1000, 40  # that a terminal shows; another program gets all
-NONE_OF_THESE = "none of these"
 NO_H264 = (
     "labelled videos are written as MPEG-4, which browsers do not play, because this PyAV has no H.264 encoder; "
     "PyPI's has: pip install --force-reinstall av"

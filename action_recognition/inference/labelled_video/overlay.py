@@ -24,7 +24,7 @@ MAX_LONG_SIDE = 8190  # pixels; few decoders take more
 def write_labelled_video(labels: VideoLabels, given: Input, path: Path, *, top_k: int = 3) -> None:
     """Write an input as MP4 with, on every frame, its segment and the likeliest classes of the window around it.
 
-    A strip along the bottom shows the segments of the whole video, each in its colour, and where the frame is. Frames
+    A strip along the top shows the segments of the whole video, each in its colour, and where the frame is. Frames
     keep their times, upright, and the sound of a video comes along (`sound`). Frames without times are shown at
     `UNKNOWN_FPS`, depth in shades of grey (`pictures`).
 

@@ -8,12 +8,11 @@ from numpy.typing import NDArray
 from action_recognition.inference.labelled_video.layers import Layer
 from action_recognition.inference.labelled_video.lettering import fitted, has_letters, line_height, text_width
 from action_recognition.inference.temporal.colors import NONE_COLOR, label_color
-from action_recognition.inference.temporal.segments import Segment
+from action_recognition.inference.temporal.segments import NONE_OF_THESE, Segment, most_likely
 from action_recognition.inference.video_labels import VideoLabels
 from action_recognition.utils.text import printable
 from action_recognition.video.frames import Frame
 
-NOTHING = "none of these"
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 PANEL_OPACITY = 0.58
 TO_COME_OPACITY = 0.45  # of the timeline
@@ -88,7 +87,7 @@ class Painter:
 
     def _panel_width(self) -> int:
         """As wide as its longest label needs, up to a part of the picture; the same for the whole video."""
-        ever = {int(k) for window in self.labels.windows for k in _best(window.probabilities, self.top_k)}
+        ever = {int(k) for window in self.labels.windows for k in most_likely(window.probabilities, self.top_k)}
         longest = max((text_width(self.names[k], self.size, bold=True) for k in ever), default=0)
         wanted = longest + text_width(" 100%", self.size, bold=True) + 3 * self.margin
         most = max(14 * self.size, round(0.4 * self.width))
@@ -105,7 +104,7 @@ class Painter:
         layer = Layer(self._panel_left, self._panel_top, self.panel_width, height)
         layer.box((0, 0, self.panel_width, height), 0.5 * size, BLACK, PANEL_OPACITY)
         room, top = self.panel_width - 2 * inset, inset
-        for place, k in enumerate(_best(probabilities_K, self.top_k)):
+        for place, k in enumerate(most_likely(probabilities_K, self.top_k)):
             share, bold = float(probabilities_K[k]), place == 0
             percent, opacity = f"{share:.0%}", 1.0 if place == 0 else 0.8
             percent_width = text_width(percent, size, bold=bold)
@@ -126,7 +125,7 @@ class Painter:
 
     def _caption_layer(self, segment: Segment | None) -> Layer:
         size, inset, most = self._caption_size, round(0.55 * self.size), self._caption_width
-        label, share, color = NOTHING, "", NONE_COLOR
+        label, share, color = NONE_OF_THESE, "", NONE_COLOR
         if segment is not None and segment.label is not None:
             k = self.labels.class_names.index(segment.label)
             label, share, color = self.names[k], f"{segment.probability:.0%}", label_color(k)
@@ -196,10 +195,6 @@ def nearest_windows(labels: VideoLabels) -> NDArray[np.int64]:
     middles = np.array([window.first_frame + window.end_frame - 1 for window in labels.windows]) / 2
     borders = (middles[1:] + middles[:-1]) / 2
     return np.searchsorted(borders, np.arange(labels.frames))
-
-
-def _best(probabilities_K: NDArray[np.float64], count: int) -> NDArray[np.int64]:
-    return np.argsort(-probabilities_K, kind="stable")[:count]
 
 
 def _shown(name: str, number: int) -> str:

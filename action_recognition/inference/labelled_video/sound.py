@@ -10,6 +10,7 @@ from typing import Any
 import av
 import numpy as np
 
+from action_recognition.utils.pyav import ANY_NAMES
 from action_recognition.video.decoder import DEMUXERS
 from action_recognition.video.frame_times import FrameTimes
 
@@ -22,8 +23,6 @@ LEAD_SECONDS = 0.1
 AUDIBLE_SECONDS = 0.05
 LONGEST_SILENCE_SECONDS = 1.0  # made at once
 FFMPEG_OPTIONS = {"format_whitelist": DEMUXERS, "protocol_whitelist": "file"}
-# Names of a file's chapters and titles may not be UTF-8. PyAV 19 reads such by itself.
-ANY_NAMES: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
 
 
 @contextmanager

@@ -18,13 +18,13 @@ from action_recognition.inference.inputs.live import LiveInput
 from action_recognition.inference.inputs.open import Input, open_input
 from action_recognition.inference.live.live_windows import LiveWindow
 from action_recognition.inference.predictor import Predictor
+from action_recognition.inference.temporal.segments import NONE_OF_THESE
 from action_recognition.utils.interruption import exit_code
 from action_recognition.utils.text import printable
 from action_recognition.video.frames import FrameFormat
 
 GROWING_SUFFIX = ".jsonl"
 LATEST = 100_000  # windows that the median is taken of: a day and more
-NONE_OF_THESE = "none of these"
 
 
 def report_live(predictor: Predictor, given: Input, *, top_k: int, outputs: Outputs, console: Console) -> None:
@@ -77,7 +77,6 @@ class _Report:
         self.windows = 0
         self._file = file
         self._predictor, self._live, self._top_k, self._console = predictor, live, top_k, console
-        self._class_names = predictor.backend.contract.class_names
         self._latest: deque[float] = deque(maxlen=LATEST)
         self._longest = 0.0
         self._started = time.monotonic()
@@ -101,12 +100,8 @@ class _Report:
 
     def _entry(self, answer: LiveWindow, now: datetime) -> dict[str, Any]:
         window = answer.window
-        best = (-window.probabilities).argsort(kind="stable")[: self._top_k]
-        top = [
-            {"label": self._class_names[index], "probability": round(float(window.probabilities[index]), 6)}
-            for index in best
-        ]
-        is_any = window.probabilities.max() >= self._predictor.segments.threshold
+        top = [{"label": label, "probability": round(value, 6)} for label, value in window.top(self._top_k)]
+        is_any = window.probability >= self._predictor.segments.threshold
         return {
             "source": self._live.origin,
             "time": now.isoformat(timespec="milliseconds"),

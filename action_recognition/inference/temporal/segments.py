@@ -2,18 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
+from action_recognition.config.rules import Seconds, Share
 from action_recognition.errors import ConfigError
 from action_recognition.inference.temporal.bin_labels import NONE, label_bins
 from action_recognition.inference.temporal.smoothing import Floats, TimeBins, smooth_windows
-from action_recognition.utils.rules import Range
 from action_recognition.utils.stored_values import check_values
 from action_recognition.utils.text import printable
 
+NONE_OF_THESE = "none of these"  # what users see where no class is probable enough
 NOMINAL_FPS = 25.0  # of an input without times, where seconds are given
 
 
@@ -55,13 +55,14 @@ class Window:
         return f"<Window {times}frames {self.first_frame}-{self.end_frame - 1}: {label}>"
 
 
+def most_likely(probability_K: NDArray[np.float64], k: int) -> NDArray[np.int64]:
+    """The numbers of the `k` likeliest classes, in descending order; the first of equals in front."""
+    return np.argsort(-probability_K, kind="stable")[:k]
+
+
 def likeliest(probability_K: NDArray[np.float64], class_names: Sequence[str], k: int) -> list[tuple[str, float]]:
     """The `k` likeliest labels with their probabilities, in descending order."""
-    best = np.argsort(-probability_K, kind="stable")[:k]
-    return [(class_names[index], float(probability_K[index])) for index in best]
-
-
-Seconds = Annotated[float, Range(0, 1_000_000)]
+    return [(class_names[index], float(probability_K[index])) for index in most_likely(probability_K, k)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +79,7 @@ class SegmentSettings:
         ConfigError: if a value is out of its range.
     """
 
-    threshold: Annotated[float, Range(0, 1)] = 0.0
+    threshold: Share = 0.0
     smoothing_seconds: Seconds = 0.0
     min_seconds: Seconds = 0.0
     merge_seconds: Seconds = 0.0

@@ -13,12 +13,11 @@ from action_recognition.inference.temporal.colors import NONE_COLOR, label_color
 from action_recognition.inference.temporal.segments import (
     NOMINAL_FPS,
     Segment,
-    SegmentSettings,
-    Window,
     has_times,
     probabilities_over_time,
 )
 from action_recognition.inference.temporal.smoothing import TimeBins
+from action_recognition.inference.video_labels import VideoLabels
 from action_recognition.utils.files import replacing
 from action_recognition.utils.text import printable
 
@@ -36,28 +35,19 @@ TEXT, FAINT = "#333333", "#bbbbbb"
 DPI = 130
 
 
-def draw_timeline(
-    windows: Sequence[Window],
-    segments: Sequence[Segment],
-    class_names: Sequence[str],
-    settings: SegmentSettings,
-    *,
-    title: str = "",
-    top_k: int = 8,
-) -> "Figure":
+def draw_timeline(labels: VideoLabels, *, title: str = "", top_k: int = 8) -> "Figure":
     """The actions over time, as a matplotlib figure that belongs to no window.
 
     Args:
-        windows: at least one.
-        segments: of these windows, with these settings.
+        labels: of a video, with at least one window.
         title: such as the name of the video.
         top_k: classes whose probabilities are shown: those with the longest segments, then the likeliest.
     """
     from matplotlib.figure import Figure
 
-    timed = has_times(windows)
+    timed, segments, class_names = has_times(labels.windows), labels.segments, labels.class_names
     scale = 1.0 if timed else NOMINAL_FPS  # without times, the axis is in frames
-    bins = probabilities_over_time(windows, smoothing_seconds=settings.smoothing_seconds)
+    bins = probabilities_over_time(labels.windows, smoothing_seconds=labels.segment_settings.smoothing_seconds)
     bins = TimeBins(bins.edges * scale, bins.probabilities)
     rows = _shown_classes(bins, segments, class_names, top_k)
     heights = [len(rows), 1.6]
@@ -71,22 +61,13 @@ def draw_timeline(
     return figure
 
 
-def write_timeline(
-    path: Path,
-    windows: Sequence[Window],
-    segments: Sequence[Segment],
-    class_names: Sequence[str],
-    settings: SegmentSettings,
-    *,
-    title: str = "",
-    top_k: int = 8,
-) -> None:
+def write_timeline(path: Path, labels: VideoLabels, *, title: str = "", top_k: int = 8) -> None:
     """Write `draw_timeline` in one step, in the format of the path's suffix, such as .png, .svg or .pdf.
 
     Raises:
         UserError: if the file cannot be written, or matplotlib knows no such format.
     """
-    figure = draw_timeline(windows, segments, class_names, settings, title=title, top_k=top_k)
+    figure = draw_timeline(labels, title=title, top_k=top_k)
     kind = path.suffix.lower().removeprefix(".")
     if kind not in figure.canvas.get_supported_filetypes():
         raise UserError(f"{path}: a timeline is written as .png, .svg or .pdf")

@@ -14,19 +14,12 @@ from typing import Any
 import psutil
 import pytest
 from helpers.support import ROOT, moving_square
-from helpers.tiny_models import exported_bytes, names_in, save_checkpoint, tiny_model
+from helpers.tiny_models import names_in, save_checkpoint, tiny_model
 
 from action_recognition.errors import ContractError, UserError
 from action_recognition.inference.batch.jobs import Setup, Task, Workers, label, ready
 
 MakeVideo = Callable[..., Path]
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    path = tmp_path / "model.onnx"
-    path.write_bytes(exported_bytes())
-    return path
 
 
 @pytest.fixture
@@ -43,11 +36,11 @@ def labelled(setup: Setup, videos: list[Path], workers: int) -> list[dict[str, A
 
 @pytest.mark.parametrize(("kind", "workers"), [("onnx", 2), ("torch", 1)])
 def test_workers_find_what_none_finds(
-    kind: str, workers: int, model: Path, videos: list[Path], bad_videos: dict[str, Path], tmp_path: Path
+    kind: str, workers: int, onnx_file: Path, videos: list[Path], bad_videos: dict[str, Path], tmp_path: Path
 ) -> None:
     if kind == "torch":
-        model = save_checkpoint(tiny_model(), tmp_path / "model.ckpt")
-    setup = Setup(model=model, kind=kind, device="cpu")
+        onnx_file = save_checkpoint(tiny_model(), tmp_path / "model.ckpt")
+    setup = Setup(model=onnx_file, kind=kind, device="cpu")
     given = [*videos, *bad_videos.values()]
     expected = labelled(setup, given, workers=0)
     found = labelled(setup, given, workers=workers)
@@ -60,9 +53,9 @@ def test_workers_find_what_none_finds(
     assert sum("error" in record for record in found) == len(bad_videos)
 
 
-def test_a_killed_worker_loses_only_its_file(model: Path, videos: list[Path]) -> None:
+def test_a_killed_worker_loses_only_its_file(onnx_file: Path, videos: list[Path]) -> None:
     found: list[dict[str, Any]] = []
-    with Workers(Setup(model=model, kind="onnx", device="cpu"), 2) as workers:
+    with Workers(Setup(model=onnx_file, kind="onnx", device="cpu"), 2) as workers:
         (victim,) = workers._workers
         os.kill(victim.process.pid or 0, signal.SIGSTOP)  # it has a task in its hands when it is killed
         tasks = [Task(given=video) for video in videos]
@@ -77,33 +70,35 @@ def test_a_killed_worker_loses_only_its_file(model: Path, videos: list[Path]) ->
     assert lost["error"].startswith(f"{videos[0]}: its process has ended (killed by SIGKILL); if memory ran out")
 
 
-def test_a_model_that_cannot_be_loaded_is_one_error(model: Path, videos: list[Path]) -> None:
-    model.write_bytes(b"no model")
-    with pytest.raises(ContractError, match=r"model\.onnx"), Workers(Setup(model=model, kind="onnx"), 2):
+def test_a_model_that_cannot_be_loaded_is_one_error(onnx_file: Path, videos: list[Path]) -> None:
+    onnx_file.write_bytes(b"no model")
+    with pytest.raises(ContractError, match=r"model\.onnx"), Workers(Setup(model=onnx_file, kind="onnx"), 2):
         pass
 
 
-def test_labelled_videos_and_timelines_come_from_workers(model: Path, videos: list[Path], tmp_path: Path) -> None:
+def test_labelled_videos_and_timelines_come_from_workers(onnx_file: Path, videos: list[Path], tmp_path: Path) -> None:
     task = Task(given=videos[0], video=tmp_path / "out/a.labelled.mp4", timeline=tmp_path / "out/a.timeline.png")
-    with Workers(Setup(model=model, kind="onnx", device="cpu"), 1) as workers:
+    with Workers(Setup(model=onnx_file, kind="onnx", device="cpu"), 1) as workers:
         (record,) = workers.label([task])
     assert "error" not in record
     assert names_in(tmp_path / "out") == ["a.labelled.mp4", "a.timeline.png"]
 
 
-def test_what_cannot_be_written_is_an_error_beside_the_label(model: Path, videos: list[Path], tmp_path: Path) -> None:
+def test_what_cannot_be_written_is_an_error_beside_the_label(
+    onnx_file: Path, videos: list[Path], tmp_path: Path
+) -> None:
     (tmp_path / "out").touch()
-    predictor = Setup(model=model, kind="onnx", device="cpu").predictor()
+    predictor = Setup(model=onnx_file, kind="onnx", device="cpu").predictor()
     record = label(predictor, Task(given=videos[0], timeline=tmp_path / "out/a.timeline.png"), top_k=1)
     assert record["label"]
     assert "could not be written" in record["error"]
     assert "fingerprint" not in record
 
 
-def start(model: Path, folder: Path, output: Path) -> "subprocess.Popen[str]":
+def start(onnx_file: Path, folder: Path, output: Path) -> "subprocess.Popen[str]":
     words = [
         str(folder),
-        f"predict.model={model}",
+        f"predict.model={onnx_file}",
         "predict.device=cpu",
         "predict.workers=2",
         f"predict.output={output}",
@@ -116,12 +111,12 @@ def start(model: Path, folder: Path, output: Path) -> "subprocess.Popen[str]":
 
 @pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGINT])
 def test_a_run_that_ended_early_goes_on(
-    signal_number: int, model: Path, videos: list[Path], tmp_path: Path, run_cli: Callable[..., Any]
+    signal_number: int, onnx_file: Path, videos: list[Path], tmp_path: Path, run_cli: Callable[..., Any]
 ) -> None:
     for number in range(300):
         (videos[0].parent / f"copy{number:03d}.avi").write_bytes(videos[number % 5].read_bytes())
     output = tmp_path / "out.jsonl"
-    with start(model, videos[0].parent, output) as run:
+    with start(onnx_file, videos[0].parent, output) as run:
         while not output.exists() or output.read_bytes().count(b"\n") < 3:
             assert run.poll() is None, run.communicate()
             time.sleep(0.005)
@@ -138,7 +133,7 @@ def test_a_run_that_ended_early_goes_on(
     if signal_number == signal.SIGINT:
         assert run.returncode == 130
         assert f"{len(kept)} of 305 inputs are done and kept; the same command goes on with the others" in err
-    again = run_cli("predict", str(videos[0].parent), f"predict.model={model}", f"predict.output={output}")
+    again = run_cli("predict", str(videos[0].parent), f"predict.model={onnx_file}", f"predict.output={output}")
     assert again.code == 0
     assert f"{len(kept)} of 305 are done already" in again.err
     records = [json.loads(line) for line in output.read_bytes().splitlines()]

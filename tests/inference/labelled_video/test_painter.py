@@ -4,42 +4,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers.predictions import LONG_LABEL, prediction_of
 
-from action_recognition.inference.labelled_video.painter import NOTHING, Painter, nearest_windows, segment_of
-from action_recognition.inference.prediction import Prediction
-from action_recognition.inference.temporal.segments import Segment, SegmentSettings, Window
+from action_recognition.inference.labelled_video.painter import Painter, nearest_windows, segment_of
+from action_recognition.inference.temporal.segments import NONE_OF_THESE, Segment, SegmentSettings
 
-NAMES = ("walk", "run", "走る", "a label much longer than any video is wide, to be cut short " * 3)
-
-
-def prediction(
-    spans: list[tuple[int, int]], best: list[int], *, frames: int, names: tuple[str, ...] = NAMES
-) -> Prediction:
-    windows = [
-        Window(
-            first_frame=first,
-            end_frame=end,
-            start_seconds=first / 30,
-            end_seconds=end / 30,
-            probabilities=np.where(np.arange(len(names)) == label, 0.7, 0.1),
-        )
-        for (first, end), label in zip(spans, best, strict=True)
-    ]
-    return Prediction(
-        input="x",
-        frames=frames,
-        fps=30,
-        duration_seconds=frames / 30,
-        windows=tuple(windows),
-        probabilities=np.mean([window.probabilities for window in windows], axis=0),
-        class_names=names,
-    )
+NAMES = ("walk", "run", "走る", f"{LONG_LABEL} " * 3)
 
 
 def test_frame_belongs_to_the_nearest_window() -> None:
     # The last window is moved back and overlaps the one before.
     spans = [(0, 7), (7, 14), (14, 21), (18, 25)]
-    found = nearest_windows(prediction(spans, [0, 1, 2, 0], frames=25))
+    found = nearest_windows(prediction_of(spans, [0, 1, 2, 0], frames=25, names=NAMES))
     middles = [(first + end - 1) / 2 for first, end in spans]
     for frame in range(25):
         distances = [abs(frame - middle) for middle in middles]
@@ -65,7 +41,7 @@ SIZES = [(240, 120), (320, 240), (240, 426), (120, 1440), (1440, 120), (640, 360
 @pytest.mark.parametrize("names", [NAMES, ("one",), ("a/b", "\u202e\x1b[2J", "\U0001f938 🏃")], ids=len)
 def test_every_size_of_frame_has_room(width: int, height: int, names: tuple[str, ...]) -> None:
     """Most of the picture stays as it was, and nothing is drawn outside."""
-    some = prediction([(0, 7), (7, 14)], [0, len(names) - 1], frames=14, names=names)
+    some = prediction_of([(0, 7), (7, 14)], [0, len(names) - 1], frames=14, names=names)
     settings = SegmentSettings(threshold=0.9)  # so that they are none of these
     for shown in (some, replace(some, segment_settings=settings)):
         painter = Painter(shown, width=width, height=height)
@@ -78,7 +54,7 @@ def test_every_size_of_frame_has_room(width: int, height: int, names: tuple[str,
 
 
 def test_drawing_is_repeated_only_when_something_changes() -> None:
-    painter = Painter(prediction([(0, 7), (7, 14)], [0, 1], frames=14), width=320, height=240)
+    painter = Painter(prediction_of([(0, 7), (7, 14)], [0, 1], frames=14, names=NAMES), width=320, height=240)
     frame_HWC = np.zeros((240, 320, 3), dtype=np.uint8)
     seen = set()
     for number in range(14):
@@ -91,7 +67,7 @@ def test_drawing_is_repeated_only_when_something_changes() -> None:
 
 def test_a_label_without_letters_in_any_font_is_its_number() -> None:
     painter = Painter(
-        prediction([(0, 7)], [0], frames=7, names=("walk", "\U0001f938\U000f0000")), width=320, height=240
+        prediction_of([(0, 7)], [0], frames=7, names=("walk", "\U0001f938\U000f0000")), width=320, height=240
     )
     assert painter.names == ["walk", "class 1"]
-    assert NOTHING not in painter.names
+    assert NONE_OF_THESE not in painter.names
