@@ -16,7 +16,9 @@ from action_recognition.video.frames import Frame
 
 PAGE = "page.html"
 # In the order of the page; each writes files whose names begin with its own.
-SECTIONS: dict[str, str] = {}
+SECTIONS: dict[str, str] = {
+    "maps": "action_recognition.explain.maps:section",
+}
 MOST_CLASSES, MOST_FRAMES = 8, 16
 QUALITY = 85
 

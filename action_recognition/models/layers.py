@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from action_recognition.models.module import VideoActionModel
 
 LIST_COMMAND = "python commands.py list-layers"
-MOST_DEFAULT_LAYERS = 8
+MOST_DEFAULT_LAYERS = 10
 # They hand on what they were given, at least in inference.
 PASSING = (nn.Identity, nn.Dropout, nn.Dropout2d, nn.Dropout3d)
 

@@ -110,14 +110,14 @@ class VideoActionModel(L.LightningModule):
         self.network.to(memory_format=self.memory_format)
 
     def forward(self, clip_BCTHW: Tensor) -> Tensor:
-        logits_BK: Tensor = self.network(self._preprocess(clip_BCTHW))
+        logits_BK: Tensor = self.network(self.network_input(clip_BCTHW))
         return logits_BK.float()
 
     def features(self, clip_BCTHW: Tensor) -> Tensor:
         """The input of the network's head: float32 `[B, D]`, or more dimensions if the head looks at frames."""
-        return self.network.features(self._preprocess(clip_BCTHW)).float()
+        return self.network.features(self.network_input(clip_BCTHW)).float()
 
-    def _preprocess(self, clip_BCTHW: Tensor) -> Tensor:
+    def network_input(self, clip_BCTHW: Tensor) -> Tensor:
         """The network's input from uint8 clips: float, normalised, and as `model.input` says."""
         normalised = (clip_BCTHW.to(self.mean.dtype) - self.mean) / self.std
         given = as_input(normalised, self.hparams["model"]["input"])

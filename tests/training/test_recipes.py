@@ -156,13 +156,13 @@ def test_inputs_beside_rgb_are_trained_on(run, kind):
     result = run(f"model.input={kind}", "trainer.max_epochs=1", f"trainer.run_dir={kind}")
     model = VideoActionModel.from_checkpoint(result.best_checkpoint)
     clip = torch.randint(0, 256, (1, 3, 1, 32, 32), dtype=torch.uint8).expand(-1, -1, 4, -1, -1)
-    given = model._preprocess(clip)
+    given = model.network_input(clip)
     assert given.shape[1] == (6 if kind == "rgb_residual" else 3)
     assert given[:, -3:].abs().max() == 0, "nothing changes in a still"
     moved = clip.clone()
     moved[:, :, 2] = 255 - moved[:, :, 2]
     change = (moved[:, :, 2].float() - moved[:, :, 1].float()) / model.std[:, :, 0]
-    assert torch.allclose(model._preprocess(moved)[:, -3:, 2], 2 * change, atol=1e-5)
+    assert torch.allclose(model.network_input(moved)[:, -3:, 2], 2 * change, atol=1e-5)
 
 
 def test_compiling_changes_neither_results_nor_keys(run, monkeypatch):

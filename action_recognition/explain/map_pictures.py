@@ -1,0 +1,140 @@
+"""Pictures of maps: layers, or the channels of one layer, below each other, and time from left to right."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch
+from numpy.typing import NDArray
+
+from action_recognition.explain.connections import INPUT, Connection
+from action_recognition.reports.figures import BLUE, INK, LINE, ORANGE, SOFT, plt
+from action_recognition.utils.text import printable, shortened
+from action_recognition.video.frames import Frame
+
+MOST_COLUMNS = 8
+LONGEST_NAME = 34
+# In units of a map's side: the gap between rows, the space for names, for a lane of the connections.
+GAP, NAMES, SHORT_NAMES, LANE = 0.14, 2.9, 1.9, 0.55
+INCHES, SMALL_INCHES = 1.0, 0.75  # of a map's side, with connections and without
+MAGNITUDE, SIGNED = "magma", "RdBu_r"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapRow:
+    """Maps of one layer or channel over time.
+
+    Attributes:
+        name: what stands beside it, and `note` below that in small letters.
+        maps_THW: its values.
+        low, high: the values of the darkest and the brightest colour.
+    """
+
+    name: str
+    note: str
+    maps_THW: NDArray[np.floating]
+    low: float
+    high: float
+
+    @property
+    def colors(self) -> str:
+        return SIGNED if self.low < 0 else MAGNITUDE
+
+
+def draw_rows(frames_THWC: Frame, rows: Sequence[MapRow], links: Sequence[Connection] = (), *, first: str) -> Figure:
+    """Frames on top, then the rows; a map of several frames lies in the middle of them.
+
+    Args:
+        links: the connections between rows by their names, drawn at the left.
+        first: what stands beside the frames.
+    """
+    columns = min(len(frames_THWC), MOST_COLUMNS)
+    lanes = lanes_of([row.name for row in rows], links)
+    left = -(NAMES + LANE * (max(lanes.values()) + 1) + 0.5) if links else -SHORT_NAMES
+    height = (1 + GAP) * (len(rows) + 1)
+    inches = INCHES if links else SMALL_INCHES
+    size = (inches * (columns + GAP * columns - left), inches * height)
+    figure, axis = plt.subplots(figsize=size)
+    axis.set(xlim=(left, columns * (1 + GAP)), ylim=(height, 0))
+    axis.set_axis_off()
+    for column in range(columns):
+        frame_HWC = frames_THWC[_middle(column, columns, len(frames_THWC))]
+        axis.imshow(frame_HWC, extent=_extent(0, column + 0.5), aspect="auto", interpolation="bilinear")
+    names_at = -NAMES if links else -SHORT_NAMES
+    _write(axis, names_at, 0, first, f"{columns} of {len(frames_THWC)} frames" if columns > 1 else "")
+    for number, row in enumerate(rows, start=1):
+        steps = len(row.maps_THW)
+        shown = min(columns, steps)
+        for place in range(shown):
+            axis.imshow(
+                row.maps_THW[_middle(place, shown, steps)],
+                extent=_extent(number, (place + 0.5) * columns / shown),
+                vmin=row.low,
+                vmax=row.high,
+                cmap=row.colors,
+                aspect="auto",
+                interpolation="nearest",
+            )
+        _write(axis, names_at, number, row.name, row.note)
+    if links:
+        _connect(axis, [INPUT, *(row.name for row in rows)], links, lanes, left)
+    figure.subplots_adjust(left=0, right=1, top=1, bottom=0)
+    return figure
+
+
+def lanes_of(names: Sequence[str], links: Sequence[Connection]) -> dict[str, int]:
+    """Side by side are the layers of branches, such as two streams: each is in the lane of what feeds it, if free."""
+    lanes: dict[str, int] = {INPUT: 0}
+    tips: dict[int, str] = {0: INPUT}  # the last layer of each lane
+    for name in names:
+        sources = [link.source for link in links if link.target == name and link.source in lanes]
+        own = [lanes[source] for source in sources if tips[lanes[source]] == source]
+        lane = own[0] if own else max(tips) + 1
+        lanes[name] = lane
+        tips[lane] = name
+    return lanes
+
+
+def _connect(axis: Axes, names: Sequence[str], links: Sequence[Connection], lanes: dict[str, int], left: float) -> None:
+    """Dots for layers with arrows between them, and how many sums are on the way."""
+    spots = {name: (left + 0.35 + LANE * lanes[name], number * (1 + GAP) + 0.5) for number, name in enumerate(names)}
+    for link in links:
+        (x1, y1), (x2, y2) = spots[link.source], spots[link.target]
+        between = [y for name, (x, y) in spots.items() if x == x1 == x2 and y1 < y < y2]
+        bend = 0.35 if between else 0.0
+        arrow = FancyArrowPatch(
+            (x1, y1),
+            (x2, y2),
+            arrowstyle="-|>",
+            mutation_scale=9,
+            shrinkA=4,
+            shrinkB=4,
+            color=ORANGE if between else SOFT,
+            connectionstyle=f"arc3,rad={bend}",
+        )
+        axis.add_patch(arrow)
+    for name, (x, y) in spots.items():
+        axis.plot(x, y, "o", color=BLUE, markersize=6)
+        if sums := max((link.sums for link in links if link.target == name), default=0):
+            axis.text(x + 0.12, y - 0.3, f"+{sums}", fontsize=8, color=ORANGE, va="center")
+        axis.plot([x + 0.1, -NAMES - 0.1], [y, y], color=LINE, linewidth=0.8, zorder=0)
+
+
+def _middle(place: int, places: int, count: int) -> int:
+    """The one of `count` in the middle of a place's share."""
+    return int((place + 0.5) * count / places)
+
+
+def _extent(row: int, middle: float) -> tuple[float, float, float, float]:
+    """Of a square of side 1 in a row, around a place in units of columns."""
+    x, y = middle * (1 + GAP) - 0.5, row * (1 + GAP)
+    return x, x + 1, y + 1, y
+
+
+def _write(axis: Axes, x: float, row: int, name: str, note: str) -> None:
+    y = row * (1 + GAP) + 0.5
+    shown = shortened(printable(name), LONGEST_NAME)
+    axis.text(x, y - 0.04, shown, fontsize=9, color=INK, va="bottom", parse_math=False)
+    axis.text(x, y + 0.06, note, fontsize=8, color=SOFT, va="top", parse_math=False)
