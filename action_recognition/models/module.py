@@ -1,5 +1,6 @@
 """`VideoActionModel`: clips in, logits out, and how it is trained."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
@@ -9,13 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torchmetrics import MeanMetric
-from torchmetrics.classification import MulticlassAccuracy
 
 from action_recognition.config import AugmentConfig, ModelConfig, OptimizerConfig
 from action_recognition.contract import ClipContract
 from action_recognition.data.dataset import ClipBatch
 from action_recognition.data.features import FeatureBatch
 from action_recognition.errors import ContractError, DataError, first_line
+from action_recognition.models.class_scores import ClassScores
 from action_recognition.models.networks import build_network
 from action_recognition.models.networks.base import ActionNetwork
 from action_recognition.models.optimizers import make_optimizer
@@ -95,13 +96,11 @@ class VideoActionModel(L.LightningModule):
                 largest=2**self.contract.bits - 1,
             )
         classes, k = self.contract.num_classes, min(5, self.contract.num_classes)
-        # micro: the share of clips, as papers report it; torchmetrics' default averages over classes.
         # disable: by default NaN is left out of the mean, which would hide a broken training.
         self.train_loss, self.val_loss = MeanMetric(nan_strategy="disable"), MeanMetric(nan_strategy="disable")
-        self.train_top1 = MulticlassAccuracy(classes, average="micro")
-        self.val_top1 = MulticlassAccuracy(classes, average="micro")
-        self.val_top5 = MulticlassAccuracy(classes, average="micro", top_k=k)
+        self.train_scores, self.val_scores = ClassScores(classes), ClassScores(classes, top_k=k)
         self.skipped: set[str] = set()
+        self.when_batch_is_there: Callable[[], None] | None = None  # for whoever measures the wait for batches
 
     def use_memory_format(self, memory_format: str) -> None:
         """Lay weights and clips out in memory as `contiguous` or `channels_last_3d`; their values stay the same."""
@@ -126,12 +125,15 @@ class VideoActionModel(L.LightningModule):
     def on_train_epoch_start(self) -> None:
         # Dropout draws from the global generator: seeded per epoch, a resumed run draws like an uninterrupted one.
         torch.manual_seed(self._draw_seed(self.current_epoch, rank=self.global_rank))
+        self.train_scores.reset()
 
     def _draw_seed(self, moment: int, *, rank: int = 0) -> int:
         return int(torch.tensor([self.hparams["seed"], moment, rank]).dot(_PRIMES))
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         training = self.trainer is not None and self.trainer.training
+        if training and self.when_batch_is_there:
+            self.when_batch_is_there()
         if not training or not isinstance(batch, ClipBatch) or not len(batch.label_B):
             return batch
         # The same seed in every process: together they draw the same as a single process.
@@ -159,13 +161,22 @@ class VideoActionModel(L.LightningModule):
         smoothing = self.optimizer_config.label_smoothing if self.optimizer_config else 0.0
         loss = F.cross_entropy(logits_BK, target, label_smoothing=smoothing)
         count = len(batch.label_B)
-        self.train_loss(loss.detach(), weight=count)
-        self.train_top1(logits_BK, target.argmax(dim=1) if target.ndim == 2 else target)
-        for name in ("train_loss", "train_top1"):
-            self.log(
-                name, getattr(self, name), on_step=False, on_epoch=True, prog_bar=name == "train_top1", batch_size=count
-            )
+        self.train_loss.update(loss.detach(), weight=count)
+        self.log("train_loss", self.train_loss, on_step=False, on_epoch=True, batch_size=count)
+        # A mixed clip counts as the class that it shows most of.
+        self.train_scores.update(logits_BK.detach(), target.argmax(dim=1) if target.ndim == 2 else target)
         return loss
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        # Not at the end of the epoch: callbacks end theirs before the module does, and read these.
+        if self.trainer.is_last_batch:
+            self._log_scores("train", self.train_scores)
+
+    def _log_scores(self, prefix: str, scores: ClassScores) -> None:
+        """Log an epoch's scores; all processes have to take part."""
+        for name, value in scores.compute().items():
+            shown = "top5" if name == "topk" else name
+            self.log(f"{prefix}_{shown}", value, on_step=False, on_epoch=True, batch_size=1)
 
     def _mixed(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Inputs and targets of a training batch: labels, or shares of classes where `augment` mixes clips."""
@@ -190,18 +201,26 @@ class VideoActionModel(L.LightningModule):
             return None
         logits_BK = self.network.head(batch.feature_B) if isinstance(batch, FeatureBatch) else self(batch.clip_BCTHW)
         loss = F.cross_entropy(logits_BK.float(), batch.label_B)
-        self.val_loss(loss, weight=len(batch.label_B))
-        self.val_top1(logits_BK, batch.label_B)
-        self.val_top5(logits_BK, batch.label_B)
-        for name in ("val_loss", "val_top1", "val_top5"):
-            self.log(name, getattr(self, name), prog_bar=name == "val_top1", batch_size=len(batch.label_B))
+        self.val_loss.update(loss, weight=len(batch.label_B))
+        self.log("val_loss", self.val_loss, batch_size=len(batch.label_B))
+        self.val_scores.update(logits_BK, batch.label_B)
         return loss
+
+    def on_validation_epoch_start(self) -> None:
+        self.val_scores.reset()
+
+    on_test_epoch_start = on_validation_epoch_start
+
+    def on_validation_epoch_end(self) -> None:
+        self._log_scores("val", self.val_scores)
 
     def test_step(self, batch: ClipBatch, batch_idx: int) -> None:
         """Lightning's own `trainer.test`; `infer` averages views and reports more."""
         if len(batch.label_B):
-            self.val_top1(self(batch.clip_BCTHW), batch.label_B)
-            self.log("test_top1", self.val_top1, batch_size=len(batch.label_B))
+            self.val_scores.update(self(batch.clip_BCTHW), batch.label_B)
+
+    def on_test_epoch_end(self) -> None:
+        self._log_scores("test", self.val_scores)
 
     def predict_step(self, batch: ClipBatch, batch_idx: int) -> Tensor:
         """Probabilities `[B, K]`, one row per view."""

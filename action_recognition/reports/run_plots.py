@@ -1,11 +1,10 @@
-"""Plots of a run: learning curves, confusion matrix, accuracy by class."""
+"""Plots of an evaluation: confusion matrix, accuracy by class."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from action_recognition.reports.figures import save_with_title
@@ -15,40 +14,8 @@ from action_recognition.utils.text import shortened
 LONGEST_CLASS_NAME = 28
 # More cells than this are smaller than a number that one could read.
 MOST_NUMBERED_CLASSES = 60
-POINTS_WITH_MARKERS = 40
 # Inches: a cell of the confusion matrix, the matrix of few and of very many classes, a letter of a class name.
 CELL, SMALLEST_MATRIX, LARGEST_MATRIX, CHARACTER = 0.26, 2.6, 30, 0.075
-
-
-def plot_history(rows: Sequence[dict[str, float]], path: Path, *, title: str) -> None:
-    """Loss and top-1 over epochs, training beside validation; the best validation top-1 is marked.
-
-    Args:
-        rows: of `history.csv`; `epoch` counts from 0.
-        title: the run and its data; the best score is added.
-    """
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
-    for axis, name, scale in zip(axes, ("loss", "top1"), (1, 100), strict=True):
-        for split, color in (("train", "C0"), ("val", "C1")):
-            points = [(row["epoch"] + 1, scale * row[f"{split}_{name}"]) for row in rows if f"{split}_{name}" in row]
-            if points:
-                marker = "o" if len(points) <= POINTS_WITH_MARKERS else ""
-                label = {"train": "training", "val": "validation"}[split]
-                axis.plot(*zip(*points, strict=True), label=label, color=color, marker=marker, markersize=3)
-        axis.set(xlabel="epoch", xlim=(0.5, len(rows) + 0.5) if len(rows) < 10 else None)
-        axis.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True, min_n_ticks=1))
-        axis.grid(alpha=0.3)
-    axes[0].set(ylabel="loss")
-    axes[1].set(ylabel="top-1 in %", ylim=(-2, 102))
-    best = max((row for row in rows if "val_top1" in row), key=lambda row: row["val_top1"], default=None)
-    if best:
-        epoch, value = int(best["epoch"]) + 1, 100 * best["val_top1"]
-        label = "best, kept as best.ckpt"
-        axes[1].plot(epoch, value, "o", color="C1", fillstyle="none", markersize=9, linestyle="none", label=label)
-        title = f"{title}\nbest validation top-1 {value:.1f} %, in epoch {epoch} of {len(rows)}"
-    handles = {label: line for axis in axes for line, label in zip(*axis.get_legend_handles_labels(), strict=True)}
-    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=3, frameon=False)
-    save_with_title(figure, title, path)
 
 
 def plot_confusion(matrix_KK: NDArray[np.int64], class_names: Sequence[str], path: Path, *, title: str) -> None:

@@ -2,9 +2,9 @@
 
 import csv
 import io
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,18 @@ from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 
 from action_recognition.errors import DataError, first_line
+from action_recognition.training.step_clock import PARTS, StepClock
 from action_recognition.utils.files import replace_file
 from action_recognition.utils.interruption import Deferral
 from action_recognition.utils.progress import Advance, as_clock, progress_bar
 
-COLUMNS = ("epoch", "train_loss", "train_top1", "val_loss", "val_top1", "val_top5", "lr", "seconds")
+# Columns of `history.csv`: what the module logs, and what is added to it. Those of training are of its batches as they
+# were trained on: augmented, mixed, and while the weights changed; precision, recall and F1 are means over classes.
+LOGGED = (
+    *(f"train_{name}" for name in ("loss", "top1", "precision", "recall", "f1")),
+    *(f"val_{name}" for name in ("loss", "top1", "top5", "precision", "recall", "f1")),
+)
+COLUMNS = ("epoch", *LOGGED, "lr", "clips_per_second", *(f"{part}_seconds" for part in PARTS), "seconds")
 # The time left is estimated from recent epochs only: the first epoch of a run is slower.
 RECENT_EPOCHS = 3
 
@@ -68,39 +75,87 @@ class EndWhenAsked(Callback):
 
 
 class History(Callback):
-    """Print one line per epoch, and keep all epochs in `history.csv`, also across a resume."""
+    """Print one line per epoch, and keep all epochs in `history.csv`, also across a resume.
+
+    Rows have what the module logs of `COLUMNS`, the learning rate of the head at the epoch's end, `clips_per_second`
+    (training alone, over all processes) and the seconds of each part of the epoch; see `step_clock`. The module's
+    logger gets the same.
+
+    Attributes:
+        rows: of all epochs, also of those before a resume.
+        epochs, batches, clips: trained on by this process since it started.
+    """
 
     def __init__(self, path: Path, console: Console) -> None:
         self.path = path
         self.console = console
         self.rows: list[dict[str, float]] = []
-        self._start = 0.0
+        self.epochs = self.batches = self.clips = 0
+        self._clips_before = 0
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_start(self, trainer: L.Trainer, pl_module: Any) -> None:
         if self.path.exists() and trainer.current_epoch:
             self.rows = [row for row in read_history(self.path) if row["epoch"] < trainer.current_epoch]
+        self._clock = StepClock(trainer.strategy.root_device)
+        pl_module.when_batch_is_there = partial(self._clock.mark, "data")
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._start = time.perf_counter()
+        self._clips_before = self.clips
+        self._clock.start()
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        self._clock.mark("augment")
+
+    def on_before_backward(self, *_: Any) -> None:
+        self._clock.mark("forward")
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self._clock.mark("backward")
+        self.batches += 1
+        self.clips += len(batch.index_B)
+
+    def on_validation_start(self, *_: Any) -> None:
+        self._clock.mark("other")
+
+    def on_validation_end(self, *_: Any) -> None:
+        self._clock.mark("validation")
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        values = {name: float(value) for name, value in trainer.callback_metrics.items() if name in COLUMNS}
         row = {
             "epoch": trainer.current_epoch,
-            **values,
+            **{name: float(value) for name, value in trainer.callback_metrics.items() if name in LOGGED},
             "lr": float(trainer.optimizers[0].param_groups[0]["lr"]),
-            "seconds": time.perf_counter() - self._start,
         }
+        seconds = self._clock.stop()
+        clips = trainer.world_size * (self.clips - self._clips_before)
+        training_seconds = seconds["seconds"] - seconds["validation_seconds"] - seconds["other_seconds"]
+        row |= {"clips_per_second": clips / training_seconds, **seconds}
         self.rows.append(row)
-        if not trainer.is_global_zero:
-            return
-        text = io.StringIO()
-        writer = csv.DictWriter(text, fieldnames=COLUMNS, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.rows)
-        replace_file(self.path, text.getvalue().encode())
-        left = remaining_seconds(self.rows, total=trainer.max_epochs or 0)
-        self.console.print(epoch_line(row, total=trainer.max_epochs or 0, left=left), highlight=False)
+        self.epochs += 1
+        timed = {f"time/{name}": value for name, value in seconds.items()}
+        pl_module.log_dict({"lr": row["lr"], "clips_per_second": row["clips_per_second"], **timed}, batch_size=1)
+        if trainer.is_global_zero:
+            write_history(self.path, self.rows)
+            left = remaining_seconds(self.rows, total=trainer.max_epochs or 0)
+            self.console.print(epoch_line(row, total=trainer.max_epochs or 0, left=left), highlight=False)
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: Any) -> None:
+        pl_module.when_batch_is_there = None
+
+    def on_exception(self, trainer: L.Trainer, pl_module: Any, exception: BaseException) -> None:
+        pl_module.when_batch_is_there = None
+
+
+def write_history(path: Path, rows: Sequence[dict[str, float]]) -> None:
+    """Write `history.csv` in one step; columns of another version stay, behind those of this one."""
+    others = dict.fromkeys(name for row in rows for name in row if name not in COLUMNS)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=(*COLUMNS, *others), restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    replace_file(path, text.getvalue().encode())
 
 
 def read_history(path: Path) -> list[dict[str, float]]:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from action_recognition.config import Config, to_yaml
-from action_recognition.reports.run_plots import plot_history
+from action_recognition.reports.learning_curves import plot_history
 from action_recognition.tracking.run_folders import (
     checkpoint_dir,
     data_title,
@@ -52,7 +52,8 @@ def complete_run_dir(
             tracker.log_artifact(run_dir / name)
         for path in sorted(checkpoint_dir(run_dir).glob("*.ckpt")):
             tracker.log_artifact(path, "checkpoints")
-        tracker.log_artifact(run_dir / CURVES, "plots")
+        for path in sorted(run_dir.glob(f"{Path(CURVES).stem}.*")):
+            tracker.log_artifact(path, "plots")
         from action_recognition.training.recorded_model import record_model
 
         record_model(tracker, config, training, checkpoint_dir(run_dir) / "best.ckpt", history.rows)

@@ -25,24 +25,14 @@ class RunFacts(Callback):
         self.tracker = tracker
         self.history = history
         self.tags = {"precision": plan.precision, "memory_format": plan.memory_format, "read_from": read_from}
-        self._epochs = self._steps = self._clips = 0
-
-    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._epochs += 1
-
-    def on_train_batch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        self._steps += 1
-        self._clips += len(batch.index_B)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: Any) -> None:
         epochs, seconds = len(self.history.rows), sum(row["seconds"] for row in self.history.rows)
-        if not (trainer.is_global_zero and epochs and self._steps):
+        if not (trainer.is_global_zero and self.history.epochs and self.history.batches):
             return
-        steps_per_epoch = self._steps / self._epochs
+        steps_per_epoch = self.history.batches / self.history.epochs
         # Each process sees its share of the clips.
-        clips_per_epoch = trainer.world_size * self._clips / self._epochs
+        clips_per_epoch = trainer.world_size * self.history.clips / self.history.epochs
         parameters = list(pl_module.parameters())
         facts = {
             "epochs": epochs,
