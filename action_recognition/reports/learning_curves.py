@@ -4,17 +4,18 @@ import math
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from action_recognition.reports.figures import save_figure
+from action_recognition.reports.figures import BLUE, ORANGE, SOFT, save_figure
 
 Row = Mapping[str, float]
 
-TRAINING, VALIDATION = "C0", "C1"
-SPLITS = {"train": ("training", TRAINING), "val": ("validation", VALIDATION)}
+TRAINING, VALIDATION = BLUE, ORANGE
+SPLITS = {"train": ("training batches", TRAINING), "val": ("validation", VALIDATION)}
 # What is a line of its own beside the colour of the split.
 CLASS_SCORES = {"precision": "--", "recall": ":", "f1": "-"}
 # Columns of `history.csv` and their names, in the order in which they are stacked.
@@ -45,7 +46,7 @@ def plot_history(rows: Sequence[Row], path: Path, *, title: str) -> None:
     """
     panels = [(draw, columns) for draw, columns in PANELS if any(True for name in columns for _ in points(rows, name))]
     best = best_epoch(rows)
-    with plt.rc_context({"font.size": TEXT, "svg.fonttype": "none", "svg.hashsalt": "learning curves"}):
+    with plt.rc_context({"font.size": TEXT}):
         lines = math.ceil(len(panels) / 2)
         size = (WIDTH, HEIGHT_OF_ROW * max(lines, 1) + 0.9)
         figure, axes = plt.subplots(max(lines, 1), 2, figsize=size, layout="constrained", squeeze=False)
@@ -64,11 +65,7 @@ def plot_history(rows: Sequence[Row], path: Path, *, title: str) -> None:
 
 def points(rows: Sequence[Row], name: str) -> Iterator[tuple[float, float]]:
     """Epochs, counted from 1, and values of a column; NaN where a value is not finite, which breaks a line."""
-    return (
-        (row["epoch"] + 1, row[name] if math.isfinite(row[name]) else math.nan)
-        for row in rows
-        if name in row
-    )
+    return ((row["epoch"] + 1, row[name] if math.isfinite(row[name]) else math.nan) for row in rows if name in row)
 
 
 def best_epoch(rows: Sequence[Row]) -> Row | None:
@@ -77,11 +74,16 @@ def best_epoch(rows: Sequence[Row]) -> Row | None:
     return max(judged, key=lambda row: row["val_top1"], default=None)
 
 
-def _line(axis: Axes, rows: Sequence[Row], name: str, *, scale: float = 1.0, **look: object) -> None:
+def _line(axis: Axes, rows: Sequence[Row], name: str, *, scale: float = 1.0, **look: Any) -> None:
     found = [(epoch, scale * value) for epoch, value in points(rows, name)]
     if found:
         marker = "o" if len(found) <= POINTS_WITH_MARKERS else ""
         axis.plot(*zip(*found, strict=True), marker=marker, markersize=4, **look)
+
+
+def _from_zero(axis: Axes, rows: Sequence[Row], name: str) -> None:
+    most = max((value for _, value in points(rows, name) if math.isfinite(value)), default=0.0)
+    axis.set_ylim(0, 1.1 * most or 1.0)
 
 
 def _loss(axis: Axes, rows: Sequence[Row]) -> None:
@@ -99,7 +101,13 @@ def _top1(axis: Axes, rows: Sequence[Row]) -> None:
     best = best_epoch(rows)
     if best is not None:
         place = best["epoch"] + 1, 100 * best["val_top1"]
-        look = {"color": VALIDATION, "fillstyle": "none", "markersize": 11, "markeredgewidth": 2}
+        look: dict[str, Any] = {
+            "color": VALIDATION,
+            "fillstyle": "none",
+            "markersize": 11,
+            "markeredgewidth": 2,
+            "clip_on": False,
+        }
         axis.plot(*place, "o", linestyle="none", label="best.ckpt", **look)
     axis.legend(frameon=False)
 
@@ -108,24 +116,24 @@ def _class_scores(axis: Axes, rows: Sequence[Row]) -> None:
     for split, (_, color) in SPLITS.items():
         for score, style in CLASS_SCORES.items():
             _line(axis, rows, f"{split}_{score}", scale=100, color=color, linestyle=style)
-    axis.set_title("mean of classes in %")
+    axis.set_title("mean over classes in %")
     axis.set_ylim(-3, 103)
     for score, style in CLASS_SCORES.items():
-        axis.plot([], [], color="0.3", linestyle=style, label="F1" if score == "f1" else score)
+        axis.plot([], [], color=SOFT, linestyle=style, label="F1" if score == "f1" else score)
     axis.legend(frameon=False)
 
 
 def _learning_rate(axis: Axes, rows: Sequence[Row]) -> None:
-    _line(axis, rows, "lr", color="0.3")
+    _line(axis, rows, "lr", color=SOFT)
     axis.set_title("learning rate of the head")
-    axis.set_ylim(bottom=0)
-    axis.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3))
+    _from_zero(axis, rows, "lr")
+    axis.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
 
 
 def _throughput(axis: Axes, rows: Sequence[Row]) -> None:
-    _line(axis, rows, "clips_per_second", color="0.3")
+    _line(axis, rows, "clips_per_second", color=SOFT)
     axis.set_title("training clips per second")
-    axis.set_ylim(bottom=0)
+    _from_zero(axis, rows, "clips_per_second")
 
 
 def _times(axis: Axes, rows: Sequence[Row]) -> None:
@@ -144,9 +152,7 @@ def _times(axis: Axes, rows: Sequence[Row]) -> None:
             axis.fill_between(epochs, floor, top, color=color, label=shown, linewidth=0)
         floor = top
     axis.set_title("seconds per epoch")
-    handles, labels = axis.get_legend_handles_labels()
-    # Below the bars, from the top of a bar to its bottom.
-    axis.legend(handles[::-1], labels[::-1], frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2)
+    axis.figure.legend(*axis.get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=3)
 
 
 PANELS = (
@@ -167,9 +173,7 @@ def _finish(axis: Axes, rows: Sequence[Row], best: Row | None) -> None:
     axis.set_xlim(min(epochs) - 0.6, max(epochs) + 0.6)
     axis.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True, min_n_ticks=1))
     axis.set_xlabel("epoch")
-    axis.grid(alpha=0.3)
-    axis.set_axisbelow(True)
-    axis.spines[["top", "right"]].set_visible(False)
+    axis.grid()
 
 
 def _wrapped(title: str) -> list[str]:

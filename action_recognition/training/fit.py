@@ -11,6 +11,7 @@ from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 
 from action_recognition.config import Config
+from action_recognition.readers.base import DecodingReader
 from action_recognition.tracking.run_folders import checkpoint_dir
 from action_recognition.training.callbacks import EpochProgress, History
 from action_recognition.training.loss_guard import LossGuard
@@ -18,6 +19,7 @@ from action_recognition.training.preparation import Training, prepare
 from action_recognition.training.resumable import continue_advice, explaining_no_room, fit, restart_advice
 from action_recognition.training.run_files import complete_run_dir, open_run_dir
 from action_recognition.training.run_stats import RunFacts
+from action_recognition.training.step_clock import time_lines
 from action_recognition.training.trainer import make_trainer, quiet_lightning
 from action_recognition.utils.devices import check_devices
 from action_recognition.utils.interruption import advising
@@ -89,6 +91,7 @@ def train(
         with advising(advice), explaining_no_room(advice):
             fit(trainer, training.model, training.fit_data, training.resume_from)
         skipped = report_skipped(training, console)
+        report_time(training, history, console)
         complete_run_dir(run_dir, config, training, history, tracker)
         return TrainResult(
             run_dir=run_dir,
@@ -108,3 +111,10 @@ def report_skipped(training: Training, console: Console) -> int:
     if total:
         console.print(f"{total} unreadable clips were skipped; see: python commands.py check-data", style="yellow")
     return total
+
+
+def report_time(training: Training, history: History, console: Console) -> None:
+    """Print where the time went."""
+    decodes = training.fit_data is training.clips and training.clips.reader.name == DecodingReader.name
+    for line in time_lines(history.rows, decodes=decodes):
+        console.print(line, highlight=False, soft_wrap=True)

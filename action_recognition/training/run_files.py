@@ -44,7 +44,7 @@ def complete_run_dir(
     run_dir: Path, config: Config, training: Training, history: History, tracker: "Tracker | None"
 ) -> None:
     """Draw the learning curves, copy the run's files to MLflow, and make the best checkpoint a logged model there."""
-    if is_first_process():
+    if is_first_process() and history.rows:  # none if the run was over before it was resumed
         title = f"{run_title(run_dir)}: {config.model.network} on {data_title(config.data)}"
         plot_history(history.rows, run_dir / CURVES, title=title)
     if tracker:

@@ -2,8 +2,11 @@
 
 import time
 from collections import deque
+from collections.abc import Mapping, Sequence
 
 import torch
+
+from action_recognition.utils.progress import as_clock
 
 # Parts of an epoch as columns of `history.csv`, `<part>_seconds`; together they are `seconds`.
 PARTS = {
@@ -14,6 +17,10 @@ PARTS = {
     "validation": "validation",
     "other": "other",
 }
+
+# Waiting for data is worth a hint from this share of the time on, and from so many seconds on: in a short training it
+# is mostly the start of the workers.
+MUCH_WAITING, LONG_WAITING_SECONDS = 0.25, 20.0
 
 
 class StepClock:
@@ -76,7 +83,22 @@ class StepClock:
         self._seconds[part] += before.elapsed_time(after) / 1000
 
 
-def seconds_by_part(rows: list[dict[str, float]]) -> dict[str, float]:
-    """Seconds of each part in all epochs that recorded them; older versions did not."""
+def time_lines(rows: Sequence[Mapping[str, float]], *, decodes: bool) -> list[str]:
+    """Where the time of a training went, as a line, and what to do if much of it was waiting for data.
+
+    Args:
+        rows: of `history.csv`; epochs of older versions did not record it.
+        decodes: whether clips are decoded again in each epoch.
+    """
     recorded = [row for row in rows if "data_seconds" in row]
-    return {part: sum(row.get(f"{part}_seconds", 0.0) for row in recorded) for part in PARTS}
+    seconds = {part: sum(row[f"{part}_seconds"] for row in recorded) for part in PARTS}
+    whole = sum(seconds.values())
+    if not whole:
+        return []
+    shares = [f"{seconds[part] / whole:.0%} {name}".replace("%", " %") for part, name in PARTS.items()
+              if seconds[part] >= 0.005 * whole]  # fmt: skip
+    lines = [f"time: {as_clock(whole)} in {len(recorded)} epochs: {', '.join(shares)}"]
+    if seconds["data"] >= max(MUCH_WAITING * whole, LONG_WAITING_SECONDS):
+        decode_once = "decode each clip only once: python commands.py cache-data; or " if decodes else ""
+        lines.append(f"data was the bottleneck: {decode_once}give more data.num_workers if cores are idle")
+    return lines

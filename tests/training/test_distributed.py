@@ -28,7 +28,7 @@ def test_two_processes_train_as_one_with_the_same_global_batch(tiny_overrides, r
     assert (alone.code, both.returncode) == (0, 0), alone.err + both.stderr
     rows = [read_history(tmp_path / name / "history.csv") for name in ("one", "two")]
     for first, second in zip(*rows, strict=True):
-        for name in ("train_loss", "train_top1", "val_loss", "val_top1", "val_top5"):
+        for name in ("train_loss", "train_top1", "train_f1", "val_loss", "val_top1", "val_top5", "val_f1"):
             assert second[name] == pytest.approx(first[name], abs=1e-4), name
     checkpoints = [tmp_path / name / "checkpoints/last.ckpt" for name in ("one", "two")]
     states = [torch.load(path, weights_only=True)["state_dict"] for path in checkpoints]

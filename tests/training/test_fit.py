@@ -28,7 +28,8 @@ def test_a_run_leaves_checkpoints_history_manifest_and_curves(tiny_config, conso
     result = train(tiny_config, console=console)
     names = {path.relative_to(result.run_dir).as_posix() for path in result.run_dir.rglob("*") if path.is_file()}
     checkpoints = {"checkpoints/best.ckpt", "checkpoints/last.ckpt"}
-    assert names == checkpoints | {"config.yaml", "history.csv", "learning_curves.png", "manifest.csv"}
+    curves = {"learning_curves.png", "learning_curves.svg"}
+    assert names == checkpoints | curves | {"config.yaml", "history.csv", "manifest.csv"}
     assert last_run(tiny_config.plots_dir) == result.run_dir
     rows = read_history(result.run_dir / "history.csv")
     assert [row["epoch"] for row in rows] == [0, 1]
@@ -37,7 +38,9 @@ def test_a_run_leaves_checkpoints_history_manifest_and_curves(tiny_config, conso
     assert model.contract.class_names == ("run", "walk")
     assert model.contract.data_hash
     assert len(read_records(result.run_dir / "manifest.csv")) == 24
-    assert "epoch   2/2" in console.export_text()
+    printed = console.export_text()
+    assert "epoch   2/2" in printed
+    assert re.search(r"^time: 0:\d\d in 2 epochs: .*\d % forward, \d+ % backward and optimizer", printed, re.M)
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(run):
@@ -88,7 +91,9 @@ def test_training_stops_early_without_progress(run):
 def test_without_validation_the_best_is_by_training_loss(run):
     result = run("data.val_fraction=0")
     assert result.best_checkpoint.is_file()
-    assert "val_top1" not in read_history(result.run_dir / "history.csv")[0]
+    row = read_history(result.run_dir / "history.csv")[0]
+    assert not {"val_top1", "val_f1"} & row.keys()
+    assert row["validation_seconds"] == 0
 
 
 def test_a_model_is_not_judged_on_what_it_was_trained_on(tiny_set, tiny_overrides, tiny_config, tmp_path, console):
