@@ -5,11 +5,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import pytest
+from helpers.drawn_figures import assert_nothing_is_cut_off, kept_figures
 from matplotlib.figure import Figure
 
-from action_recognition.reports import learning_curves
 from action_recognition.reports.learning_curves import TIMES, plot_history
 
 TITLE = "run: cnn3d on demo, split 1"
@@ -17,18 +16,8 @@ TITLE = "run: cnn3d on demo, split 1"
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Figure]]:
-    """The figures, drawn and kept open."""
-    figures: list[Figure] = []
-
-    def keep(figure: Figure, path: Path) -> None:
-        if path.suffix == ".png":
-            figure.canvas.draw()
-            figures.append(figure)
-
-    monkeypatch.setattr(learning_curves, "save_figure", keep)
-    yield figures
-    for figure in figures:
-        plt.close(figure)
+    with kept_figures(monkeypatch) as figures:
+        yield figures
 
 
 def whole_rows(epochs: int) -> list[dict[str, float]]:
@@ -56,9 +45,7 @@ def test_epochs_are_whole_numbers_and_the_best_is_named(drawn: list[Figure], epo
     rows[0]["val_top1"] = 0.5
     plot_history(rows, Path("x.png"), title=TITLE)
     (figure,) = drawn
-    inside, needed = figure.bbox_inches.padded(0.02), figure.get_tightbbox()
-    assert inside.contains(needed.x0, needed.y0)
-    assert inside.contains(needed.x1, needed.y1)
+    assert_nothing_is_cut_off(figure)
     assert figure.get_suptitle() == f"{TITLE}\nbest validation top-1 50.0 %, in epoch 1 of {epochs}"
     assert len(titles(figure)) == 6
     for axis in figure.axes:
