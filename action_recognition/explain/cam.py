@@ -89,7 +89,7 @@ def class_map(
         ConfigError: if there is no such layer, or it has no maps.
     """
     with undisturbed(model):
-        clip_BCTHW = _as_batch(model, clip_CTHW)
+        clip_BCTHW = as_batch(model, clip_CTHW)
         layer = default_layer(model, clip_BCTHW) if layer is None else layer
         find = {"grad_cam": _grad_cam, "ablation_cam": _ablation_cam}[method]
         heat_THW, target, logits_K = find(model, clip_BCTHW, layer, target)
@@ -160,7 +160,7 @@ def default_layer(model: "VideoActionModel", clip_CTHW: NDArray[np.generic] | Te
         ConfigError: if no layer is of this kind.
     """
     with undisturbed(model):
-        clip_BCTHW = _as_batch(model, clip_CTHW)
+        clip_BCTHW = as_batch(model, clip_CTHW)
         candidates = [layer for layer in list_layers(model, clip_BCTHW) if layer.has_maps and layer.stage]
         candidates = _reaching_logits(model, clip_BCTHW, [one for one in candidates if not _in_attention(model, one)])
     if not candidates:
@@ -214,7 +214,7 @@ def _chosen(logits_K: Tensor, target: int | None) -> int:
     return int(logits_K.argmax()) if target is None else target
 
 
-def _as_batch(model: "VideoActionModel", clip: NDArray[np.generic] | Tensor) -> Tensor:
+def as_batch(model: "VideoActionModel", clip: NDArray[np.generic] | Tensor) -> Tensor:
     """`[1, C, T, H, W]` on the model's device; a copy, because tensors of inference mode take part in no gradient."""
     clip_CTHW = torch.as_tensor(clip).clone().to(model.mean.device)
     return clip_CTHW if clip_CTHW.ndim == 5 else clip_CTHW[None]
