@@ -24,7 +24,7 @@ def risk_coverage(clips: Outcomes, groups: Sequence[str], *, threshold: float, r
         return ratio(draws.sums(answered_N & wrong_N), draws.sums(answered_N), otherwise=np.nan)
 
     def area(draws: Draws) -> Floats:
-        weight_RN = draws.weight_RN[:, falling_N]
+        weight_RN = draws.count_RG[:, draws.group_N[falling_N]]
         risk_RN = ratio((weight_RN * wrong_N[falling_N]).cumsum(axis=1), weight_RN.cumsum(axis=1))
         return np.asarray((weight_RN * risk_RN[:, last_N]).sum(axis=1) / draws.clips_R)
 

@@ -83,7 +83,7 @@ def surprise(clips: Outcomes) -> Floats:
 
     A model that is sure and wrong would otherwise have an infinite log loss, whatever its other clips are.
     """
-    return -np.log(np.clip(clips.label_probability_N, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY))
+    return np.abs(np.log(np.clip(clips.label_probability_N, SMALLEST_PROBABILITY, 1)))  # not -0.0
 
 
 def log_loss(clips: Outcomes, draws: Draws) -> Floats:

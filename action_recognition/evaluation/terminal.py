@@ -116,9 +116,14 @@ def _table(*columns: tuple[str, str]) -> Table:
 
 def _cells(metric: Metric, estimate: Estimate) -> tuple[str, str]:
     """The value, and the bounds without their unit."""
-    low, high = (metric.scale * bound for bound in (estimate.low, estimate.high))
-    bounds = f"{low:.1f} - {high:.1f}" if metric.is_share else f"{low:.3g} - {high:.3g}"
-    return metric.text(estimate.value), bounds
+    bounds = (metric.scale * estimate.low, metric.scale * estimate.high)
+    texts = [f"{bound:.1f}" if metric.is_share else _short(bound) for bound in bounds]
+    return metric.text(estimate.value), " - ".join(texts)
+
+
+def _short(number: float) -> str:
+    """At most nine characters of a number that may be a log loss of 1e-12."""
+    return f"{number:.3g}" if number == 0 or abs(number) >= 0.001 else "<0.001"
 
 
 def _class_cells(row: ClassFigures | None) -> tuple[str | Text, ...]:

@@ -54,7 +54,7 @@ def judged_split(
         std=(1.0,) * 3,
         class_names=names,
         temperature=temperature,
-        threshold=1.2 / classes,
+        threshold=min(1.2 / classes, 1.0),
     )
     return seen.result(), records, contract
 
