@@ -77,9 +77,9 @@ def _cells(axis: Axes, matrix_SS: NDArray[np.int64]) -> None:
     for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
         count, color = int(matrix_SS[row, column]), "#fefefe" if share_SS[row, column] > 0.45 else INK
         size = 7 if count < 1000 else 5
-        axis.text(column, row, str(count), ha="center", va="center", color=color, fontsize=size)
+        # Inside the axes anyway: measuring hundreds of numbers for the layout would take seconds.
+        axis.text(column, row, str(count), ha="center", va="center", color=color, fontsize=size, in_layout=False)
     last = len(matrix_SS) - 0.5
-    axis.plot([-0.5, last], [-0.5, last], color=LINE, linewidth=0.7, zorder=0)
     axis.set(xlim=(-0.5, last), ylim=(last, -0.5), aspect="equal")
     axis.spines[:].set(visible=True, color=LINE)
 

@@ -12,13 +12,14 @@ from action_recognition.data.datamodule import ClipDataModule
 from action_recognition.data.load import load_manifest
 from action_recognition.datasets.records import ClipRecord, Manifest, group_digests
 from action_recognition.errors import DataError
+from action_recognition.evaluation.about import about_evaluation
 from action_recognition.evaluation.compute import compute_figures
 from action_recognition.evaluation.figures import EvaluationFigures
 from action_recognition.evaluation.metrics import Metrics
 from action_recognition.evaluation.predictions import predict_split
+from action_recognition.evaluation.report import write_report
 from action_recognition.evaluation.tables import metrics_json, write_tables
 from action_recognition.models.module import VideoActionModel
-from action_recognition.reports.run_plots import plot_class_accuracy, plot_confusion
 from action_recognition.tracking.run_folders import data_title, evaluation_dir, run_dir_of, run_title
 from action_recognition.utils.devices import training_device
 from action_recognition.utils.files import replace_file
@@ -30,14 +31,17 @@ class Evaluation:
     """Figures, the files that show them, and one line for each video that could not be read.
 
     Attributes:
-        directory: holds the files of this evaluation: `metrics.json`, `predictions.csv` and the plots.
         manifest, contract: the data that it was judged on, and the contract of the checkpoint.
+        directory: holds the files of this evaluation: `metrics.json`, `predictions.csv`, the report and its plots.
+        report: the page that shows the figures.
+        plots: PNG files, an SVG beside each, and the sheet of the worst mistakes.
     """
 
     figures: EvaluationFigures
     manifest: Manifest
     contract: ClipContract
     directory: Path
+    report: Path
     plots: tuple[Path, ...]
     errors: tuple[str, ...]
 
@@ -50,7 +54,7 @@ class Evaluation:
 def evaluate(config: Config, checkpoint: Path, *, console: Console) -> Evaluation:
     """Run a checkpoint over a split, averaging the probabilities of `data.test_clips` clips per video.
 
-    Writes `metrics.json` (flat), `predictions.csv`, a confusion matrix and accuracy by class into the run's folder (see
+    Writes `metrics.json` (flat), `predictions.csv`, `report.html` and its plots into the run's folder (see
     `run_folders.evaluation_dir`), and the metrics also to `evaluation.metrics`, which holds those of the newest
     evaluation.
 
@@ -71,17 +75,25 @@ def evaluate(config: Config, checkpoint: Path, *, console: Console) -> Evaluatio
     figures = compute_figures(predictions, records, model.contract, resamples=config.evaluation.bootstrap)
 
     directory = evaluation_dir(checkpoint, config.evaluation.split, plots_dir=config.plots_dir)
-    plots = (directory / "confusion_matrix.png", directory / "class_accuracy.png")
-    title = evaluation_title(config, checkpoint, figures.metrics)
-    plot_confusion(figures.confusion_KK, model.contract.class_names, plots[0], title=title)
-    plot_class_accuracy(figures.confusion_KK, model.contract.class_names, plots[1], title=title)
     write_tables(figures, records, predictions.outcomes, predictions.probability_NK, directory)
     replace_file(Path(config.evaluation.metrics), metrics_json(figures))
+    about = about_evaluation(
+        config,
+        checkpoint,
+        model=model,
+        manifest=manifest,
+        figures=figures,
+        headline=evaluation_title(config, checkpoint, figures.metrics),
+        errors=predictions.errors,
+        leaking=len(leaking_clips(records, model)),
+    )
+    report, plots = write_report(figures, records, directory, videos_dir=Path(manifest.videos_dir), about=about)
     return Evaluation(
         figures=figures,
         manifest=manifest,
         contract=model.contract,
         directory=directory,
+        report=report,
         plots=plots,
         errors=predictions.errors,
     )
@@ -102,6 +114,12 @@ def evaluation_title(config: Config, checkpoint: Path, metrics: Metrics) -> str:
     )
 
 
+def leaking_clips(records: Sequence[ClipRecord], model: VideoActionModel) -> list[ClipRecord]:
+    """Clips of source videos that a model was trained on."""
+    trained = set(model.hparams["provenance"].get("train_groups", ()))
+    return [record for record in records if group_digests([record])[0] in trained]
+
+
 def check_leakage(records: Sequence[ClipRecord], model: VideoActionModel, config: Config) -> None:
     """Refuse to evaluate a model on source videos that it was trained on.
 
@@ -111,9 +129,7 @@ def check_leakage(records: Sequence[ClipRecord], model: VideoActionModel, config
     """
     if config.evaluation.allow_leakage or config.evaluation.split == "val":
         return
-    trained = set(model.hparams["provenance"].get("train_groups", ()))
-    leaking = [record for record in records if group_digests([record])[0] in trained]
-    if leaking:
+    if leaking := leaking_clips(records, model):
         raise DataError(
             f"{len(leaking)} of {len(records)} test clips come from source videos that the model was trained on "
             f"(e.g. {leaking[0].path}); evaluate on the split it was trained with (data.split=...), or say "

@@ -64,7 +64,7 @@ def write_labelled_sheet(
         strips: JPEG files of about one size; None where a clip could not be decoded.
         captions: one per strip; colours alone would not tell everybody which is right.
     """
-    figure, axes = plt.subplots(len(strips), 1, figsize=(8.0, 1.35 * len(strips)), squeeze=False)
+    figure, axes = plt.subplots(len(strips), 1, figsize=(8.0, 1.35 * len(strips)), squeeze=False, layout="constrained")
     for axis, strip, caption, is_right in zip(axes[:, 0], strips, captions, right, strict=True):
         color = RIGHT if is_right else WRONG
         if strip is not None:
@@ -72,5 +72,4 @@ def write_labelled_sheet(
         axis.set_title(printable(caption), loc="left", color=color, fontsize=10, parse_math=False)
         axis.set(xticks=[], yticks=[])
         axis.spines[:].set(color=color, linewidth=2)
-    figure.tight_layout()
     save_figure(figure, path)

@@ -1,6 +1,7 @@
 """What every matplotlib figure of the project shares: colours, letters, its title, and how it is saved."""
 
 import textwrap
+import warnings
 from pathlib import Path
 
 import matplotlib
@@ -70,5 +71,6 @@ def save_with_title(figure: Figure, title: str, path: Path, *, also_svg: bool = 
 def _save(figure: Figure, path: Path) -> None:
     # A date and random ids would make every file of the same plot another one.
     stable = {"Date": None, "Creator": None} if path.suffix == ".svg" else None
-    with replacing(path) as partial, plt.rc_context({"svg.hashsalt": path.stem}):
+    with replacing(path) as partial, plt.rc_context({"svg.hashsalt": path.stem}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # names in scripts without a font here show boxes
         figure.savefig(partial, dpi=DPI, bbox_inches="tight", pad_inches=0.1, metadata=stable)

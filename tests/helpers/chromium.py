@@ -1,4 +1,4 @@
-"""Videos played by a real browser: headless Chromium, asked over its DevTools protocol."""
+"""Pages shown and videos played by a real browser: headless Chromium, asked over its DevTools protocol."""
 
 import asyncio
 import base64
@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import aiohttp
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 SECONDS = 60.0  # that it may take to start
+IS_LOADED = 'document.readyState === "complete"'
 IS_THERE = 'document.querySelector("video") !== null'
 # Plays the video until it is `seconds` far, and says what was decoded until then. A promise that does not end would be
 # a test that does not.
@@ -49,37 +51,86 @@ def play(path: Path, *, seconds: float, picture: Path | None = None) -> dict[str
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         page = Path(folder, "page.html")
         page.write_text(f'<body style="margin:0"><video src="{path.resolve().as_uri()}" controls></video></body>')
-        words = [str(chromium()), "--headless=new", "--no-sandbox", "--disable-gpu", "--mute-audio", "--no-first-run"]
-        words += ["--autoplay-policy=no-user-gesture-required", "--disable-dev-shm-usage", "--window-size=1280,800"]
-        words += ["--remote-debugging-port=0", f"--user-data-dir={folder}/profile", page.as_uri()]
-        process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            return asyncio.run(_play(Path(folder, "profile", "DevToolsActivePort"), seconds, picture))
-        finally:
-            process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(20)
-            process.kill()
-            process.wait()
+        with _browser(page, folder) as port_file:
+            return asyncio.run(_play(port_file, seconds, picture))
+
+
+def show(
+    page: Path,
+    expression: str,
+    *,
+    width: int = 1440,
+    height: int = 900,
+    dark: bool = False,
+    picture: Path | None = None,
+) -> Any:
+    """Open a page of the disk in a window of a width, ask for the value of an expression, and take a picture of it all.
+
+    Args:
+        expression: JavaScript whose value can be written as JSON.
+        dark: whether the reader prefers a dark page.
+    """
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, _browser(page, folder) as port_file:
+        return asyncio.run(_show(port_file, expression, (width, height), dark, picture))
+
+
+@contextlib.contextmanager
+def _browser(page: Path, folder: str) -> Iterator[Path]:
+    """A browser at a page; yields the file in which it names its port."""
+    words = [str(chromium()), "--headless=new", "--no-sandbox", "--disable-gpu", "--mute-audio", "--no-first-run"]
+    words += ["--autoplay-policy=no-user-gesture-required", "--disable-dev-shm-usage", "--window-size=1280,800"]
+    words += ["--remote-debugging-port=0", f"--user-data-dir={folder}/profile", page.resolve().as_uri()]
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield Path(folder, "profile", "DevToolsActivePort")
+    finally:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(20)
+        process.kill()
+        process.wait()
+
+
+async def _show(port_file: Path, expression: str, size: tuple[int, int], dark: bool, picture: Path | None) -> Any:
+    async with _connected(port_file) as socket:
+        metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size[0] < 600}
+        await _ask(socket, "Emulation.setDeviceMetricsOverride", **metrics)
+        scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
+        await _ask(socket, "Emulation.setEmulatedMedia", features=scheme)
+        while not (await _ask(socket, "Runtime.evaluate", expression=IS_LOADED))["result"].get("value"):
+            await asyncio.sleep(0.1)
+        told = await _ask(socket, "Runtime.evaluate", expression=f"JSON.stringify({expression})")
+        if picture is not None:
+            shot = await _ask(socket, "Page.captureScreenshot", format="png", captureBeyondViewport=True)
+            picture.write_bytes(base64.b64decode(shot["data"]))
+        if "value" not in told["result"]:
+            raise RuntimeError(f"the page could not be asked: {told}")
+        return json.loads(told["result"]["value"])
 
 
 async def _play(port_file: Path, seconds: float, picture: Path | None) -> dict[str, Any]:
+    async with _connected(port_file) as socket:
+        while not (await _ask(socket, "Runtime.evaluate", expression=IS_THERE))["result"].get("value"):
+            await asyncio.sleep(0.1)
+        code = PLAY.replace("SECONDS", str(seconds))
+        told = await _ask(socket, "Runtime.evaluate", expression=code, awaitPromise=True)
+        if picture is not None:
+            shot = await _ask(socket, "Page.captureScreenshot", format="png")
+            picture.write_bytes(base64.b64decode(shot["data"]))
+        if "value" not in told["result"]:
+            raise RuntimeError(f"the page could not be asked: {told}")
+        found: dict[str, Any] = json.loads(told["result"]["value"])
+        return found
+
+
+@contextlib.asynccontextmanager
+async def _connected(port_file: Path) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
     port = await _port(port_file)
     async with aiohttp.ClientSession() as session:
         async with session.get(f"http://127.0.0.1:{port}/json/list") as answer:
             address = next(one["webSocketDebuggerUrl"] for one in await answer.json() if one["type"] == "page")
         async with session.ws_connect(address, max_msg_size=0) as socket:
-            while not (await _ask(socket, "Runtime.evaluate", expression=IS_THERE))["result"].get("value"):
-                await asyncio.sleep(0.1)
-            code = PLAY.replace("SECONDS", str(seconds))
-            told = await _ask(socket, "Runtime.evaluate", expression=code, awaitPromise=True)
-            if picture is not None:
-                shot = await _ask(socket, "Page.captureScreenshot", format="png")
-                picture.write_bytes(base64.b64decode(shot["data"]))
-            if "value" not in told["result"]:
-                raise RuntimeError(f"the page could not be asked: {told}")
-            found: dict[str, Any] = json.loads(told["result"]["value"])
-            return found
+            yield socket
 
 
 async def _port(port_file: Path) -> int:

@@ -1,138 +1,73 @@
-"""Figures of evaluations that never were: any number of classes, with the values that plots and reports must bear."""
+"""Evaluations without a model or videos: figures, computed as ever, of made-up logits for any number of classes."""
+
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from helpers.tiny_models import tiny_contract
 
-from action_recognition.evaluation.figures import (
-    Calibration,
-    ClassFigures,
-    ConfusedPair,
-    EvaluationFigures,
-    Mistake,
-    ReliabilityBin,
-    RiskCoverage,
-    RiskPoint,
-    TagFigures,
-)
-from action_recognition.evaluation.intervals import Estimate
-from action_recognition.evaluation.metrics import compute_metrics
+from action_recognition.datasets.records import ClipRecord
+from action_recognition.evaluation.compute import compute_figures
+from action_recognition.evaluation.figures import EvaluationFigures
+from action_recognition.evaluation.predictions import Accumulator, SplitPredictions
 
-HOSTILE_NAME = '<script>alert(1)</script> & "$x$" \x1b[2J 走る ' + "very_long_" * 12
+HOSTILE_NAME = '<script>alert(1)</script> & "$x$" \u202e 走る ' + "very_long_" * 12
+HOSTILE_PATH = "<script>alert(2)</script>\x1b[2J\udcff&'#"
 
 
-def made_figures(
-    class_names: tuple[str, ...], *, clips: int, tags: bool = True, temperature: float = 1.7, threshold: float = 0.4
-) -> EvaluationFigures:
-    """Figures of `clips` clips in four views; the last of more than two classes has no clip."""
+class MadeEvaluation(NamedTuple):
+    figures: EvaluationFigures
+    records: list[ClipRecord]
+    predictions: SplitPredictions
+
+
+def made_names(classes: int) -> tuple[str, ...]:
+    return (HOSTILE_NAME, *(f"class_{number}" for number in range(1, classes)))
+
+
+def made_evaluation(
+    classes: int,
+    *,
+    clips: int,
+    views: int = 2,
+    tags: bool = True,
+    temperature: float = 1.7,
+    threshold: float = 0.4,
+    strength: float = 3.0,
+) -> MadeEvaluation:
+    """Clips of three to a source video; the last of more than two classes has no clip.
+
+    Args:
+        strength: how much larger the label's logit is than the others', in their standard deviations.
+    """
     generator = np.random.default_rng(clips)
-    classes = len(class_names)
     label_N = np.arange(clips) % (classes - 1 if classes > 2 else classes)
-    logits_NK = generator.normal(size=(clips, classes)) + 3 * np.eye(classes)[label_N]
-    probability_NK = np.exp(logits_NK) / np.exp(logits_NK).sum(axis=1, keepdims=True)
-    sources = [f"source {number // 3}" for number in range(clips)]
-    metrics = compute_metrics(probability_NK, label_N, sources, resamples=100)
-    predicted_N, surest_N = probability_NK.argmax(axis=1), probability_NK.max(axis=1)
-    confusion_KK = np.bincount(label_N * classes + predicted_N, minlength=classes**2).reshape(classes, classes)
-    wrong = [int(n) for n in np.argsort(-surest_N) if predicted_N[n] != label_N[n]]
-    return EvaluationFigures(
-        class_names=class_names,
-        views=4,
-        metrics=metrics,
-        clip_metrics=metrics,
-        classes=tuple(_class(class_names[k], confusion_KK, k) for k in range(classes)),
-        tags=tuple(
-            _tag(*one)
-            for one in (("camera", "cm", "moving"), ("camera", "nm", "still"), ("view", "ba", "back"))
-            if tags
-        ),
-        confusion_KK=confusion_KK,
-        confused_pairs=_pairs(class_names, confusion_KK),
-        calibration=_calibration(temperature, surest_N, predicted_N == label_N),
-        risk_coverage=_risk_coverage(threshold, surest_N, predicted_N != label_N),
-        mistakes=tuple(
-            Mistake(
-                index=n,
-                path=f"{class_names[label_N[n]][:40]}/{n}.avi",
-                label=class_names[label_N[n]],
-                predicted=class_names[predicted_N[n]],
-                predicted_probability=float(surest_N[n]),
-                label_probability=float(probability_NK[n, label_N[n]]),
-            )
-            for n in wrong
-        ),
-    )
-
-
-def _around(value: float, half: float = 0.11) -> Estimate:
-    return Estimate(value, max(0.0, value - half), min(1.0, value + half))
-
-
-def _class(name: str, confusion_KK: NDArray[np.int64], k: int) -> ClassFigures:
-    clips, predicted, correct = int(confusion_KK[k].sum()), int(confusion_KK[:, k].sum()), int(confusion_KK[k, k])
-    return ClassFigures(
-        name=name,
-        clips=clips,
-        sources=-(-clips // 3),
-        predicted=predicted,
-        correct=correct,
-        accuracy=_around(correct / clips) if clips else None,
-        precision=_around(correct / predicted) if predicted else None,
-        f1=_around(2 * correct / (clips + predicted)) if clips + predicted else None,
-    )
-
-
-def _tag(tag: str, value: str, meaning: str) -> TagFigures:
-    return TagFigures(tag=tag, value=value, meaning=meaning, clips=40, sources=13, top1=_around(len(meaning) / 9))
-
-
-def _pairs(class_names: tuple[str, ...], confusion_KK: NDArray[np.int64]) -> tuple[ConfusedPair, ...]:
-    wrong_KK = confusion_KK - np.diag(confusion_KK.diagonal())
-    pairs = sorted(zip(*np.nonzero(wrong_KK), strict=True), key=lambda pair: -int(wrong_KK[pair]))
-    total_K = confusion_KK.sum(axis=1)
-    return tuple(
-        ConfusedPair(
-            label=class_names[row],
-            predicted=class_names[column],
-            clips=int(wrong_KK[row, column]),
-            share=float(wrong_KK[row, column] / total_K[row]),
+    contract = tiny_contract(class_names=made_names(classes), temperature=temperature, threshold=threshold)
+    seen = Accumulator(label_N, classes, temperature)
+    for place, label in enumerate(label_N.tolist()):
+        logits_VK = generator.normal(size=(views, classes)) + generator.normal(size=classes)
+        logits_VK[:, label] += strength
+        seen.add(place, logits_VK)
+    records = [
+        ClipRecord(
+            path=f"{HOSTILE_PATH}/{number}.avi",
+            label=contract.class_names[label],
+            split="test",
+            source_video=f"source {number // 3}",
+            camera=("cm", "nm")[number % 2] if tags else "",
+            view=("fr", "ba", "le")[number % 3] if tags else "",
+            people=str(1 + number % 2) if tags else "",
+            frames=20,
         )
-        for row, column in pairs
-    )
-
-
-def _calibration(temperature: float, surest_N: NDArray[np.floating], right_N: NDArray[np.bool_]) -> Calibration:
-    bins = []
-    for number in range(15):
-        low, high = number / 15, (number + 1) / 15
-        inside = (surest_N > low) & (surest_N <= high)
-        clips = int(inside.sum())
-        confidence, accuracy = (float(values[inside].mean()) if clips else 0.0 for values in (surest_N, right_N))
-        bins.append(ReliabilityBin(low=low, high=high, clips=clips, confidence=confidence, accuracy=accuracy))
-    return Calibration(
-        temperature=temperature,
-        error=_around(0.0312, 0.02),
-        uncalibrated_error=_around(0.124, 0.05),
-        log_loss=Estimate(1.23456789, 1.1, 1.4),
-        uncalibrated_log_loss=Estimate(1.7, 1.5, 1.9),
-        bins=tuple(bins),
-        uncalibrated_bins=tuple(bins),
-    )
-
-
-def _risk_coverage(threshold: float, surest_N: NDArray[np.floating], wrong_N: NDArray[np.bool_]) -> RiskCoverage:
-    order = np.argsort(-surest_N)
-    answered_N = np.arange(1, len(order) + 1)
-    risk_N = np.cumsum(wrong_N[order]) / answered_N
-    coverage_N = answered_N / len(order)
-    points = [
-        RiskPoint(threshold=float(surest_N[order][n]), coverage=float(coverage_N[n]), risk=float(risk_N[n]))
-        for n in range(len(order))
+        for number, label in enumerate(label_N.tolist())
     ]
-    answered = surest_N >= threshold
-    return RiskCoverage(
-        threshold=threshold,
-        coverage=_around(float(answered.mean())),
-        risk=_around(float(wrong_N[answered].mean())) if answered.any() else None,
-        area=_around(float(risk_N.mean())),
-        points=tuple(reversed(points)),
-    )
+    predictions = seen.result()
+    return MadeEvaluation(compute_figures(predictions, records, contract, resamples=50), records, predictions)
+
+
+def made_figures(classes: int, *, clips: int, **options: float | bool) -> EvaluationFigures:
+    return made_evaluation(classes, clips=clips, **options).figures  # type: ignore[arg-type]
+
+
+def without_threshold(figures: EvaluationFigures) -> EvaluationFigures:
+    return replace(figures, risk_coverage=replace(figures.risk_coverage, threshold=0.0))
