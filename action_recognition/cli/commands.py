@@ -25,6 +25,8 @@ COMMANDS = {
     "visualize": "action_recognition.cli.visualize:visualize",
     "list-layers": "action_recognition.cli.visualize:list_layers",
     "compare-runs": "action_recognition.cli.compare_runs:run",
+    "evaluate-splits": "action_recognition.cli.evaluate_splits:evaluate_splits",
+    "evaluate-splits-ml-flow": "action_recognition.cli.evaluate_splits:evaluate_splits_ml_flow",
     "tune": "action_recognition.cli.tune:run",
     "demo": "action_recognition.cli.demo:run",
     "config": "action_recognition.cli.config:run",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from action_recognition.config.clip_schema import AugmentConfig, ClipConfig
 from action_recognition.config.data_schema import DataConfig, FullSetConfig, MirrorConfig, MirrorsConfig
-from action_recognition.config.keys import each_key_once, flatten, key_of, keys_marked, to_values
+from action_recognition.config.keys import each_key_once, flatten, key_of, keys_marked, to_values, training_settings
 from action_recognition.config.option_files import CONF_DIR, group_options
 from action_recognition.config.rules import Effect, Lifetime
 from action_recognition.config.schema import (

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from action_recognition.config.checking import Section, shown
 from action_recognition.config.option_files import CONF_DIR, keys_in
-from action_recognition.config.rules import TEXT_BY_PART, WORDS
+from action_recognition.config.rules import TEXT_BY_PART, WORDS, Effect, Lifetime
 from action_recognition.config.schema import Config
 from action_recognition.errors import ConfigError
 from action_recognition.utils.redaction import redacted_values
@@ -148,6 +148,14 @@ def to_values(config: Config) -> dict[str, Any]:
 def flatten(config: Config) -> dict[str, Any]:
     """The configuration as `{"clip.frames": 16, ...}`, for MLflow parameters; without passwords, as `to_yaml`."""
     return {key: redacted_values(value) for key, value in in_dots(to_values(config))}
+
+
+def training_settings(config: Config) -> dict[str, Any]:
+    """Of `flatten`, what is decided by the training and may change a score, but for the machine that it runs on."""
+    ignored = keys_marked(Effect.NONE, Lifetime.COMMAND, Lifetime.MACHINE)
+    groups = ("clip.", "augment.", "data.", "model.", "optimizer.", "trainer.")
+    values = {key: value for key, value in flatten(config).items() if key.startswith(groups)}
+    return {key: value for key, value in values.items() if not key.startswith(ignored)}
 
 
 def in_dots(values: Any, key: str = "") -> Iterator[tuple[str, Any]]:

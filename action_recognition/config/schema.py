@@ -8,6 +8,7 @@ from action_recognition.config.clip_schema import AugmentConfig, ClipConfig
 from action_recognition.config.data_schema import DataConfig
 from action_recognition.config.network_arguments import NETWORK_ARGUMENTS
 from action_recognition.config.rules import (
+    FOLDER_NAME,
     TEXT_BY_PART,
     WORDS,
     Count,
@@ -19,7 +20,7 @@ from action_recognition.config.rules import (
     ShareBelowOne,
 )
 from action_recognition.errors import ConfigError
-from action_recognition.utils.rules import Choice, Length, Range
+from action_recognition.utils.rules import DISTINCT, Choice, Length, Range
 
 # What a network is given instead of RGB frames; see `transforms.motion_inputs`.
 INPUTS = ("rgb", "residual", "rgb_residual")
@@ -228,6 +229,15 @@ class TuneConfig(Section, key="tune", marks=(Lifetime.COMMAND,)):
 
 
 @dataclass(kw_only=True)
+class SplitsConfig(Section, key="splits", marks=(Lifetime.COMMAND,)):
+    """What `evaluate-splits` reads: which official splits it trains and tests, and where that is kept."""
+
+    name: Annotated[str, FOLDER_NAME]
+    numbers: Annotated[list[Annotated[int, Choice(1, 2, 3)]], Length(1, 3), DISTINCT]
+    output_dir: str
+
+
+@dataclass(kw_only=True)
 class Config(Section):
     """The whole configuration, one field a Hydra group."""
 
@@ -245,6 +255,7 @@ class Config(Section):
     visualize: VisualizeConfig
     compare: CompareConfig
     tune: TuneConfig
+    splits: SplitsConfig
     # The overrides that were given, and the option of each group that they chose.
     overrides: list[str] = field(default_factory=list, metadata=NOT_A_KEY)
     choices: dict[str, Any] = field(default_factory=dict, metadata=NOT_A_KEY)

@@ -15,14 +15,13 @@ from mlflow.tracking.context.default_context import DefaultRunContext
 from mlflow.utils.mlflow_tags import MLFLOW_MODEL_IS_EXTERNAL, MLFLOW_MODEL_VERSIONS, MLFLOW_RUN_NOTE
 from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH
 
-from action_recognition.config import Config, Effect, Lifetime, flatten, keys_marked
+from action_recognition.config import Config, training_settings
 from action_recognition.contract import ClipContract
 from action_recognition.tracking.mlflow_run import Tracker
 from action_recognition.tracking.run_folders import data_title
 
 MODEL_TYPE = "video action recognition"
 CHECKPOINT, DIGEST = "checkpoint", "checkpoint_sha256"
-SECTIONS = ("clip.", "augment.", "data.", "model.", "optimizer.", "trainer.")
 
 
 def log_checkpoint(
@@ -105,9 +104,7 @@ def note_version(client: MlflowClient, model_id: str, name: str, version: str) -
 
 def model_params(config: Config, contract: ClipContract) -> dict[str, str]:
     """What a model was trained with, of what may change its scores; and what its contract says beside that."""
-    ignored = keys_marked(Effect.NONE, Lifetime.COMMAND, Lifetime.MACHINE)
-    values = {key: value for key, value in flatten(config).items() if key.startswith(SECTIONS)}
-    values = {key: value for key, value in values.items() if value is not None and not key.startswith(ignored)}
+    values = {key: value for key, value in training_settings(config).items() if value is not None}
     values |= {"classes": contract.num_classes, "temperature": contract.temperature, "threshold": contract.threshold}
     return {key: str(value)[:MAX_PARAM_VAL_LENGTH] for key, value in values.items()}
 

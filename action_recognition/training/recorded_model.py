@@ -8,7 +8,7 @@ from mlflow.entities import Metric
 from action_recognition.config import Config
 from action_recognition.models.module import VideoActionModel
 from action_recognition.tracking.data_inputs import split_input
-from action_recognition.tracking.logged_models import log_checkpoint
+from action_recognition.tracking.logged_models import find_logged_model, log_checkpoint
 from action_recognition.tracking.mlflow_run import Tracker
 from action_recognition.training.preparation import Training
 
@@ -16,13 +16,15 @@ Row = Mapping[str, float]
 
 
 def record_model(tracker: Tracker, config: Config, training: Training, checkpoint: Path, rows: Sequence[Row]) -> None:
-    """Make the checkpoint a logged model; its page shows the scores on training and validation clips.
+    """Make the checkpoint a logged model, once; its page shows the scores on training and validation clips.
 
     Args:
         checkpoint: as it is to be used, calibrated, and among the run's artifacts in `checkpoints/`.
         rows: the epochs of `history.csv`.
     """
-    if not rows:
+    if found := find_logged_model(tracker.client, checkpoint, [tracker.experiment_id]):
+        tracker.model_id = found.model_id
+    if found or not rows:
         return
     model = log_checkpoint(
         tracker,

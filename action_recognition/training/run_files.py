@@ -13,7 +13,7 @@ from action_recognition.tracking.run_folders import (
     run_dir_of,
     run_title,
 )
-from action_recognition.training.callbacks import History
+from action_recognition.training.callbacks import History, read_history
 from action_recognition.training.preparation import Training
 from action_recognition.utils.files import remove_abandoned, replace_file
 from action_recognition.utils.rank import is_first_process
@@ -44,7 +44,9 @@ def complete_run_dir(
     run_dir: Path, config: Config, training: Training, history: History, tracker: "Tracker | None"
 ) -> None:
     """Draw the learning curves, copy the run's files to MLflow, and make the best checkpoint a logged model there."""
-    if is_first_process() and history.rows:  # none if the run was over before it was resumed
+    if training.resume_from and not history.rows and history.path.exists():  # it had come to its end before
+        history.rows = read_history(history.path)
+    if is_first_process() and history.rows:
         title = f"{run_title(run_dir)}: {config.model.network} on {data_title(config.data)}"
         plot_history(history.rows, run_dir / CURVES, title=title)
     if tracker:

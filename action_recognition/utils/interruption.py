@@ -14,7 +14,7 @@ from action_recognition.utils.rank import is_first_process
 from action_recognition.utils.redaction import redacted
 
 # Commands that keep what is finished: the same command line continues from there.
-GO_ON_WHEN_REPEATED = ("download-data", "cache-data", "tune")
+GO_ON_WHEN_REPEATED = ("download-data", "cache-data", "tune", "evaluate-splits", "evaluate-splits-ml-flow")
 
 
 class Interrupted(KeyboardInterrupt):

@@ -14,7 +14,7 @@ from action_recognition.config.keys import check_given_once, declared_keys, sect
 from action_recognition.config.network_arguments import NETWORK_ARGUMENTS
 from action_recognition.config.rules import INTERVAL, TEXT_BY_PART, WORDS
 from action_recognition.errors import ConfigError
-from action_recognition.utils.rules import Choice, Length, Range, split_rules
+from action_recognition.utils.rules import DISTINCT, Choice, Length, Range, split_rules
 
 NEVER = ["nan", "inf", "-inf", "???"]
 
@@ -66,7 +66,7 @@ def _inside(hint: Any) -> st.SearchStrategy[Any]:
             return st.just([{"url": "https://host/file.tar"}])
         least, most = (2, 2) if INTERVAL in rules else (0, 3)
         least, most = (rule[Length].least, rule[Length].most) if Length in rule else (least, most)
-        lists = st.lists(inside(element), min_size=least, max_size=most)
+        lists = st.lists(inside(element), min_size=least, max_size=most, unique=DISTINCT in rules)
         return lists.map(sorted) if INTERVAL in rules else lists
     return {bool: st.booleans(), type(None): st.none()}.get(plain, st.just({}))
 
