@@ -1,6 +1,6 @@
 """One input as it is explained: the clip that is looked at, its truth, and what the model says about all of it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     pass
 
 LONGEST_PATH = 4  # folders and name of a clip in a data set
+OVERLAP = 0.5  # of windows, as `predict` has it
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -143,10 +144,10 @@ def read_example(explained: Explained, given: Given) -> Example:
     truth, truth_from = truth_of(explained, given)
     if is_live(given):
         raise ConfigError(f"{given}: goes on without end; record some of it, or predict it: python commands.py predict")
-    predictor = Predictor(ModelBackend(explained.model), overlap=0.5)
+    predictor = Predictor(ModelBackend(explained.model), overlap=OVERLAP)
     prediction = predictor.predict(given)
     number = _window_at(prediction, settings.second)
-    window = next(islice(_windows(predictor, given), number, None))
+    window = next(islice(windows_of(explained, given), number, None))
     return Example(
         explained=explained, given=given, prediction=prediction, window=window, truth=truth, truth_from=truth_from
     )
@@ -185,13 +186,10 @@ def _window_at(prediction: Prediction, second: float | None) -> int:
     return int(np.argmin(distances))
 
 
-def _windows(predictor: Predictor, given: Given) -> Iterator[CutWindow]:
-    """The windows of an input once more, with their clips."""
+def windows_of(explained: Explained, given: Given) -> Iterator[CutWindow]:
+    """The windows of an input, as they were predicted, with their clips."""
+    predictor = Predictor(ModelBackend(explained.model), overlap=OVERLAP)
     contract = predictor.backend.contract
     with open_input(given, FrameFormat.of(contract), predictor.inputs) as opened:
-        cutter = WindowCutter(contract, overlap=predictor.overlap, origin=opened.origin)
+        cutter = WindowCutter(contract, overlap=OVERLAP, origin=opened.origin)
         yield from cutter.cut(predictor.squares(opened))
-
-
-def names_of(layers: Sequence[Layer]) -> list[str]:
-    return [layer.name for layer in layers]

@@ -14,10 +14,11 @@ from action_recognition.reports.figures import BLUE, INK, LINE, ORANGE, SOFT, pl
 from action_recognition.utils.text import printable, shortened
 from action_recognition.video.frames import Frame
 
-MOST_COLUMNS = 8
-LONGEST_NAME = 34
-# In units of a map's side: the gap between rows, the space for names, for a lane of the connections.
-GAP, NAMES, SHORT_NAMES, LANE = 0.14, 2.9, 1.9, 0.55
+MOST_COLUMNS, FEWEST_COLUMNS = 8, 4
+LONGEST_NAME = 40
+BEND = 0.25  # of an arrow round other layers, as a share of its length
+# In units of a map's side: the gap between maps, the space for names at their left, for a lane of the connections.
+GAP, NAMES, LANE = 0.14, 1.9, 0.5
 INCHES, SMALL_INCHES = 1.0, 0.75  # of a map's side, with connections and without
 MAGNITUDE, SIGNED = "magma", "RdBu_r"
 
@@ -43,45 +44,75 @@ class MapRow:
         return SIGNED if self.low < 0 else MAGNITUDE
 
 
+@dataclass(frozen=True)
+class _Sheet:
+    """Where things are, in units of a map's side: rows from the top, columns from the left, words beside or above."""
+
+    axis: Axes
+    pitch: float
+    above: bool  # words above a row, not at its left
+
+    def extent(self, row: int, middle: float) -> tuple[float, float, float, float]:
+        """Of a square of side 1 in a row, around a place in units of columns."""
+        x, y = middle * (1 + GAP) - 0.5, self.top(row)
+        return x, x + 1, y + 1, y
+
+    def top(self, row: int) -> float:
+        return row * self.pitch + (self.pitch - 1 - GAP if self.above else 0.0)
+
+    def write(self, row: int, name: str, note: str) -> None:
+        shown = shortened(printable(name), LONGEST_NAME)
+        y = self.top(row)
+        if self.above:
+            text = f"{shown}   {note}" if note else shown
+            self.axis.text(GAP / 2, y - 0.06, text, fontsize=8.5, color=INK, va="bottom", parse_math=False)
+            return
+        self.axis.text(-NAMES, y + 0.46, shown, fontsize=9, color=INK, va="bottom", parse_math=False)
+        self.axis.text(-NAMES, y + 0.56, note, fontsize=8, color=SOFT, va="top", parse_math=False)
+
+
 def draw_rows(frames_THWC: Frame, rows: Sequence[MapRow], links: Sequence[Connection] = (), *, first: str) -> Figure:
     """Frames on top, then the rows; a map of several frames lies in the middle of them.
 
     Args:
         links: the connections between rows by their names, drawn at the left.
-        first: what stands beside the frames.
+        first: what stands with the frames.
     """
     columns = min(len(frames_THWC), MOST_COLUMNS)
     lanes = lanes_of([row.name for row in rows], links)
-    left = -(NAMES + LANE * (max(lanes.values()) + 1) + 0.5) if links else -SHORT_NAMES
-    height = (1 + GAP) * (len(rows) + 1)
-    inches = INCHES if links else SMALL_INCHES
-    size = (inches * (columns + GAP * columns - left), inches * height)
-    figure, axis = plt.subplots(figsize=size)
-    axis.set(xlim=(left, columns * (1 + GAP)), ylim=(height, 0))
+    left = -(LANE * (max(lanes.values()) + 1) + 0.2) if links else -NAMES
+    pitch, inches = (1.36, INCHES) if links else (1 + GAP, SMALL_INCHES)
+    width, height = max(columns, FEWEST_COLUMNS) * (1 + GAP), pitch * (len(rows) + 1)
+    figure, axis = plt.subplots(figsize=(inches * (width - left), inches * height))
+    axis.set(xlim=(left, width), ylim=(height, 0))
     axis.set_axis_off()
+    sheet = _Sheet(axis, pitch, above=bool(links))
     for column in range(columns):
         frame_HWC = frames_THWC[_middle(column, columns, len(frames_THWC))]
-        axis.imshow(frame_HWC, extent=_extent(0, column + 0.5), aspect="auto", interpolation="bilinear")
-    names_at = -NAMES if links else -SHORT_NAMES
-    _write(axis, names_at, 0, first, f"{columns} of {len(frames_THWC)} frames" if columns > 1 else "")
+        axis.imshow(frame_HWC, extent=sheet.extent(0, column + 0.5), aspect="auto", interpolation="bilinear")
+    sheet.write(0, first, f"{columns} of {len(frames_THWC)} frames" if columns > 1 else "")
     for number, row in enumerate(rows, start=1):
-        steps = len(row.maps_THW)
-        shown = min(columns, steps)
-        for place in range(shown):
-            axis.imshow(
-                row.maps_THW[_middle(place, shown, steps)],
-                extent=_extent(number, (place + 0.5) * columns / shown),
-                vmin=row.low,
-                vmax=row.high,
-                cmap=row.colors,
-                aspect="auto",
-                interpolation="nearest",
-            )
-        _write(axis, names_at, number, row.name, row.note)
+        _draw_row(sheet, number, row, columns)
     if links:
-        _connect(axis, [INPUT, *(row.name for row in rows)], links, lanes, left)
+        _connect(sheet, [INPUT, *(row.name for row in rows)], links, lanes, left)
     figure.subplots_adjust(left=0, right=1, top=1, bottom=0)
     return figure
+
+
+def _draw_row(sheet: _Sheet, number: int, row: MapRow, columns: int) -> None:
+    steps = len(row.maps_THW)
+    shown = min(columns, steps)
+    for place in range(shown):
+        sheet.axis.imshow(
+            row.maps_THW[_middle(place, shown, steps)],
+            extent=sheet.extent(number, (place + 0.5) * columns / shown),
+            vmin=row.low,
+            vmax=row.high,
+            cmap=row.colors,
+            aspect="auto",
+            interpolation="nearest",
+        )
+    sheet.write(number, row.name, row.note)
 
 
 def lanes_of(names: Sequence[str], links: Sequence[Connection]) -> dict[str, int]:
@@ -97,13 +128,15 @@ def lanes_of(names: Sequence[str], links: Sequence[Connection]) -> dict[str, int
     return lanes
 
 
-def _connect(axis: Axes, names: Sequence[str], links: Sequence[Connection], lanes: dict[str, int], left: float) -> None:
+def _connect(
+    sheet: _Sheet, names: Sequence[str], links: Sequence[Connection], lanes: dict[str, int], left: float
+) -> None:
     """Dots for layers with arrows between them, and how many sums are on the way."""
-    spots = {name: (left + 0.35 + LANE * lanes[name], number * (1 + GAP) + 0.5) for number, name in enumerate(names)}
+    spots = {name: (left + 0.25 + LANE * lanes[name], sheet.top(number) + 0.5) for number, name in enumerate(names)}
     for link in links:
         (x1, y1), (x2, y2) = spots[link.source], spots[link.target]
-        between = [y for name, (x, y) in spots.items() if x == x1 == x2 and y1 < y < y2]
-        bend = 0.35 if between else 0.0
+        # One that passes other layers of its lane goes round them.
+        passes = any(x == x1 == x2 and y1 < y < y2 for x, y in spots.values())
         arrow = FancyArrowPatch(
             (x1, y1),
             (x2, y2),
@@ -111,30 +144,17 @@ def _connect(axis: Axes, names: Sequence[str], links: Sequence[Connection], lane
             mutation_scale=9,
             shrinkA=4,
             shrinkB=4,
-            color=ORANGE if between else SOFT,
-            connectionstyle=f"arc3,rad={bend}",
+            color=ORANGE if passes else SOFT,
+            connectionstyle=f"arc3,rad={BEND if passes else 0}",
         )
-        axis.add_patch(arrow)
+        sheet.axis.add_patch(arrow)
     for name, (x, y) in spots.items():
-        axis.plot(x, y, "o", color=BLUE, markersize=6)
+        sheet.axis.plot(x, y, "o", color=BLUE, markersize=6)
         if sums := max((link.sums for link in links if link.target == name), default=0):
-            axis.text(x + 0.12, y - 0.3, f"+{sums}", fontsize=8, color=ORANGE, va="center")
-        axis.plot([x + 0.1, -NAMES - 0.1], [y, y], color=LINE, linewidth=0.8, zorder=0)
+            sheet.axis.text(x + 0.08, y - 0.3, f"+{sums}", fontsize=8, color=ORANGE, va="center")
+        sheet.axis.plot([x + 0.1, -0.05], [y, y], color=LINE, linewidth=0.8, zorder=0)
 
 
 def _middle(place: int, places: int, count: int) -> int:
     """The one of `count` in the middle of a place's share."""
     return int((place + 0.5) * count / places)
-
-
-def _extent(row: int, middle: float) -> tuple[float, float, float, float]:
-    """Of a square of side 1 in a row, around a place in units of columns."""
-    x, y = middle * (1 + GAP) - 0.5, row * (1 + GAP)
-    return x, x + 1, y + 1, y
-
-
-def _write(axis: Axes, x: float, row: int, name: str, note: str) -> None:
-    y = row * (1 + GAP) + 0.5
-    shown = shortened(printable(name), LONGEST_NAME)
-    axis.text(x, y - 0.04, shown, fontsize=9, color=INK, va="bottom", parse_math=False)
-    axis.text(x, y + 0.06, note, fontsize=8, color=SOFT, va="top", parse_math=False)

@@ -18,13 +18,15 @@ from action_recognition.utils.text import printable
 Maps = NDArray[np.float32]
 ABOUT = (
     "One row per layer, time from left to right. Bright is where a layer answers: the mean magnitude over its "
-    "channels, each row from 0 to the value beside it. At the left is how the layers are connected; +n counts the "
+    "channels, each row from 0 to the value above it. At the left is how the layers are connected; +n counts the "
     "residual connections and other sums of two paths on the way to a layer."
 )
 CHANNELS = (
     "The channels whose answer varies most within this clip. All channels of a layer share one colour scale, which is "
-    "given below them. Blue is below zero, red above; in layers without values below zero black is zero."
+    "given below them; the outermost values, one in 500, may lie beyond. Blue is below zero, red above; in layers "
+    "without values below zero black is zero."
 )
+BEYOND = 0.002  # of a layer's values: beyond the scale of its channels
 UNSAFE = str.maketrans(dict.fromkeys('/\\:*?"<>|', "_"))
 
 
@@ -44,7 +46,7 @@ def section(example: Example, folder: Path) -> list[Block]:
     blocks.append(Plot(overview.name, svg, "Activation maps of the chosen layers", natural_size=True))
     blocks += [Heading("Channels", level=3), Paragraph(CHANNELS)]
     for number, layer in enumerate(layers, start=1):
-        path = folder / f"maps_{number:02}_{printable(layer.name).translate(UNSAFE)}.png"
+        path = folder / f"maps_{number:02}_{file_name(layer)}.png"
         channel_rows = channel_rows_of(maps_by_name[layer.name], example.explained.settings.channels)
         save_figure(draw_rows(example.frames_THWC, channel_rows, first="input"), path)
         low, high = channel_rows[0].low, channel_rows[0].high
@@ -71,7 +73,7 @@ def channel_rows_of(maps_CTHW: Maps, count: int) -> list[MapRow]:
     clean_CTHW = np.nan_to_num(maps_CTHW)
     strength_C = clean_CTHW.std(axis=(1, 2, 3), dtype=np.float64)
     order = np.argsort(-strength_C, kind="stable")[:count]
-    high = float(np.abs(clean_CTHW[order]).max()) or 1.0
+    high = float(np.quantile(np.abs(clean_CTHW[order]), 1 - BEYOND) or np.abs(clean_CTHW[order]).max()) or 1.0
     low = -high if clean_CTHW[order].min() < 0 else 0.0
     return [
         MapRow(
@@ -85,6 +87,11 @@ def channel_rows_of(maps_CTHW: Maps, count: int) -> list[MapRow]:
     ]
 
 
+def file_name(layer: Layer) -> str:
+    """The name of a layer as part of a file's."""
+    return printable(layer.name).translate(UNSAFE)
+
+
 def described(layer: Layer) -> str:
     """Its kind and the sides of its maps."""
     channels, *sides = layer.map_shape or layer.shape
@@ -95,5 +102,5 @@ def _row(layer: Layer, maps_CTHW: Maps) -> MapRow:
     magnitude_THW = np.abs(np.nan_to_num(maps_CTHW)).mean(axis=0)
     high = float(magnitude_THW.max())
     channels, *sides = maps_CTHW.shape
-    note = f"{layer.kind}  {channels} x {'x'.join(map(str, sides))}\n0 to {high:.3g}"
+    note = f"{layer.kind}  {channels} x {'x'.join(map(str, sides))}, 0 to {high:.3g}"
     return MapRow(name=layer.name, note=note, maps_THW=magnitude_THW, low=0.0, high=high or 1.0)

@@ -18,9 +18,12 @@ PAGE = "page.html"
 # In the order of the page; each writes files whose names begin with its own.
 SECTIONS: dict[str, str] = {
     "maps": "action_recognition.explain.maps:section",
+    "kernels": "action_recognition.explain.kernels:section",
+    "histograms": "action_recognition.explain.histograms:section",
 }
 MOST_CLASSES, MOST_FRAMES = 8, 16
-QUALITY = 85
+# Three of them stand side by side on a phone.
+FRAME_SIDE, QUALITY = 104, 85
 
 
 class Section(Protocol):
@@ -61,7 +64,7 @@ def said(example: Example) -> str:
 
 def head(example: Example) -> list[Block]:
     """What the input is, the prediction beside the truth, and the frames that the model saw."""
-    prediction, window, contract = example.prediction, example.window, example.model.contract
+    prediction = example.prediction
     blocks: list[Block] = [Heading(Path(prediction.input).name, level=1)]
     if not example.truth:
         blocks.append(Paragraph(f"Predicted {said(example)}. The true class is not known."))
@@ -70,12 +73,22 @@ def head(example: Example) -> list[Block]:
         text = f"Predicted {said(example)}, which is {'right' if right else f'wrong: it is {example.truth}'}"
         blocks.append(Paragraph(f"{text} ({example.truth_from}).", tone="good" if right else "bad"))
     blocks += [Heading("Prediction"), probability_table(example), Heading("What the model sees")]
-    of = f"{contract.frames} frame{'s' * (contract.frames > 1)} of {contract.size} x {contract.size} pixels"
-    if prediction.fps and contract.frames > 1:
-        of += f", from {window.start_seconds:.2f} s to {window.end_seconds:.2f} s"
-    blocks.append(Paragraph(f"The clip that this page looks at: {of} of {len(prediction.windows)} windows."))
+    blocks.append(Paragraph(clip_line(example)))
     blocks.append(Gallery([Figure([jpeg_of(frame)], caption) for frame, caption in frames_of(example)]))
     return blocks
+
+
+def clip_line(example: Example) -> str:
+    """Which part of the input the page looks at, and why."""
+    prediction, window, contract = example.prediction, example.window, example.model.contract
+    text = f"{contract.frames} frame{'s' * (contract.frames > 1)} of {contract.size} x {contract.size} pixels"
+    if prediction.fps and contract.frames > 1:
+        text += f" from {window.start_seconds:.2f} s to {window.end_seconds:.2f} s"
+    others = len(prediction.windows) - 1
+    if others:
+        why = f"in which {prediction.label} is likeliest" if example.explained.settings.second is None else "asked for"
+        text += f", the window {why}; the prediction is the mean over this and {others} more"
+    return f"{text}."
 
 
 def probability_table(example: Example) -> Table:
@@ -104,6 +117,10 @@ def frames_of(example: Example) -> list[tuple[Frame, str]]:
 
 
 def jpeg_of(frame_HWC: Frame) -> bytes:
+    """A small JPEG; frames that are smaller than that become larger, with hard edges."""
+    height, width = (max(1, round(FRAME_SIDE * side / max(frame_HWC.shape[:2]))) for side in frame_HWC.shape[:2])
+    interpolation = cv2.INTER_AREA if max(frame_HWC.shape) > FRAME_SIDE else cv2.INTER_NEAREST
+    frame_HWC = cv2.resize(frame_HWC, (width, height), interpolation=interpolation)  # type: ignore[assignment]
     _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(frame_HWC, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     return jpeg.tobytes()
 

@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-# Bins are even in asinh(value / SMALL): about linear below SMALL, each a third wider than the last above it. The same
+# Bins are even in asinh(value / SMALL): about linear below SMALL, each a sixth wider than the last above it. The same
 # for every layer and epoch, so that histograms can be added and laid side by side.
-BINS, SMALL, LARGEST = 121, 0.01, 1e5
+BINS, SMALL, LARGEST = 241, 0.01, 1e5
 _SPAN = math.asinh(LARGEST / SMALL)
 # A layer is dead if more than this share of its units was never anything but zero.
 DEAD_SHARE = 0.5
