@@ -114,7 +114,11 @@ def explain_model(path: Path, settings: VisualizeConfig) -> Explained:
     if settings.device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("visualize.device=cuda: torch sees no GPU; use visualize.device=cpu or auto")
     device = "cuda" if settings.device != "cpu" and torch.cuda.is_available() else "cpu"
-    model = VideoActionModel.from_checkpoint(path, device=device)
+    return look_into(VideoActionModel.from_checkpoint(path, device=device), settings, path=path)
+
+
+def look_into(model: VideoActionModel, settings: VisualizeConfig, *, path: Path) -> Explained:
+    """As `explain_model`, of a model in inference mode; `path` is where it came from."""
     layers = list_layers(model)
     chosen = choose_layers(layers, settings.layers) if settings.layers else default_layers(layers)
     return Explained(path=path, model=model, layers=layers, chosen=chosen, settings=settings)
@@ -162,16 +166,16 @@ def truth_of(explained: Explained, given: Given) -> tuple[str, str]:
     class_names = explained.model.contract.class_names
     if label := explained.settings.label:
         check_choice("visualize.label", label, class_names)
-        return label, "as given"
+        return label, "from visualize.label"
     if not isinstance(given, Path):
         return "", ""
     parts = given.resolve().parts
     for length in range(min(LONGEST_PATH, len(parts)), 0, -1):
         record = explained.known_clips.get("/".join(parts[-length:]))
         if record and (given.is_dir() or record.size_bytes in (0, given.stat().st_size)):
-            return record.label, "by the data set that the model was trained on"
+            return record.label, "from the data set that the model was trained on"
     folders = [part for part in parts[-2:-1] if part in class_names]
-    return (folders[0], "by the name of its folder") if folders else ("", "")
+    return (folders[0], "from the name of its folder") if folders else ("", "")
 
 
 def _window_at(prediction: Prediction, second: float | None) -> int:

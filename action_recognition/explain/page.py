@@ -10,6 +10,7 @@ import numpy as np
 
 from action_recognition.config.schema import VIEWS
 from action_recognition.explain.example import Example
+from action_recognition.inference.temporal.segments import NONE_OF_THESE
 from action_recognition.reports.page import Bar, Block, Figure, Gallery, Heading, Paragraph, Table, to_html
 from action_recognition.utils.folders import replacing_folder
 from action_recognition.video.frames import Frame
@@ -59,7 +60,9 @@ def write_page(example: Example, folder: Path) -> Path:
 def said(example: Example) -> str:
     """The prediction in a few words."""
     prediction = example.prediction
-    return f"{prediction.label} {prediction.probability:.1%}"
+    likeliest = f"{prediction.label} {prediction.probability:.1%}"
+    is_none = prediction.probability < example.model.contract.threshold
+    return f"{NONE_OF_THESE} (likeliest {likeliest})" if is_none else likeliest
 
 
 def head(example: Example) -> list[Block]:
@@ -70,8 +73,11 @@ def head(example: Example) -> list[Block]:
         blocks.append(Paragraph(f"Predicted {said(example)}. The true class is not known."))
     else:
         right = example.truth == prediction.label
-        text = f"Predicted {said(example)}, which is {'right' if right else f'wrong: it is {example.truth}'}"
-        blocks.append(Paragraph(f"{text} ({example.truth_from}).", tone="good" if right else "bad"))
+        verdict = "right" if right else f"wrong: it is {example.truth}"
+        blocks.append(
+            Paragraph(f"Predicted {said(example)}. The likeliest is {verdict}.", tone="good" if right else "bad")
+        )
+        blocks.append(Paragraph(f"The true class is known {example.truth_from}."))
     blocks += [Heading("Prediction"), probability_table(example), Heading("What the model sees")]
     blocks.append(Paragraph(clip_line(example)))
     blocks.append(Gallery([Figure([jpeg_of(frame)], caption) for frame, caption in frames_of(example)]))

@@ -39,7 +39,7 @@ def test_several_inputs_have_a_page_each(videos: Path, tmp_path: Path, run_cli: 
         assert all(address.startswith(("data:", "#")) for address in page.fetched)
     texts = [(tmp_path / f"out/{name}/page.html").read_text() for name in ("a-1", "a-2")]
     assert "The true class is not known" in texts[0]
-    assert "by the name of its folder" in texts[1]
+    assert "from the name of its folder" in texts[1]
 
 
 def test_stills_and_sequences_are_inputs(videos: Path, tmp_path: Path, run_cli: RunCli) -> None:
@@ -47,9 +47,9 @@ def test_stills_and_sequences_are_inputs(videos: Path, tmp_path: Path, run_cli: 
     frames.mkdir()
     for number, frame in enumerate(moving_square(6)):
         cv2.imwrite(str(frames / f"f{number}.png"), frame)
-    words = ("visualize", "frames", "visualize.output_dir=out", "visualize.label=wave")
+    words = ("visualize", "frames", "visualize.output_dir=out", "visualize.label=wave", "visualize.what=[histograms]")
     assert run_cli(*words, MODEL).code == 0
-    assert "as given" in (tmp_path / "out/frames/page.html").read_text()
+    assert "from visualize.label" in (tmp_path / "out/frames/page.html").read_text()
     assert run_cli(*words, MODEL).code == 0, "a page replaces an older one"
     save_checkpoint(tiny_model(frames=1), tmp_path / "still.ckpt")
     done = run_cli(*words, "visualize.checkpoint=still.ckpt")

@@ -57,7 +57,7 @@ def test_truth_comes_from_the_key_the_manifest_or_the_folder(tmp_path: Path, run
     record = ClipRecord(path="walk/clip.avi", label="run", split="test", source_video="clip", size_bytes=size_bytes)
     Manifest(tmp_path, (record,)).write(run_dir / "manifest.csv")
     example = example_of(tmp_path)
-    assert (example.truth, example.truth_from) == ("run", "by the data set that the model was trained on")
+    assert (example.truth, example.truth_from) == ("run", "from the data set that the model was trained on")
     Manifest(tmp_path, (replace(record, size_bytes=5),)).write(run_dir / "manifest.csv")
     assert example_of(tmp_path).truth == "walk", "another clip of the same name"
     assert example_of(tmp_path, overrides=("visualize.label=wave",)).truth == "wave"
@@ -71,7 +71,7 @@ def test_the_true_class_is_in_the_table_wherever_it_is(tmp_path: Path) -> None:
     assert len(rows) == (8 if rank <= 8 else 9)
     assert rows[-1][:2] == ["class 7 (true)", rank] or rank <= 8
     texts = [block.text for block in head(example) if isinstance(block, Paragraph)]
-    assert "wrong: it is class 7 (as given)" in texts[0] or "right" in texts[0]
+    assert "wrong: it is class 7." in texts[0] or "right" in texts[0]
 
 
 def test_depth_is_shown_as_grey_stretched_over_its_values(tmp_path: Path) -> None:
