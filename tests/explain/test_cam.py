@@ -77,7 +77,7 @@ def test_maps_are_those_of_the_formulas_written_out(option: str, layer: str, met
     model = model_of(option).eval()
     clip_CTHW, target = clip_of(model), 2
     clip_BCTHW = torch.from_numpy(clip_CTHW)[None]
-    settle(model.network, model._preprocess(torch.from_numpy(np.stack([clip_of(model, 1), clip_of(model, 2)]))))
+    settle(model.network, model.network_input(torch.from_numpy(np.stack([clip_of(model, 1), clip_of(model, 2)]))))
     found = class_map(model, clip_CTHW, method=method, layer=layer, target=target)
     with captured(model.network, [layer], copy=None) as seen:
         score = model(clip_BCTHW)[0, target]
