@@ -97,7 +97,7 @@ def _built_in() -> Iterator[Metric]:
             kind = average.__name__
             yield metric(f"{label.lower()}_{kind}", f"{kind} {label}", average(score))
     loss = {"higher_is_better": False, "is_share": False}
-    yield metric("log_loss", "log loss", scores.log_loss, compared=True, **loss)
+    yield metric("log_loss", "log loss", scores.log_loss, **loss)
     yield metric("brier", "Brier score", scores.brier, **loss)
     error = {"higher_is_better": False, "grows_by_chance": True}
     yield metric("calibration_error", "calibration error", scores.calibration_error, **error)
@@ -158,12 +158,16 @@ class Metrics:
 
     @property
     def caution(self) -> str:
-        """One line where the interval rests on too few source videos; otherwise empty."""
-        if self.groups >= FEW_GROUPS:
-            return ""
-        sources = f"{self.groups} source{'s' if self.groups > 1 else ''}"
-        few = f"with fewer than {FEW_GROUPS} a bootstrap interval is too narrow"
-        return f"caution: the clips come from only {sources}; {few}"
+        """One line where the intervals say less than they seem to; otherwise empty."""
+        reasons = []
+        if self.groups < FEW_GROUPS:
+            sources = f"{self.groups} source{'s' if self.groups > 1 else ''}"
+            few = f"with fewer than {FEW_GROUPS} a bootstrap interval is too narrow"
+            reasons.append(f"the clips come from only {sources}; {few}")
+        if self.top1 in (0, 1):
+            every = "right" if self.top1 else "wrong"
+            reasons.append(f"every clip is {every}, and so is every draw of the bootstrap: the interval has no width")
+        return f"caution: {'; '.join(reasons)}" if reasons else ""
 
     def flat(self) -> dict[str, float | int]:
         """All numbers by the keys of `metrics.json`."""

@@ -118,7 +118,7 @@ def test_the_interval_of_a_perfectly_calibrated_model_reaches_down_to_no_error()
 
 
 def test_an_interval_over_few_sources_has_a_caution():
-    probability_NK, label_N = np.eye(2)[[0, 1] * 10], np.array([0, 1] * 10)
+    probability_NK, label_N = np.eye(2)[[0, 1] * 10], np.array([0, 1] * 9 + [1, 0])
     few, many = (
         compute_metrics(probability_NK, label_N, [str(n % groups) for n in range(20)], resamples=20)
         for groups in (9, 10)
@@ -126,6 +126,8 @@ def test_an_interval_over_few_sources_has_a_caution():
     assert (few.groups, many.groups) == (9, 10)
     assert "only 9 sources" in few.caution
     assert many.caution == ""
+    right = compute_metrics(np.eye(2)[[0, 1] * 10], np.array([0, 1] * 10), [str(n) for n in range(20)], resamples=20)
+    assert right.caution.startswith("caution: every clip is right")
 
 
 def test_an_interval_without_spread_has_a_caution():
