@@ -18,7 +18,7 @@ from action_recognition.utils.text import printable
 Maps = NDArray[np.float32]
 ABOUT = (
     "One row per layer, time from left to right. Bright is where a layer answers: the mean magnitude over its "
-    "channels, each row from 0 to the value above it. At the left is how the layers are connected; +n counts the "
+    "channels, each row on its own scale, given above it. At the left is how the layers are connected; +n counts the "
     "residual connections and other sums of two paths on the way to a layer."
 )
 CHANNELS = (
@@ -100,7 +100,7 @@ def described(layer: Layer) -> str:
 
 def _row(layer: Layer, maps_CTHW: Maps) -> MapRow:
     magnitude_THW = np.abs(np.nan_to_num(maps_CTHW)).mean(axis=0)
-    high = float(magnitude_THW.max())
+    low, high = float(magnitude_THW.min()), float(magnitude_THW.max())
     channels, *sides = maps_CTHW.shape
-    note = f"{layer.kind}  {channels} x {'x'.join(map(str, sides))}, 0 to {high:.3g}"
-    return MapRow(name=layer.name, note=note, maps_THW=magnitude_THW, low=0.0, high=high or 1.0)
+    note = f"{layer.kind}  {channels} x {'x'.join(map(str, sides))}, {low:.3g} to {high:.3g}"
+    return MapRow(name=layer.name, note=note, maps_THW=magnitude_THW, low=low, high=high if high > low else low + 1)

@@ -11,8 +11,8 @@ from helpers.tiny_models import save_checkpoint, tiny_model
 from action_recognition.config import load_config
 from action_recognition.datasets.records import ClipRecord, Manifest
 from action_recognition.explain.example import Example, explain_model, read_example
-from action_recognition.explain.page import head, probability_table
-from action_recognition.reports.page import Paragraph
+from action_recognition.explain.page import SECTIONS, head, probability_table, said, write_page
+from action_recognition.reports.page import Block, Paragraph
 
 
 def example_of(
@@ -79,3 +79,24 @@ def test_depth_is_shown_as_grey_stretched_over_its_values(tmp_path: Path) -> Non
     frames_THWC = example.frames_THWC
     assert frames_THWC.shape == (4, 32, 32, 3)
     assert (frames_THWC.min(), frames_THWC.max()) == (0, 255)
+
+
+def interrupted(example: Example, folder: Path) -> list[Block]:
+    (folder / "maps.png").touch()
+    raise KeyboardInterrupt
+
+
+def test_an_interruption_leaves_the_page_that_there_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    example = example_of(tmp_path, overrides=("visualize.what=[histograms]",))
+    before = write_page(example, tmp_path / "out/clip").read_bytes()
+    monkeypatch.setitem(SECTIONS, "histograms", f"{__name__}:interrupted")
+    for folder in ("clip", "other"):
+        with pytest.raises(KeyboardInterrupt):
+            write_page(example, tmp_path / "out" / folder)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["clip"]
+    assert (tmp_path / "out/clip/page.html").read_bytes() == before
+
+
+def test_what_is_less_probable_than_the_threshold_is_none_of_the_classes(tmp_path: Path) -> None:
+    assert said(example_of(tmp_path, threshold=1.0)).startswith("none of these (likeliest ")
+    assert not said(example_of(tmp_path)).startswith("none")
