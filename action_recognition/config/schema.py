@@ -26,6 +26,7 @@ from action_recognition.utils.rules import DISTINCT, Choice, Length, Range
 INPUTS = ("rgb", "residual", "rgb_residual")
 # The sections of a page of `visualize`; see `explain.page`.
 VIEWS = ("maps", "kernels", "histograms", "cam", "attention")
+CAM_METHODS = ("grad_cam", "ablation_cam")
 
 ShareOfBatches = Annotated[float, Range(above=0, most=1)]
 BatchSize = Annotated[int, Range(1, 65536)]
@@ -186,6 +187,9 @@ class VisualizeConfig(Section, key="visualize", marks=(Lifetime.COMMAND,)):
     channels: Annotated[int, Range(1, 64)]
     label: str | None
     second: Annotated[float, Range(0, 10_000_000)] | None
+    cam: Annotated[list[Annotated[str, Choice(*CAM_METHODS)]], Length(1, len(CAM_METHODS))]
+    cam_layer: str | None
+    target: str | None
     device: Annotated[str, Choice("auto", "cpu", "cuda")]
     output_dir: str
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -10,14 +10,15 @@ from captum.attr import FeatureAblation, LayerAttribution, LayerGradCam
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from action_recognition.config.schema import CAM_METHODS
 from action_recognition.errors import ConfigError
-from action_recognition.explain.passing import maps_through, undisturbed
+from action_recognition.explain.passing import kept_outputs, maps_through, shapes_recorded, undisturbed
 from action_recognition.models.layers import Layer, captured, list_layers
 
 if TYPE_CHECKING:
     from action_recognition.models.module import VideoActionModel
 
-METHODS = ("grad_cam", "ablation_cam")
+METHODS = CAM_METHODS
 ABLATED_BYTES = 2**27  # of maps that are tried together
 MOST_ABLATED = 64
 
@@ -71,9 +72,9 @@ def class_map(
 
     `ablation_cam` weighs each channel with how far the logit falls when that channel is zero (Desai and Ramaswamy 2020,
     WACV; the paper divides by the logit, which only scales the map, and turns it round where the logit is negative). It
-    needs no gradients, which saturate and shatter. Of the C channels `MOST_ABLATED` are tried together: C / 64
-    passes to the layer and C from there, which is little for the last layer. Score-CAM (Wang et al. 2020) would run
-    the whole network C times.
+    needs no gradients, which saturate and shatter. It costs three passes to the layer, and from there one for each of
+    the layer's C channels, which is little for the last layer. Score-CAM (Wang et al. 2020, arXiv:1910.01279) would
+    run the whole network C times.
 
     Both sum the weighted channels and keep what is above 0. Captum computes both; `maps_through` shows it every
     network's layers as `[B, C, T, H, W]`, which it expects but frame networks and transformers do not have.
@@ -122,31 +123,44 @@ def _ablation_cam(model: "VideoActionModel", clip_BCTHW: Tensor, layer: str, tar
         seen.append(maps.clone())
         return maps
 
-    with maps_through(model.network, layer, keep):
+    with maps_through(model.network, layer, keep), shapes_recorded(model.network) as once:
         logits_K = model(clip_BCTHW)[0]
     maps, chosen = seen[0], _chosen(logits_K, target)
-    one_clip = _takes_many(model, clip_BCTHW, layer, maps, logits_K)
+    twice = _shapes_of_two(model, clip_BCTHW, layer, maps, logits_K)
+    # What puts out the same for one map and for two does not depend on the maps: it is run once for all channels.
+    apart = {module for module, shapes in twice.items() if shapes == once.get(module) and len(shapes) == 1}
 
     def tail(maps_NCTHW: Tensor) -> Tensor:
-        given = clip_BCTHW if one_clip else clip_BCTHW.expand(len(maps_NCTHW), -1, -1, -1, -1)
+        given = clip_BCTHW if twice else clip_BCTHW.expand(len(maps_NCTHW), -1, -1, -1, -1)
         with maps_through(model.network, layer, lambda _: maps_NCTHW):
             return model(given)[:, chosen]
 
     channels = maps.shape[1]
     together = min(MOST_ABLATED, channels, max(1, ABLATED_BYTES // (maps.nbytes or 1)))
     by_channel = torch.arange(channels, device=maps.device).view(1, -1, 1, 1, 1)
-    fall = FeatureAblation(tail).attribute(maps, feature_mask=by_channel, perturbations_per_eval=together)
+    with kept_outputs(model.network, apart):
+        fall = FeatureAblation(tail).attribute(maps, feature_mask=by_channel, perturbations_per_eval=together)
     return (fall * maps).sum(dim=1).relu()[0].float(), chosen, logits_K
 
 
-def _takes_many(model: "VideoActionModel", clip_BCTHW: Tensor, layer: str, maps: Tensor, logits_K: Tensor) -> bool:
-    """Whether a pass of one clip may go on with several maps behind the layer, which saves the way to the layer."""
+Shapes = dict[nn.Module, list[tuple[Any, ...]]]
+
+
+def _shapes_of_two(model: "VideoActionModel", clip_BCTHW: Tensor, layer: str, maps: Tensor, logits_K: Tensor) -> Shapes:
+    """What modules put out in a pass of one clip that goes on with two maps behind the layer.
+
+    Empty if the network cannot do that; then each map needs a clip of its own, and the whole way to the layer.
+    """
     try:
-        with maps_through(model.network, layer, lambda _: maps.expand(2, *maps.shape[1:])):
+        with (
+            maps_through(model.network, layer, lambda _: maps.expand(2, *maps.shape[1:])),
+            shapes_recorded(model.network) as shapes,
+        ):
             logits_BK = model(clip_BCTHW)
     except RuntimeError:  # shapes that were taken from the batch before the layer
-        return False
-    return len(logits_BK) == 2 and torch.allclose(logits_BK, logits_K.expand(2, -1), rtol=1e-3, atol=1e-4)
+        return {}
+    goes = len(logits_BK) == 2 and torch.allclose(logits_BK, logits_K.expand(2, -1), rtol=1e-3, atol=1e-4)
+    return shapes if goes else {}
 
 
 def default_layer(model: "VideoActionModel", clip_CTHW: NDArray[np.generic] | Tensor) -> str:

@@ -21,6 +21,8 @@ SECTIONS: dict[str, str] = {
     "maps": "action_recognition.explain.maps:section",
     "kernels": "action_recognition.explain.kernels:section",
     "histograms": "action_recognition.explain.histograms:section",
+    "cam": "action_recognition.explain.cam_section:section",
+    "attention": "action_recognition.explain.attention_section:section",
 }
 MOST_CLASSES, MOST_FRAMES = 8, 16
 # Three of them stand side by side on a phone.

@@ -57,6 +57,68 @@ def maps_through(network: nn.Module, layer: str, function: MapsToMaps) -> Iterat
 
 
 @contextmanager
+def shapes_recorded(network: nn.Module) -> Iterator[dict[nn.Module, list[tuple[Any, ...]]]]:
+    """For each module the shapes of what it puts out in the passes inside of a `with` block, one for each call."""
+    shapes: dict[nn.Module, list[tuple[Any, ...]]] = {}
+
+    def keep(module: nn.Module, _: Any, output: Any) -> None:
+        shapes.setdefault(module, []).append(_shape_of(output))
+
+    with ExitStack() as stack:
+        for module in network.modules():
+            stack.callback(module.register_forward_hook(keep, prepend=True).remove)
+        yield shapes
+
+
+@contextmanager
+def kept_outputs(network: nn.Module, modules: set[nn.Module]) -> Iterator[None]:
+    """Run `modules` once inside of a `with` block, in the first pass; later passes take what they put out then.
+
+    Each is to be called once a pass, and to give the same in every pass.
+    """
+    with ExitStack() as stack:
+        for module in _outermost(network, modules):
+            own = module.__dict__.get("forward")  # usually its class has it
+            stack.callback(module.__dict__.update, forward=own) if own else stack.callback(
+                module.__dict__.pop, "forward"
+            )
+            module.forward = _Once(module.forward)  # type: ignore[method-assign]
+        yield
+
+
+class _Once:
+    """A function that is called once; copies of its result are returned, because what follows may work in place."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.result: Any = None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self.result is None:
+            self.result = self.function(*args, **kwargs)
+        return _copy_of(self.result)
+
+
+def _copy_of(output: Any) -> Any:
+    if isinstance(output, Tensor):
+        return output.clone()
+    return type(output)(map(_copy_of, output)) if isinstance(output, tuple | list) else output
+
+
+def _shape_of(output: Any) -> tuple[Any, ...]:
+    if isinstance(output, Tensor):
+        return tuple(output.shape)
+    return tuple(map(_shape_of, output)) if isinstance(output, tuple | list) else (output,)
+
+
+def _outermost(network: nn.Module, modules: set[nn.Module]) -> list[nn.Module]:
+    """Those of `modules` that are in none of the others."""
+    if network in modules:
+        return [network]
+    return [found for child in network.children() for found in _outermost(child, modules)]
+
+
+@contextmanager
 def undisturbed(model: nn.Module) -> Iterator[None]:
     """Gradients of what is between the layers, not of weights; modes and flags of the model are put back at the end."""
     flags = [(weight, weight.requires_grad) for weight in model.parameters()]

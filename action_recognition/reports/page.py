@@ -17,7 +17,7 @@ from action_recognition.reports.svg import inline_svg, is_svg
 from action_recognition.utils.program import as_called
 from action_recognition.utils.text import printable
 
-PNG = b"\x89PNG"
+PNG, MP4 = b"\x89PNG", b"ftyp"
 MARKDOWN_MARKS = "\\`*_#[]<|"
 
 
@@ -149,6 +149,20 @@ class Plot:
 
 
 @dataclass(frozen=True)
+class Video:
+    """An MP4 video that loops without sound; Markdown links the file `name` beside it.
+
+    Attributes:
+        content: the file, which the HTML page then contains; None for a link to the file beside the page.
+    """
+
+    kind: ClassVar[str] = "video"
+    name: str
+    content: bytes | None
+    caption: Text
+
+
+@dataclass(frozen=True)
 class Row:
     """Plots side by side where the page is wide enough, else below each other."""
 
@@ -156,7 +170,7 @@ class Row:
     plots: Sequence[Plot]
 
 
-Block = Heading | Paragraph | Bullets | Table | Gallery | Plot | Row
+Block = Heading | Paragraph | Bullets | Table | Gallery | Plot | Video | Row
 
 
 def to_html(title: str, blocks: Iterable[Block], *, wide: bool = False) -> str:
@@ -224,5 +238,5 @@ def _pieces(line: Text) -> Sequence[str | Number]:
 
 
 def _data_uri(content: bytes) -> Markup:
-    kind = "png" if content.startswith(PNG) else "jpeg"
-    return Markup(f"data:image/{kind};base64,{base64.b64encode(content).decode()}")
+    kind = "video/mp4" if content[4:8] == MP4 else "image/png" if content.startswith(PNG) else "image/jpeg"
+    return Markup(f"data:{kind};base64,{base64.b64encode(content).decode()}")

@@ -23,7 +23,7 @@ def clip_of(model: VideoActionModel, seed: int = 0) -> np.ndarray:
 def state_of(model: VideoActionModel) -> list[object]:
     """Everything that an explanation could leave behind."""
     hooks = [
-        (len(module._forward_hooks), len(module._forward_pre_hooks), len(module._backward_hooks), module.training)
+        (len(module._forward_hooks), len(module._forward_pre_hooks), "forward" in vars(module), module.training)
         for module in model.modules()
     ]
     weights = [

@@ -55,7 +55,7 @@ def _write(labels: VideoLabels, given: Input, path: Path, *, top_k: int, with_so
     with open_pictures(given) as frames, ExitStack() as stack:
         writer = painter = None
         for number, frame in enumerate(islice(frames, labels.frames)):
-            canvas_HWC = _canvas(frame.read(), labels.input)
+            canvas_HWC = canvas_of(frame.read(), labels.input)
             if writer is None or painter is None:
                 height, width = canvas_HWC.shape[:2]
                 painter = Painter(labels, width=width, height=height, top_k=top_k)
@@ -66,7 +66,7 @@ def _write(labels: VideoLabels, given: Input, path: Path, *, top_k: int, with_so
             writer.write(canvas_HWC, seconds)
 
 
-def _canvas(frame_HWC: Frame, origin: str) -> Frame:
+def canvas_of(frame_HWC: Frame, origin: str) -> Frame:
     """A copy to draw into, large enough for text, with the even sides that H.264 wants."""
     height, width = frame_HWC.shape[:2]
     short, long = sorted((height, width))
