@@ -28,9 +28,11 @@ def colors_of(heat: NDArray[np.float32]) -> Frame:
 def lay_over(frame_HWC: Frame, heat_HW: NDArray[np.float32]) -> Frame:
     """A picture with heat over it, interpolated to its size; the more heat, the less of the picture is left."""
     height, width = frame_HWC.shape[:2]
-    heat = cv2.resize(heat_HW, (width, height), interpolation=cv2.INTER_LINEAR)
-    opacity = (MOST_OPACITY * np.sqrt(heat))[..., None]
-    return np.rint(frame_HWC * (1 - opacity) + colors_of(heat) * opacity).astype(np.uint8)
+    resized = cv2.resize(heat_HW, (width, height), interpolation=cv2.INTER_LINEAR)
+    heat = np.asarray(resized, dtype=np.float32)
+    opacity = np.float32(MOST_OPACITY) * np.sqrt(heat)
+    mixed = cv2.blendLinear(frame_HWC, colors_of(heat), 1 - opacity, opacity)
+    return np.asarray(mixed, dtype=np.uint8)
 
 
 def seen_square(width: int, height: int, contract: ClipContract) -> tuple[int, int, int, int]:

@@ -72,7 +72,7 @@ def _write_picture(heat: Heat, given: Input, path: Path, *, method: str, scale: 
     with open_pictures(given) as frames:
         frame = next(iter(frames), None)
         if frame is None:
-            raise VideoError(f"{given}: no frame")
+            raise VideoError(f"{path.stem}: the input has no frame any more")
         canvas_HWC = _drawn(heat, frame.read(), 0, frame.seconds, str(given), method=method, scale=scale)
     _, png = cv2.imencode(".png", cv2.cvtColor(canvas_HWC, cv2.COLOR_RGB2BGR))
     try:

@@ -82,7 +82,7 @@ def kept_outputs(network: nn.Module, modules: set[nn.Module]) -> Iterator[None]:
             stack.callback(module.__dict__.update, forward=own) if own else stack.callback(
                 module.__dict__.pop, "forward"
             )
-            module.forward = _Once(module.forward)  # type: ignore[method-assign]
+            module.forward = _Once(module.forward)
         yield
 
 
