@@ -24,6 +24,7 @@ COMMANDS = {
     "predict": "action_recognition.cli.predict:predict",
     "visualize": "action_recognition.cli.visualize:visualize",
     "list-layers": "action_recognition.cli.visualize:list_layers",
+    "compare-models": "action_recognition.cli.compare_models:run",
     "compare-runs": "action_recognition.cli.compare_runs:run",
     "evaluate-splits": "action_recognition.cli.evaluate_splits:evaluate_splits",
     "evaluate-splits-ml-flow": "action_recognition.cli.evaluate_splits:evaluate_splits_ml_flow",

@@ -199,13 +199,15 @@ class VisualizeConfig(Section, key="visualize", marks=(Lifetime.COMMAND,)):
 
 @dataclass(kw_only=True)
 class CompareConfig(Section, key="compare", marks=(Lifetime.COMMAND,)):
-    """What `compare-runs` reads; `experiments` and `runs` become lists of names or ids, or None."""
+    """What `compare-runs` and `compare-models` read; `experiments` and `runs` become lists of names or ids, or None."""
 
     experiments: Annotated[Any, WORDS] | None
     runs: Annotated[Any, WORDS] | None
     baseline: str | None
-    metric: str  # a registered metric: `evaluation.metrics` lies above this room, so `compare-runs` checks it
+    metric: str  # a registered metric: `evaluation.metrics` lies above this room, so the commands check it
     output_dir: str
+    models_dir: str
+    examples: Annotated[int, Range(0, 1000)]
 
     def check_together(self) -> None:
         self.experiments, self.runs = _names(self.experiments), _names(self.runs)

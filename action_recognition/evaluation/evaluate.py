@@ -18,6 +18,7 @@ from action_recognition.evaluation.figures import EvaluationFigures
 from action_recognition.evaluation.metrics import Metrics
 from action_recognition.evaluation.predictions import predict_split
 from action_recognition.evaluation.report import write_report
+from action_recognition.evaluation.stored import evaluation_key, file_digest
 from action_recognition.evaluation.tables import metrics_json, write_tables
 from action_recognition.models.module import VideoActionModel
 from action_recognition.tracking.run_folders import data_title, evaluation_dir, run_dir_of, run_title
@@ -75,7 +76,8 @@ def evaluate(config: Config, checkpoint: Path, *, console: Console) -> Evaluatio
     figures = compute_figures(predictions, records, model.contract, resamples=config.evaluation.bootstrap)
 
     directory = evaluation_dir(checkpoint, config.evaluation.split, plots_dir=config.plots_dir)
-    write_tables(figures, records, predictions.outcomes, predictions.probability_NK, directory)
+    key = evaluation_key(file_digest(checkpoint), config, manifest.data_hash)
+    write_tables(figures, records, predictions.outcomes, predictions.probability_NK, directory, key=key)
     replace_file(Path(config.evaluation.metrics), metrics_json(figures))
     about = about_evaluation(
         config,

@@ -1,21 +1,31 @@
 """A model's logits for the views of a split's videos."""
 
 from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from rich.console import Console
+from torch import Tensor
 
 from action_recognition.data.datamodule import ClipDataModule
 from action_recognition.errors import DataError
-from action_recognition.models.module import VideoActionModel
 from action_recognition.utils.finite import check_logits
 from action_recognition.utils.progress import progress_bar
 
 
+class Classifier(Protocol):
+    """What gives logits `[B, K]` for uint8 clips `[B, C, T, H, W]` on its device, such as a `VideoActionModel`."""
+
+    @property
+    def device(self) -> torch.device: ...
+
+    def __call__(self, clip_BCTHW: Tensor) -> Tensor: ...
+
+
 def split_logits(
-    model: VideoActionModel, datamodule: ClipDataModule, split: str, console: Console, *, errors: list[str]
+    model: Classifier, datamodule: ClipDataModule, split: str, console: Console, *, errors: list[str]
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Each video's place in the split, and the raw logits `[V, K]` of its views, as `evaluation_dataloader` cuts them.
 

@@ -213,14 +213,22 @@ def metrics_of(
     """
     statistics: dict[str, Statistic] = {}
     for metric in METRICS.values() if names is None else (METRICS[name] for name in names):
-        if metric.weighted is not None:
-            statistics[metric.name] = _of_sums(metric.weighted, clips)
-        elif probability_NK is not None:
-            wide_NK = np.asarray(probability_NK, dtype=np.float64)
-            statistics[metric.name] = _of_rows(metric.compute, wide_NK, clips.label_N)
+        if (statistic := statistic_of(metric, clips, probability_NK)) is not None:
+            statistics[metric.name] = statistic
     found = bootstrap(list(statistics.values()), groups, resamples=resamples, width=clips.classes)
     estimates = {name: _interval(METRICS[name], *row) for name, row in zip(statistics, found, strict=True)}
     return Metrics(estimates=estimates, clips=len(clips), groups=len(set(groups)))
+
+
+def statistic_of(
+    metric: Metric, clips: Outcomes, probability_NK: NDArray[np.floating] | None = None
+) -> Statistic | None:
+    """The metric of the clips of each draw; None if it has no weighted form and there are no probabilities."""
+    if metric.weighted is not None:
+        return _of_sums(metric.weighted, clips)
+    if probability_NK is None:
+        return None
+    return _of_rows(metric.compute, np.asarray(probability_NK, dtype=np.float64), clips.label_N)
 
 
 def _interval(metric: Metric, estimate: Estimate) -> Estimate:

@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from action_recognition.data.datamodule import ClipDataModule
-from action_recognition.evaluation.logits import split_logits
+from action_recognition.evaluation.logits import Classifier, split_logits
 from action_recognition.evaluation.outcomes import Outcomes
-from action_recognition.models.module import VideoActionModel
 from action_recognition.utils.probabilities import softmax
 
 # Videos that are judged together.
@@ -110,9 +109,7 @@ def _means(probability_BK: NDArray[np.float64], starts: NDArray[np.int64], views
     return np.asarray(mean_NK, dtype=np.float32)
 
 
-def predict_split(
-    model: VideoActionModel, datamodule: ClipDataModule, split: str, console: Console
-) -> SplitPredictions:
+def predict_split(model: Classifier, datamodule: ClipDataModule, split: str, console: Console) -> SplitPredictions:
     """Judge every view of each video of a split.
 
     Raises:

@@ -30,11 +30,14 @@ def write_tables(
     outcomes: Outcomes,
     probability_NK: NDArray[np.float32],
     directory: Path,
+    *,
+    key: str = "",
 ) -> tuple[Path, ...]:
     """Write every figure and every prediction; files of an earlier evaluation are replaced or removed.
 
     Args:
         records, outcomes, probability_NK: of the N clips, in one order.
+        key: of the evaluation, see `stored.evaluation_key`.
 
     Returns:
         The files: `metrics.json`, `predictions.csv`, `probabilities.npz`, and a CSV file for each kind of figure. Data
@@ -51,7 +54,7 @@ def write_tables(
     }
     written = [directory / "metrics.json", directory / "probabilities.npz"]
     replace_file(written[0], metrics_json(figures))
-    write_probabilities(written[1], figures.class_names, records, outcomes, probability_NK)
+    write_probabilities(written[1], figures.class_names, records, outcomes, probability_NK, key=key)
     for name, rows in tables.items():
         path = directory / f"{name}.csv"
         if name == "tags" and not figures.tags:
@@ -80,11 +83,13 @@ def write_probabilities(
     records: Sequence[ClipRecord],
     outcomes: Outcomes,
     probability_NK: NDArray[np.float32],
+    *,
+    key: str = "",
 ) -> None:
     """Write what any other figure can be computed from, to be read by `numpy.load`.
 
     `probability` is float32 `[N, K]`, calibrated and averaged over views; `label` `[N]` are class numbers, 0 to K - 1;
-    `path` `[N]`, `source_video` `[N]` and `class_names` `[K]` are texts.
+    `path` `[N]`, `source_video` `[N]` and `class_names` `[K]` are texts, and so is `key`, see `stored.evaluation_key`.
     """
     with replacing(path) as partial:
         np.savez_compressed(
@@ -94,6 +99,7 @@ def write_probabilities(
             path=np.array([record.path for record in records], dtype=np.str_),
             source_video=np.array([record.source_video for record in records], dtype=np.str_),
             class_names=np.array(class_names, dtype=np.str_),
+            key=np.array(key),
         )
 
 

@@ -71,5 +71,5 @@ def write_labelled_sheet(
             axis.imshow(plt.imread(io.BytesIO(strip), format="jpg"))
         axis.set_title(printable(caption), loc="left", color=color, fontsize=10, parse_math=False)
         axis.set(xticks=[], yticks=[])
-        axis.spines[:].set(color=color, linewidth=2)
+        axis.spines[:].set(color=color, linewidth=2, visible=True)
     save_figure(figure, path)

@@ -1,39 +1,13 @@
 """Whether a run's score differs from its baseline's by more than noise."""
 
-from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
 
-from action_recognition.evaluation.intervals import FEW_GROUPS, bootstrap_interval
+from action_recognition.studies.differences import Difference, mean_difference
 from action_recognition.studies.records import RunRecord, Scores
 
 RESAMPLES = 2000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Difference:
-    """A run's top-1 less its baseline's, in shares of 1; `low` and `high` bound a 95 % interval.
-
-    Attributes:
-        sources: the number of source videos that were resampled, where the hits were compared clip by clip; None where
-            only the two intervals were compared.
-    """
-
-    value: float
-    low: float
-    high: float
-    sources: int | None = None
-
-    @property
-    def beyond_chance(self) -> bool:
-        return self.low > 0 or self.high < 0
-
-    def __str__(self) -> str:
-        text = f"{100 * self.value:+.1f} ({100 * self.low:+.1f} to {100 * self.high:+.1f})"
-        if self.sources is not None and self.sources < FEW_GROUPS:
-            text += f", of only {self.sources} source videos"
-        return text if self.beyond_chance else f"{text}, within the noise"
 
 
 def score_difference(baseline: RunRecord, run: RunRecord) -> Difference | str:
@@ -62,8 +36,7 @@ def _paired(before: Scores, after: Scores) -> Difference:
     clips = sorted(before.hits)
     difference_N = np.array([float(after.hits[clip].hit) - float(before.hits[clip].hit) for clip in clips])
     sources = [before.hits[clip].source_video for clip in clips]
-    low, high = bootstrap_interval(difference_N, sources, resamples=RESAMPLES)
-    return Difference(value=float(difference_N.mean()), low=low, high=high, sources=len(set(sources)))
+    return mean_difference(difference_N, sources, resamples=RESAMPLES)
 
 
 def _from_intervals(before: Scores, after: Scores) -> Difference | str:
