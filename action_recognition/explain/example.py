@@ -19,7 +19,7 @@ from action_recognition.inference.inputs.given import Given
 from action_recognition.inference.inputs.open import is_live, open_input
 from action_recognition.inference.prediction import Prediction
 from action_recognition.inference.predictor import Predictor
-from action_recognition.models.layers import Layer, choose_layers, default_layers, list_layers
+from action_recognition.models.layers import LIST_COMMAND, Layer, choose_layers, default_layers, list_layers
 from action_recognition.models.module import VideoActionModel
 from action_recognition.tracking.run_folders import run_dir_of
 from action_recognition.video.frames import Frame, FrameFormat
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     pass
 
 LONGEST_PATH = 4  # folders and name of a clip in a data set
+MOST_CHOSEN = 40  # layers on one page
 OVERLAP = 0.5  # of windows, as `predict` has it
 
 
@@ -109,7 +110,7 @@ def explain_model(path: Path, settings: VisualizeConfig) -> Explained:
 
     Raises:
         ContractError: if it is no checkpoint.
-        ConfigError: for a pattern of layers that names none.
+        ConfigError: for a pattern of layers that names none, and for too many layers.
     """
     if settings.device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("visualize.device=cuda: torch sees no GPU; use visualize.device=cpu or auto")
@@ -121,6 +122,10 @@ def look_into(model: VideoActionModel, settings: VisualizeConfig, *, path: Path)
     """As `explain_model`, of a model in inference mode; `path` is where it came from."""
     layers = list_layers(model)
     chosen = choose_layers(layers, settings.layers) if settings.layers else default_layers(layers)
+    if len(chosen) > MOST_CHOSEN:
+        given = ",".join(settings.layers or [])
+        line = f"visualize.layers=[{given}]: names {len(chosen)} layers, expected at most {MOST_CHOSEN}"
+        raise ConfigError(f"{line}; see {LIST_COMMAND}")
     return Explained(path=path, model=model, layers=layers, chosen=chosen, settings=settings)
 
 

@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from action_recognition.explain.example import Example, windows_of
+from action_recognition.explain.map_pictures import save_svg
 from action_recognition.models.activation_stats import ActivationStats, bin_edges
 from action_recognition.models.layers import Layer, captured
 from action_recognition.reports.figures import BLUE, INK, ORANGE, SOFT, plt, save_figure
@@ -35,7 +36,7 @@ def section(example: Example, folder: Path) -> list[Block]:
     stats, count = stats_of(example, layers)
     path = folder / "histograms.png"
     figure = draw_histograms([layer.name for layer in layers], list(stats.values()))
-    figure.savefig(path.with_suffix(".svg"), metadata={"Date": None, "Creator": None})
+    save_svg(figure, path.with_suffix(".svg"))
     save_figure(figure, path)
     windows = f"{count} windows of this input" if count > 1 else "the one window of this input"
     blocks: list[Block] = [Heading("Histograms of activations"), Paragraph(ABOUT.format(windows=windows))]

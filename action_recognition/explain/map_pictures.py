@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -19,7 +20,7 @@ LONGEST_NAME = 40
 BEND = 0.25  # of an arrow round other layers, as a share of its length
 # In units of a map's side: the gap between maps, the space for names at their left, for a lane of the connections.
 GAP, NAMES, LANE = 0.14, 1.9, 0.5
-INCHES, SMALL_INCHES = 1.0, 0.75  # of a map's side, with connections and without
+INCHES, SMALL_INCHES, STILL = 1.0, 0.75, 1.2  # of a map's side, with connections, without, and of a still's
 MAGNITUDE, SIGNED = "magma", "RdBu_r"
 
 
@@ -115,6 +116,22 @@ def _draw_row(sheet: _Sheet, number: int, row: MapRow, columns: int) -> None:
     sheet.write(number, row.name, row.note)
 
 
+def draw_still(frame_HWC: Frame, rows: Sequence[MapRow], *, first: str) -> Figure:
+    """For clips of one frame: the frame and the maps side by side, each below its name."""
+    columns = min(len(rows) + 1, MOST_COLUMNS)
+    lines = -(-(len(rows) + 1) // columns)
+    figure, axes = plt.subplots(lines, columns, figsize=(STILL * columns, (STILL + 0.2) * lines), squeeze=False)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    axes.flat[0].imshow(frame_HWC)
+    axes.flat[0].set_title(first, fontsize=8, loc="left")
+    for axis, row in zip(axes.flat[1:], rows, strict=False):
+        axis.imshow(row.maps_THW[0], vmin=row.low, vmax=row.high, cmap=row.colors, interpolation="nearest")
+        axis.set_title(row.name, fontsize=8, loc="left", parse_math=False)
+    figure.subplots_adjust(left=0, right=1, top=0.9, bottom=0, wspace=GAP / 2)
+    return figure
+
+
 def lanes_of(names: Sequence[str], links: Sequence[Connection]) -> dict[str, int]:
     """Side by side are the layers of branches, such as two streams: each is in the lane of what feeds it, if free."""
     lanes: dict[str, int] = {INPUT: 0}
@@ -158,3 +175,9 @@ def _connect(
 def _middle(place: int, places: int, count: int) -> int:
     """The one of `count` in the middle of a place's share."""
     return int((place + 0.5) * count / places)
+
+
+def save_svg(figure: Figure, path: Path) -> None:
+    """Write an SVG that is the same for the same figure; the figure stays open."""
+    with plt.rc_context({"svg.hashsalt": path.stem}):
+        figure.savefig(path, dpi=100, metadata={"Date": None, "Creator": None})

@@ -5,15 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from action_recognition.explain.connections import Connection, connections
 from action_recognition.explain.example import Example
-from action_recognition.explain.map_pictures import MapRow, draw_rows
+from action_recognition.explain.map_pictures import MapRow, draw_rows, draw_still, save_svg
 from action_recognition.models.layers import Layer, captured
 from action_recognition.reports.figures import save_figure
 from action_recognition.reports.page import Block, Heading, Paragraph, Plot
-from action_recognition.utils.text import printable
+from action_recognition.utils.text import first_names, printable
+from action_recognition.video.frames import Frame
 
 Maps = NDArray[np.float32]
 ABOUT = (
@@ -39,16 +41,20 @@ def section(example: Example, folder: Path) -> list[Block]:
     rows = [_row(layer, maps_by_name[layer.name]) for layer in layers]
     figure = draw_rows(example.frames_THWC, rows, links_of(example, layers), first="input")
     overview = folder / "maps.png"
-    figure.savefig(overview.with_suffix(".svg"), dpi=100, metadata={"Date": None, "Creator": None})
+    save_svg(figure, overview.with_suffix(".svg"))
     save_figure(figure, overview)
     blocks: list[Block] = [Heading("Activation maps"), Paragraph(ABOUT)]
+    if left_out := [layer.name for layer in example.explained.chosen if not layer.map_shape]:
+        blocks.append(
+            Paragraph(f"Left out, because their outputs have no place in the picture: {first_names(left_out)}.")
+        )
     svg = overview.with_suffix(".svg").read_bytes()
     blocks.append(Plot(overview.name, svg, "Activation maps of the chosen layers", natural_size=True))
     blocks += [Heading("Channels", level=3), Paragraph(CHANNELS)]
     for number, layer in enumerate(layers, start=1):
         path = folder / f"maps_{number:02}_{file_name(layer)}.png"
         channel_rows = channel_rows_of(maps_by_name[layer.name], example.explained.settings.channels)
-        save_figure(draw_rows(example.frames_THWC, channel_rows, first="input"), path)
+        save_figure(draw_channels(example.frames_THWC, channel_rows), path)
         low, high = channel_rows[0].low, channel_rows[0].high
         caption = f"{layer.name} ({described(layer)}), from {low:.3g} to {high:.3g}"
         blocks.append(Plot(path.name, path.read_bytes(), caption))
@@ -90,6 +96,13 @@ def channel_rows_of(maps_CTHW: Maps, count: int) -> list[MapRow]:
 def file_name(layer: Layer) -> str:
     """The name of a layer as part of a file's."""
     return printable(layer.name).translate(UNSAFE)
+
+
+def draw_channels(frames_THWC: Frame, rows: Sequence[MapRow]) -> Figure:
+    """Channels through time, or side by side where there is only one frame."""
+    if len(frames_THWC) == 1:
+        return draw_still(frames_THWC[0], rows, first="input")
+    return draw_rows(frames_THWC, rows, first="input")
 
 
 def described(layer: Layer) -> str:

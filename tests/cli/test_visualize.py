@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from helpers.html_pages import Page
 from helpers.support import moving_square
-from helpers.tiny_models import exported_bytes, names_in, save_checkpoint, tiny_model
+from helpers.tiny_models import exported_bytes, names_in, save_checkpoint, tiny_contract, tiny_model
+
+from action_recognition.models.module import VideoActionModel
 
 RunCli = Callable[..., Any]
 MODEL = "visualize.checkpoint=model.ckpt"
@@ -65,6 +67,10 @@ def test_stills_and_sequences_are_inputs(videos: Path, tmp_path: Path, run_cli: 
         (["videos/walk/a.avi", "visualize.checkpoint=model.onnx"], "an exported model shows no layers; give its"),
         (["videos/walk/a.avi", "visualize.checkpoint=null"], "visualize.checkpoint=null: expected best, last or a che"),
         (["videos/walk/a.avi", MODEL, "visualize.layers=[conv]"], "visualize.layers=conv: no such layer"),
+        (
+            ["videos/walk/a.avi", MODEL, "visualize.checkpoint=deep.ckpt", "visualize.layers=[*]"],
+            "names 47 layers, exp",
+        ),
         (["videos/walk/a.avi", MODEL, "visualize.label=swim"], "visualize.label=swim: expected one of run, walk, wave"),
         (["videos/walk/a.avi", MODEL, "visualize.second=9"], "ends at 0.67 s; expected visualize.second=9 to be in it"),
         (["videos/walk/a.avi", MODEL, "visualize.what=[all]"], "visualize.what[0]=all: expected one of maps, kernels"),
@@ -80,6 +86,10 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
     (tmp_path / "mine/a").mkdir(parents=True)
     (tmp_path / "mine/a/holiday.jpg").touch()
     cv2.imwrite(str(tmp_path / "one.png"), np.zeros((40, 40, 3), np.uint8))
+    if "visualize.checkpoint=deep.ckpt" in words:
+        contract = tiny_contract().to_dict()
+        deep = VideoActionModel(contract, {"network": "cnn3d", "args": {"widths": [2] * 9}})
+        save_checkpoint(deep, tmp_path / "deep.ckpt")
     (tmp_path / "broken.avi").write_bytes(os.urandom(2000))
     done = run_cli("visualize", *words)
     assert done.code == 1

@@ -49,3 +49,12 @@ def test_a_page_of_it(option: str, tmp_path: Path) -> None:
     written = sorted(path.name for path in (tmp_path / "page").iterdir())
     assert {"page.html", "maps.png", "maps.svg", "histograms.png", "histograms.svg"} < set(written)
     assert sum(name.startswith("kernels_01") for name in written) == 1
+
+
+def test_layers_without_a_place_in_the_picture_are_named(tmp_path: Path) -> None:
+    example = example_of_network(
+        "mvit_v2_s", "visualize.what=[maps,histograms]", "visualize.channels=1",
+        "visualize.layers=[backbone.blocks.0,backbone.blocks.0.attn.pool_k,head.1]",
+    )  # fmt: skip
+    text = write_page(example, tmp_path / "page").read_text(encoding="utf-8")
+    assert "no place in the picture: backbone.blocks.0.attn.pool_k." in text
