@@ -17,6 +17,7 @@ COMMANDS = {
     "train-ml-flow-server-dvc": "action_recognition.cli.train:train_ml_flow_server_dvc",
     "infer": "action_recognition.cli.infer:infer",
     "infer-ml-flow": "action_recognition.cli.infer:infer_ml_flow",
+    "calibrate": "action_recognition.cli.calibrate:run",
     "index-to-class": "action_recognition.cli.export:index_to_class",
     "export-onnx": "action_recognition.cli.export:export_onnx",
     "convert-trt": "action_recognition.cli.export:convert_trt",

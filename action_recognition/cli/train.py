@@ -1,6 +1,7 @@
 """The training commands: the same fit, with MLflow, DVC and a servable model around it as asked."""
 
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,7 @@ def run_training(
         dvc: first make sure that the data is what `data.dvc` pins, and record its hash.
         servable: log and register a model that `mlflow models serve` can run.
     """
+    from action_recognition.evaluation.calibrate import calibrate_trained
     from action_recognition.training.fit import train as fit
     from action_recognition.training.preparation import find_weights
 
@@ -87,7 +89,8 @@ def run_training(
         tags |= {"dvc_hash": state.hash, "dvc_status": state.status}
         console.print(f"DVC: data is {state.status}, {state.hash}")
     with _tracked(config, tags) if mlflow else nullcontext() as tracker:
-        result = fit(config, console=console, tracker=tracker, command=command)
+        finish = partial(calibrate_trained, tracker=tracker, console=console) if config.trainer.calibrate else None
+        result = fit(config, console=console, tracker=tracker, command=command, finish=finish)
         if tracker and servable:
             _log_servable(config, result, tracker, console)
     console.print(

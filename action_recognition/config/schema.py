@@ -98,6 +98,7 @@ class TrainerConfig(Section, key="trainer"):
     gradient_clip: Annotated[float, Range(above=0, most=1_000_000)] | None
     limit_train_batches: Count | ShareOfBatches | None
     limit_val_batches: Annotated[Count | ShareOfBatches | None, Effect.ON_CLIPS]
+    calibrate: bool
     resume: Annotated[str | None, Lifetime.COMMAND, Effect.ON_CLIPS, Effect.NONE]
     run_dir: Annotated[str | None, Lifetime.COMMAND, Effect.ON_CLIPS, Effect.NONE]
 
@@ -119,6 +120,7 @@ class EvaluationConfig(Section, key="evaluation", marks=(Lifetime.COMMAND,)):
     metrics: str
     allow_leakage: bool
     bootstrap: Annotated[int, Range(1, 100_000)]
+    target_risk: Share | None
 
 
 @dataclass(kw_only=True)

@@ -11,6 +11,7 @@ from rich.text import Text
 from action_recognition.evaluation.figures import Calibration, ClassFigures, EvaluationFigures, RiskCoverage, TagFigures
 from action_recognition.evaluation.intervals import Estimate
 from action_recognition.evaluation.metrics import METRICS, Metric
+from action_recognition.utils.program import program
 from action_recognition.utils.text import printable, shortened
 
 # Rows of a table of classes or pairs.
@@ -57,7 +58,7 @@ def score_table(figures: EvaluationFigures, *, split: str) -> Table:
 def calibration_line(calibration: Calibration) -> str:
     """`temperature 1.4: calibration error 9.8 -> 4.1 %, log loss 1.62 -> 1.48`."""
     if calibration.temperature == 1:
-        return "temperature 1: not calibrated"
+        return f"temperature 1: not calibrated; {program()} calibrate fits it on validation clips"
     before, after = 100 * calibration.uncalibrated_error.value, 100 * calibration.error.value
     losses = f"{calibration.uncalibrated_log_loss.value:.3g} -> {calibration.log_loss.value:.3g}"
     return (

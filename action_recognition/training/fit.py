@@ -1,16 +1,18 @@
 """Training, from a configuration to a checkpoint, read from top to bottom."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import lightning as L
+import torch.distributed as dist
 from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 
 from action_recognition.config import Config
+from action_recognition.data.datamodule import ClipDataModule
 from action_recognition.readers.base import DecodingReader
 from action_recognition.tracking.run_folders import checkpoint_dir
 from action_recognition.training.callbacks import EpochProgress, History
@@ -47,6 +49,7 @@ def train(
     tracker: "Tracker | None" = None,
     callbacks: Sequence[Callback] = (),
     command: str = "train",
+    finish: Callable[[Path, ClipDataModule], None] | None = None,
 ) -> TrainResult:
     """Fit a `VideoActionModel` and write checkpoints, history and curves into a run directory.
 
@@ -54,6 +57,7 @@ def train(
         tracker: an open MLflow run that receives curves, checkpoints and plots.
         callbacks: of Lightning, beside the project's own.
         command: its name, for the advice after an interruption.
+        finish: called with `best.ckpt` and the clips when the fit has ended, before files are copied to MLflow.
 
     Raises:
         DataError: on data that cannot be trained on.
@@ -71,35 +75,49 @@ def train(
         run_dir = open_run_dir(config, training, tracker)
         history = History(run_dir / "history.csv", console)
         facts = [RunFacts(tracker, training.plan, history, read_from=training.clips.reader.name)] if tracker else []
-        guard = LossGuard(
-            lr=config.optimizer.lr,
-            precision=training.plan.precision,
-            gradient_clip=config.trainer.gradient_clip,
-            checkpoints=checkpoint_dir(run_dir),
-        )
-        trainer = make_trainer(
-            config,
-            run_dir,
-            [EpochProgress(console), guard, history, *facts, *callbacks],
-            precision=training.plan.precision,
-            has_val=training.has_val,
-            tracker=tracker,
-        )
+        trainer = _trainer(config, run_dir, training, [EpochProgress(console), history, *facts, *callbacks], tracker)
         if config.trainer.compile:
             training.model.network.compile()
-        advice = partial(continue_advice, config, run_dir, command)
+        advice, best = partial(continue_advice, config, run_dir, command), checkpoint_dir(run_dir) / "best.ckpt"
         with advising(advice), explaining_no_room(advice):
             fit(trainer, training.model, training.fit_data, training.resume_from)
-        skipped = report_skipped(training, console)
+            end_process_group()
+            if finish and best.is_file():
+                finish(best, training.clips)
         report_time(training, history, console)
         complete_run_dir(run_dir, config, training, history, tracker)
         return TrainResult(
             run_dir=run_dir,
-            best_checkpoint=checkpoint_dir(run_dir) / "best.ckpt",
+            best_checkpoint=best,
             best_val_top1=max((row.get("val_top1", 0.0) for row in history.rows), default=0.0),
             epochs=len(history.rows),
-            skipped=skipped,
+            skipped=report_skipped(training, console),
         )
+
+
+def _trainer(
+    config: Config, run_dir: Path, training: Training, callbacks: Sequence[Callback], tracker: "Tracker | None"
+) -> L.Trainer:
+    guard = LossGuard(
+        lr=config.optimizer.lr,
+        precision=training.plan.precision,
+        gradient_clip=config.trainer.gradient_clip,
+        checkpoints=checkpoint_dir(run_dir),
+    )
+    return make_trainer(
+        config,
+        run_dir,
+        [guard, *callbacks],
+        precision=training.plan.precision,
+        has_val=training.has_val,
+        tracker=tracker,
+    )
+
+
+def end_process_group() -> None:
+    """This process is alone from here on: what it evaluates is no share of the clips any more."""
+    if dist.is_available() and dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def report_skipped(training: Training, console: Console) -> int:
