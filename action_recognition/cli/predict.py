@@ -121,13 +121,15 @@ def setup_of(settings: "PredictConfig", model: Path, kind: str) -> "Setup":
     from action_recognition.inference.inputs.base import InputSettings
     from action_recognition.inference.temporal.segments import SegmentSettings
 
+    of_segments = {field.name for field in fields(SegmentSettings)} - {"threshold"}  # which the model may say
     return Setup(
         model=model,
         kind=kind,
         device=settings.device,
         batch_size=settings.batch_size,
         overlap=settings.overlap,
-        segments=SegmentSettings(**{field.name: getattr(settings, field.name) for field in fields(SegmentSettings)}),
+        segments=SegmentSettings(**{name: getattr(settings, name) for name in of_segments}),
+        threshold=settings.threshold,
         inputs=InputSettings(**{field.name: getattr(settings, field.name) for field in fields(InputSettings)}),
         top_k=settings.top_k,
     )

@@ -170,7 +170,7 @@ class PredictConfig(Section, key="predict", marks=(Lifetime.COMMAND,)):
     video_dir: str | None
     timeline_dir: str | None
     cut: str | None
-    threshold: Share
+    threshold: Share | None
     smoothing_seconds: Seconds
     min_seconds: Seconds
     merge_seconds: Seconds

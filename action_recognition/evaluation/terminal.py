@@ -58,7 +58,7 @@ def score_table(figures: EvaluationFigures, *, split: str) -> Table:
 def calibration_line(calibration: Calibration) -> str:
     """`temperature 1.4: calibration error 9.8 -> 4.1 %, log loss 1.62 -> 1.48`."""
     if calibration.temperature == 1:
-        return f"temperature 1: not calibrated; {program()} calibrate fits it on validation clips"
+        return f"temperature 1: not calibrated; to do so: {program()} calibrate"
     before, after = 100 * calibration.uncalibrated_error.value, 100 * calibration.error.value
     losses = f"{calibration.uncalibrated_log_loss.value:.3g} -> {calibration.log_loss.value:.3g}"
     return (

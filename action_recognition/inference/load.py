@@ -24,7 +24,7 @@ def load(
     device: str = "auto",
     batch_size: int | None = None,
     overlap: float = 0.5,
-    threshold: float = RECOMMENDED_SEGMENTS.threshold,
+    threshold: float | None = None,
     smoothing_seconds: float = RECOMMENDED_SEGMENTS.smoothing_seconds,
     min_seconds: float = RECOMMENDED_SEGMENTS.min_seconds,
     merge_seconds: float = RECOMMENDED_SEGMENTS.merge_seconds,
@@ -44,7 +44,9 @@ def load(
         device: `cpu`, `cuda`, or `auto` for CUDA where there is some.
         batch_size: windows per forward pass; None for the `Predictor`'s own.
         overlap: share of a window that the next window repeats, from 0 to below 1.
-        threshold, smoothing_seconds, min_seconds, merge_seconds: how actions in time are made of the windows, see
+        threshold: a video, or a moment of it, whose likeliest class is less probable is none of the classes; None for
+            the model's own, `ClipContract.threshold`.
+        smoothing_seconds, min_seconds, merge_seconds: how actions in time are made of the windows, see
             `SegmentSettings`.
         fps, max_seconds, latency_seconds, reconnect_seconds: how inputs are read, see `InputSettings`.
         plots_dir: where `best`, `last` and the project's MLflow database are.
@@ -69,6 +71,8 @@ def load(
     settings = {name: checked(allowed[name], value, name) for name, value in given.items()}
     with model_file(model, plots_dir=os.fspath(plots_dir)) as path:
         loaded = load_backend(path, kind=backend or backend_of(path), device=device)
+    if threshold is None:
+        settings["threshold"] = loaded.contract.threshold
     segments = SegmentSettings(**{field.name: settings.pop(field.name) for field in fields(SegmentSettings)})
     inputs = InputSettings(**{field.name: settings.pop(field.name) for field in fields(InputSettings)})
     return Predictor(loaded, **settings, segments=segments, inputs=inputs)

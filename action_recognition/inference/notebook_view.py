@@ -3,7 +3,7 @@
 from html import escape
 
 from action_recognition.inference.temporal.colors import NONE_COLOR, Color, label_color
-from action_recognition.inference.temporal.segments import Segment
+from action_recognition.inference.temporal.segments import NONE_OF_THESE, Segment
 from action_recognition.inference.video_labels import VideoLabels
 from action_recognition.utils.text import printable
 
@@ -18,9 +18,15 @@ def as_html(labels: VideoLabels) -> str:
     rows = "".join(_bar(labels, label, probability) for label, probability in labels.top(SHOWN))
     return (
         '<div style="max-width:34em;font-size:13px;line-height:1.5">'
-        f'<div><b style="font-size:15px">{_text(labels.label)}</b> {labels.probability:.1%}'
+        f"<div>{_heading(labels)}"
         f' <span style="{FAINT}">{_text(labels.input)}, {length}</span></div>{rows}{_strip(labels)}</div>'
     )
+
+
+def _heading(labels: VideoLabels) -> str:
+    if labels.is_none_of_these:
+        return f'<b style="font-size:15px">{NONE_OF_THESE}</b>'
+    return f'<b style="font-size:15px">{_text(labels.label)}</b> {labels.probability:.1%}'
 
 
 def _bar(labels: VideoLabels, label: str, probability: float) -> str:

@@ -102,9 +102,7 @@ class Prediction(VideoLabels):
     def __repr__(self) -> str:
         seconds = f"{self.duration_seconds:.1f} s" if self.fps else f"{self.frames} frames"
         parts = (seconds, _counted(len(self.windows), "window"), _counted(len(self.segments), "segment"))
-        return (
-            f"<Prediction {printable(self.input)}: {printable(self.label)} {self.probability:.1%}; {', '.join(parts)}>"
-        )
+        return f"<Prediction {printable(self.input)}: {self.answer}; {', '.join(parts)}>"
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""

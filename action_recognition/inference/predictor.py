@@ -17,7 +17,7 @@ from action_recognition.inference.inputs.live import LiveInput
 from action_recognition.inference.inputs.open import Input, is_repeatable, open_input
 from action_recognition.inference.live.live_windows import LiveWindow, live_windows
 from action_recognition.inference.prediction import Prediction
-from action_recognition.inference.temporal.segments import DEFAULT_SEGMENTS, SegmentSettings, Window
+from action_recognition.inference.temporal.segments import SegmentSettings, Window
 from action_recognition.utils.ahead import made_ahead
 from action_recognition.utils.finite import check_logits
 from action_recognition.utils.probabilities import softmax
@@ -48,7 +48,8 @@ class Predictor:
     Args:
         batch_size: windows per forward pass; None: `CPU_BATCH` or `GPU_BATCH`.
         overlap: fraction of a window that the next one repeats, from 0 to below 1.
-        segments: how actions in time are made of the windows.
+        segments: how actions in time are made of the windows; None for each moment's likeliest class, and the model's
+            own threshold.
         inputs: how inputs are read.
     """
 
@@ -58,13 +59,13 @@ class Predictor:
         *,
         batch_size: int | None = None,
         overlap: float = 0.0,
-        segments: SegmentSettings = DEFAULT_SEGMENTS,
+        segments: SegmentSettings | None = None,
         inputs: InputSettings = DEFAULT_INPUTS,
     ) -> None:
         self.backend = backend
         self.batch_size = batch_size or (CPU_BATCH if backend.device == "cpu" else GPU_BATCH)
         self.overlap = overlap
-        self.segments = segments
+        self.segments = segments or SegmentSettings(threshold=backend.contract.threshold)
         self.inputs = inputs
 
     def predict(self, given: Input, *, fps: float | None = None, progress: Progress | None = None) -> Prediction:

@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 
 from action_recognition.inference.temporal.segments import (
     DEFAULT_SEGMENTS,
+    NONE_OF_THESE,
     Segment,
     SegmentSettings,
     Window,
     find_segments,
     likeliest,
 )
+from action_recognition.utils.text import printable
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,7 +31,7 @@ class VideoLabels:
         windows: in the order of the video; they cover all of it.
         probabilities: float64 `[K]`, the mean over the windows.
         class_names: `K` labels.
-        segment_settings: how `segments` are made of the windows.
+        segment_settings: how `segments` are made of the windows; its threshold is that of `is_none_of_these` too.
     """
 
     input: str
@@ -48,12 +50,24 @@ class VideoLabels:
 
     @property
     def label(self) -> str:
+        """The likeliest class, also where it is not probable enough; see `is_none_of_these`."""
         return self.class_names[int(self.probabilities.argmax())]
 
     @property
     def probability(self) -> float:
         """Of `label`."""
         return float(self.probabilities.max())
+
+    @property
+    def is_none_of_these(self) -> bool:
+        """Whether even the likeliest class is less probable than the threshold."""
+        return self.probability < self.segment_settings.threshold
+
+    @property
+    def answer(self) -> str:
+        """`walk 87.3%`, or `none of these (likeliest walk 23.0%)`."""
+        likeliest_one = f"{printable(self.label)} {self.probability:.1%}"
+        return f"{NONE_OF_THESE} (likeliest {likeliest_one})" if self.is_none_of_these else likeliest_one
 
     def top(self, k: int = 5) -> list[tuple[str, float]]:
         """The `k` likeliest labels with their probabilities; all labels if there are fewer."""
@@ -64,6 +78,7 @@ class VideoLabels:
         return {
             "source": self.input,
             "label": self.label,
+            "none_of_these": self.is_none_of_these,
             "top": [{"label": label, "probability": round(value, 6)} for label, value in self.top(top_k)],
             "frames": self.frames,
             "fps": round(self.fps, 3),

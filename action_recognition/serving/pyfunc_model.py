@@ -1,7 +1,8 @@
 """The code that an MLflow model server runs. MLflow copies this file into the model ("models from code").
 
-In: one row per video, its bytes in the column `video` (base64 in JSON). Out: one row per video, `label` and
-`probabilities`, a mapping from class name to probability in descending order.
+In: one row per video, its bytes in the column `video` (base64 in JSON). Out: one row per video: `label`, the likeliest
+class; `none_of_these`, whether even that is less probable than the model's threshold; and `probabilities`, a mapping
+from class name to probability in descending order.
 """
 
 import tempfile
@@ -48,7 +49,13 @@ class VideoClassifier(PythonModel):
         top_k = _top_k((params or {}).get("top_k", 0))
         predictions = [self._predict_bytes(row, video) for row, video in enumerate(model_input["video"])]
         top = [dict(prediction.top(top_k or len(prediction.class_names))) for prediction in predictions]
-        return pd.DataFrame({"label": [prediction.label for prediction in predictions], "probabilities": top})
+        return pd.DataFrame(
+            {
+                "label": [prediction.label for prediction in predictions],
+                "none_of_these": [prediction.is_none_of_these for prediction in predictions],
+                "probabilities": top,
+            }
+        )
 
     def _predict_bytes(self, row: int, video: object) -> Prediction:
         if not isinstance(video, bytes):

@@ -24,7 +24,8 @@ from action_recognition.utils.folders import replacing_folder
 ALIAS = "champion"  # "latest" is reserved by MLflow for the newest version
 DESCRIPTION = (
     "Labels the action in a video. A request has the bytes of a video file, base64-encoded, in the column `video`; the "
-    "answer has its label and the probability of every class. The alias `champion` is the newest version."
+    "answer has its label, whether that is too improbable for an answer (`none_of_these`), and the probability of "
+    "every class. The alias `champion` is the newest version."
 )
 CODE = Path(__file__).with_name("pyfunc_model.py")
 PACKAGES = ("mlflow", "numpy", "pandas", "opencv-python-headless", "rich")
@@ -74,10 +75,16 @@ def save_servable(
 
 
 def make_signature() -> ModelSignature:
-    """A server takes the bytes of a video, and answers with its label and a probability per class."""
+    """A server takes the bytes of a video, and answers as `pyfunc_model` says."""
     return ModelSignature(
         inputs=Schema([ColSpec(DataType.binary, "video")]),
-        outputs=Schema([ColSpec(DataType.string, "label"), ColSpec(Map(DataType.double), "probabilities")]),
+        outputs=Schema(
+            [
+                ColSpec(DataType.string, "label"),
+                ColSpec(DataType.boolean, "none_of_these"),
+                ColSpec(Map(DataType.double), "probabilities"),
+            ]
+        ),
         params=ParamSchema([ParamSpec("top_k", DataType.long, 0)]),
     )
 

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import huggingface_hub.constants
@@ -19,6 +20,7 @@ import action_recognition
 from action_recognition.errors import UserError
 from action_recognition.inference.backends.onnx import OnnxBackend
 from action_recognition.inference.backends.torch import TorchBackend
+from action_recognition.inference.batch.jobs import Setup
 from action_recognition.inference.inputs.base import InputSettings
 from action_recognition.inference.load import load
 from action_recognition.inference.temporal.segments import RECOMMENDED_SEGMENTS
@@ -93,6 +95,16 @@ def test_settings_reach_the_predictor(onnx_file: Path) -> None:
     assert load(onnx_file).segments == RECOMMENDED_SEGMENTS
     assert load(onnx_file).inputs == InputSettings()
     assert load(onnx_file, fps=12, max_seconds=3).inputs == InputSettings(fps=12.0, max_seconds=3.0)
+
+
+def test_the_models_own_threshold_counts_unless_another_is_given(tmp_path: Path) -> None:
+    path = save_checkpoint(tiny_model(temperature=3.0, threshold=0.45), tmp_path / "m.ckpt")
+    assert load(path).segments == replace(RECOMMENDED_SEGMENTS, threshold=0.45)
+    assert load(path, threshold=0.0).segments == RECOMMENDED_SEGMENTS
+    assert Setup(model=path, kind="torch", segments=RECOMMENDED_SEGMENTS).predictor().segments.threshold == 0.45
+    given = Setup(model=path, kind="torch", segments=RECOMMENDED_SEGMENTS, threshold=0.2)
+    assert given.predictor().segments == replace(RECOMMENDED_SEGMENTS, threshold=0.2)
+    assert given.lasting() != replace(given, threshold=None).lasting()
 
 
 @pytest.mark.parametrize("kind", ["onnx", "torch"])

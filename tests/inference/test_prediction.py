@@ -175,6 +175,15 @@ def test_names_cannot_write_html() -> None:
     assert parsed(none).titles == ["0.0-1.0 s: none of the classes 50.0%"]
 
 
+def test_none_of_these_is_what_is_below_the_threshold() -> None:
+    shares = {0.6: False, 0.601: True}
+    for threshold, is_none in shares.items():
+        found = made([0.6, 0.4], class_names=("walk", "b"), segment_settings=SegmentSettings(threshold=threshold))
+        assert (found.is_none_of_these, found.label) == (is_none, "walk")
+        assert ("none of these (likeliest walk 60.0%)" in repr(found)) == is_none
+        assert ("none of these" in found._repr_html_()) == is_none
+
+
 def decoded(path: Path) -> np.ndarray:
     with av.open(path) as container:
         return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])

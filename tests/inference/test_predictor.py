@@ -20,6 +20,7 @@ from helpers.window_starts import window_starts
 from action_recognition.errors import UserError, VideoError
 from action_recognition.inference.backends import Backend, load_backend
 from action_recognition.inference.predictor import Predictor
+from action_recognition.inference.temporal.segments import SegmentSettings
 
 MakeVideo = Callable[..., Path]
 
@@ -164,6 +165,23 @@ def test_progress_reaches_the_whole_video(make_video: MakeVideo, tmp_path: Path)
     seen: list[tuple[int, int]] = []
     Predictor(ColourBackend(), batch_size=2, overlap=0.0).predict(path, progress=lambda *counts: seen.append(counts))
     assert seen == [(16, 64), (32, 64), (48, 64), (64, 64)]
+
+
+def test_temperature_and_threshold_of_the_contract(make_video: MakeVideo, tmp_path: Path) -> None:
+    path = make_video(tmp_path / "a.avi", coloured((16, RED), (16, GREEN)))
+    plain = Predictor(ColourBackend()).predict(path)
+    assert not plain.is_none_of_these
+    backend = ColourBackend(temperature=9.0, threshold=0.999)
+    found = Predictor(backend).predict(path)
+    for window, clip_CTHW in zip(found.windows, np.concatenate(backend.batches), strict=True):
+        logits_K = torch.from_numpy(clip_CTHW.mean(axis=(1, 2, 3)) / 10)
+        np.testing.assert_allclose(window.probabilities, (logits_K / 9).softmax(dim=0).numpy(), atol=1e-5)
+    np.testing.assert_allclose(found.probabilities, np.mean([w.probabilities for w in found.windows], axis=0))
+    assert found.is_none_of_these
+    assert found.label == plain.label
+    assert [segment.label for segment in found.segments] == [None]
+    assert found.to_dict()["none_of_these"] is True
+    assert not Predictor(backend, segments=SegmentSettings(threshold=0.1)).predict(path).is_none_of_these
 
 
 def test_model_without_numbers_is_one_line(make_video: MakeVideo, tmp_path: Path) -> None:

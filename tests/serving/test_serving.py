@@ -36,7 +36,9 @@ from action_recognition.tracking.mlflow_run import open_run
 if TYPE_CHECKING:
     from fastapi.testclient import TestClient
 
-CONTRACT = tiny_contract(class_names=("run", "shoot_ball", "walk"), data_hash="0123456789abcdef")
+CONTRACT = tiny_contract(
+    class_names=("run", "shoot_ball", "walk"), data_hash="0123456789abcdef", temperature=0.25, threshold=0.9
+)
 FRAMES = 7  # as many as one clip spans: one window
 
 
@@ -73,12 +75,12 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def expected(model: VideoActionModel, video: Path) -> dict[str, float]:
-    """What the model says about `video`, by hand: every second frame, the centre square, softmax."""
+    """What the model says about `video`, by hand: every second frame, the centre square, softmax at the temperature."""
     capture = cv2.VideoCapture(str(video))
     frames_THWC = np.stack([capture.read()[1][:, :, ::-1] for _ in range(FRAMES)])[::2, 2:34, 9:41]
     clip_BCTHW = torch.from_numpy(frames_THWC.copy()).permute(3, 0, 1, 2)[None]
     with torch.inference_mode():
-        probabilities = model(clip_BCTHW).softmax(dim=1)[0]
+        probabilities = (model(clip_BCTHW) / CONTRACT.temperature).softmax(dim=1)[0]
     return dict(zip(CONTRACT.class_names, probabilities.tolist(), strict=True))
 
 
@@ -98,6 +100,7 @@ def body(*videos: bytes, **params: int) -> dict[str, object]:
 
 def check(answer: dict[str, object], expected: dict[str, float]) -> None:
     assert answer["label"] == max(expected, key=lambda name: expected[name])
+    assert answer["none_of_these"] is (max(expected.values()) < CONTRACT.threshold)
     probabilities = answer["probabilities"]
     assert isinstance(probabilities, dict)
     assert probabilities == pytest.approx(expected, abs=1e-4)

@@ -9,7 +9,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stderr, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from io import StringIO
 from multiprocessing import get_context, parent_process
@@ -62,6 +62,7 @@ class Setup:
 
     Attributes:
         kind, device: see `load_backend`.
+        threshold: in place of the model's own; that of `segments` does not count.
         top_k: labels of a record.
     """
 
@@ -71,19 +72,25 @@ class Setup:
     batch_size: int | None = None
     overlap: float = 0.0
     segments: SegmentSettings = DEFAULT_SEGMENTS
+    threshold: float | None = None
     inputs: InputSettings = DEFAULT_INPUTS
     top_k: int = 5
 
     def lasting(self) -> dict[str, Any]:
         """The settings that change results, beside the model."""
-        kept = ("overlap", "segments", "top_k")
+        kept = ("overlap", "segments", "threshold", "top_k")
         chosen = {name: value for name, value in asdict(self).items() if name in kept}
         return chosen | {"fps": self.inputs.fps, "max_seconds": self.inputs.max_seconds}
 
     def predictor(self, *, threads: int | None = None) -> Predictor:
         backend = load_backend(self.model, kind=self.kind, device=self.device, threads=threads)
+        threshold = backend.contract.threshold if self.threshold is None else self.threshold
         return Predictor(
-            backend, batch_size=self.batch_size, overlap=self.overlap, segments=self.segments, inputs=self.inputs
+            backend,
+            batch_size=self.batch_size,
+            overlap=self.overlap,
+            segments=replace(self.segments, threshold=threshold),
+            inputs=self.inputs,
         )
 
 

@@ -123,7 +123,7 @@ def _progressing(labelling: Labelling, tasks: Sequence[Task], inputs: int, stder
 
 def _brief(record: Record, inputs: int) -> Record:
     """What the tables show of a record; those of thousands of long videos would not fit into memory."""
-    kept = ("source", "label", "top", "fps", "duration_seconds", "error")
+    kept = ("source", "label", "none_of_these", "top", "fps", "duration_seconds", "error")
     return {key: record[key] for key in (*kept, *(("segments",) if inputs == 1 else ())) if key in record}
 
 
@@ -133,15 +133,20 @@ def print_table(records: Sequence[Record], *, console: Console) -> None:
     shown = records[:MOST_VIDEOS] if console.is_terminal else records
     for number, record in enumerate(shown):
         top = record["top"]
-        labels = Text("\n").join(
-            Text(printable(entry["label"]), style="bold" if place == 0 else "") for place, entry in enumerate(top)
-        )
+        labels = Text("\n").join([_likeliest(record), *(Text(printable(entry["label"])) for entry in top[1:])])
         shares = Text("\n").join(Text(f"{entry['probability']:.1%}") for entry in top)
         seconds = f"{record['duration_seconds']:.1f}" if record["duration_seconds"] else "?"
         if number and len(top) > 1:
             table.add_section()
         table.add_row(Text(printable(record["source"])), seconds, labels, shares)
     _print(table, console, left=len(records) - len(shown))
+
+
+def _likeliest(record: Record) -> Text:
+    label = printable(record["label"])
+    if record.get("none_of_these"):
+        return Text(f"{NONE_OF_THESE} (likeliest {label})", style="dim")
+    return Text(label, style="bold")
 
 
 def print_segments(record: Record, *, console: Console) -> None:

@@ -23,7 +23,7 @@ Record = dict[str, Any]
 
 SUBTITLES = {".srt": to_srt, ".vtt": to_vtt}
 SEGMENT_COLUMNS = ("start_seconds", "end_seconds", "label", "probability", "first_frame", "end_frame")
-CSV_COLUMNS = ("source", *SEGMENT_COLUMNS, "video_label", "video_probability", "error", "fingerprint")
+CSV_COLUMNS = ("source", *SEGMENT_COLUMNS, "video_label", "video_probability", "none_of_these", "error", "fingerprint")
 ROWS_PER_GROUP = 1000  # videos of a Parquet file that are in memory at a time
 
 
@@ -150,6 +150,7 @@ def _write_csv(path: Path, records: Iterable[Record]) -> None:
             if record.get("top"):
                 best = record["top"][0]
                 of_video |= {"video_label": best["label"], "video_probability": best["probability"]}
+                of_video["none_of_these"] = str(record.get("none_of_these", False)).lower()
             for segment in record.get("segments") or [{}]:
                 writer.writerow(of_video | {key: segment.get(key) for key in SEGMENT_COLUMNS})
 
@@ -165,7 +166,7 @@ def _read_csv(path: Path) -> Iterator[Record]:
 
 
 def _record_of(source: str, rows: list[dict[str, str]]) -> Record:
-    first, record = rows[0], {"source": source}
+    first, record = rows[0], Record(source=source)
     record |= {key: first[key] for key in ("error", "fingerprint") if first[key]}
     if not first["video_label"]:
         return record
@@ -182,7 +183,8 @@ def _record_of(source: str, rows: list[dict[str, str]]) -> Record:
     ]
     best = {"label": first["video_label"], "probability": float(first["video_probability"])}
     seconds = segments[-1]["end_seconds"]
-    return record | {"label": best["label"], "top": [best], "duration_seconds": seconds, "segments": segments}
+    record |= {"label": best["label"], "none_of_these": first["none_of_these"] == "true", "top": [best]}
+    return record | {"duration_seconds": seconds, "segments": segments}
 
 
 def _schema() -> "pyarrow.Schema":
@@ -195,7 +197,14 @@ def _schema() -> "pyarrow.Schema":
     entries = {"top": share, "windows": times | share, "segments": times | frames | share}
     lists = {name: pa.list_(pa.struct(list(parts.items()))) for name, parts in entries.items()}
     return pa.schema(
-        {"source": text, "label": text, "frames": whole, "fps": number, "duration_seconds": number}
+        {
+            "source": text,
+            "label": text,
+            "none_of_these": pa.bool_(),
+            "frames": whole,
+            "fps": number,
+            "duration_seconds": number,
+        }
         | lists
         | {"error": text, "fingerprint": text}
     )

@@ -70,7 +70,8 @@ class SegmentSettings:
     """How windows become segments, see `find_segments`. Without any, each moment has the likeliest class there.
 
     Attributes:
-        threshold: what is less probable than this is none of the classes; 0 to 1.
+        threshold: what is less probable than this is none of the classes, be it a moment or the whole video; 0 to 1.
+            That of a model is `ClipContract.threshold`.
         smoothing_seconds: standard deviation of the Gaussian that smooths probabilities over time; 0 for none.
         min_seconds: the shortest segment.
         merge_seconds: the longest pause between two segments of one class that becomes part of them.
@@ -89,8 +90,9 @@ class SegmentSettings:
 
 
 DEFAULT_SEGMENTS = SegmentSettings()
-# Of the `predict` command and of `load`, chosen by `benchmarks/segments.py` on validation clips.
-RECOMMENDED_SEGMENTS = SegmentSettings(threshold=0.3, smoothing_seconds=0.5, min_seconds=1.0)
+# Of the `predict` command and of `load`, with the model's own threshold; chosen by `benchmarks/segments.py` on
+# validation clips.
+RECOMMENDED_SEGMENTS = SegmentSettings(smoothing_seconds=0.5, min_seconds=1.0)
 
 
 @dataclass(frozen=True, kw_only=True)

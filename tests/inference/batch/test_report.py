@@ -77,6 +77,13 @@ def test_table_fits_80_columns_and_keeps_names_whole_in_a_pipe() -> None:
             assert sum(long_name in line for line in lines) == 2
 
 
+def test_a_video_below_the_threshold_is_none_of_these() -> None:
+    out = StringIO()
+    record = a_record("x.avi", ("walk [sic]", "run"), none_of_these=True)
+    print_table([record], console=Console(file=out, width=80, soft_wrap=True))
+    assert "none of these (likeliest walk [sic])" in out.getvalue()
+
+
 def test_labelled_videos_of_namesakes_have_names_of_their_own(make_video: MakeVideo, tmp_path: Path) -> None:
     paths = [make_video(tmp_path / name, coloured((3, RED))) for name in ("a/x.avi", "b/x.avi", "b/y.avi")]
     run(paths, video_dir=tmp_path / "out")

@@ -25,6 +25,7 @@ def a_record(source: str, **changes: Any) -> dict[str, Any]:
     record = {
         "source": source,
         "label": "wave",
+        "none_of_these": source != "a.mp4",
         "top": [{"label": "wave", "probability": 0.75}, {"label": "run", "probability": 0.25}],
         "frames": 90,
         "fps": 29.97,
@@ -67,8 +68,9 @@ def test_csv_is_one_row_per_segment_and_one_line_gives_one_per_video(tmp_path: P
     first = table[table["source"] == "a.mp4"]
     assert first[["start_seconds", "end_seconds"]].to_numpy().tolist() == [[0.0, 1.5], [1.5, 3.0]]
     assert first["label"].isna().tolist() == [False, True]
-    videos = table.drop_duplicates("source").set_index("source")[["video_label", "video_probability"]]
-    assert videos.loc["a.mp4"].tolist() == ["wave", 0.75]
+    videos = table.drop_duplicates("source").set_index("source")
+    assert videos.loc["a.mp4", ["video_label", "video_probability", "none_of_these"]].tolist() == ["wave", 0.75, False]
+    assert videos.loc["half.mp4", "none_of_these"] == True  # noqa: E712 - pandas has NaN where a video failed
     assert set(videos.index) == {storable(name) for name in NAMES} | {"bad.mp4", "half.mp4"}
     assert table["error"].notna().sum() == 3
 
