@@ -233,6 +233,7 @@ def test_json_schema(make_video: MakeVideo, tmp_path: Path) -> None:
     assert values == {
         "source": str(path),
         "label": top[0]["label"],
+        "none_of_these": False,
         "frames": 16,
         "fps": 10.0,
         "duration_seconds": 1.6,
