@@ -52,9 +52,8 @@ def write_tables(
         "calibration": calibration_rows(figures),
         "risk_coverage": risk_rows(figures),
     }
-    written = [directory / "metrics.json", directory / "probabilities.npz"]
-    replace_file(written[0], metrics_json(figures))
-    write_probabilities(written[1], figures.class_names, records, outcomes, probability_NK, key=key)
+    written = [directory / "probabilities.npz"]
+    write_probabilities(written[0], figures.class_names, records, outcomes, probability_NK, key=key)
     for name, rows in tables.items():
         path = directory / f"{name}.csv"
         if name == "tags" and not figures.tags:
@@ -62,7 +61,9 @@ def write_tables(
             continue
         write_csv(path, rows)
         written.append(path)
-    return tuple(written)
+    metrics = directory / "metrics.json"  # the last: where it is new, so is everything else
+    replace_file(metrics, metrics_json(figures))
+    return (*written, metrics)
 
 
 def metrics_json(figures: EvaluationFigures) -> bytes:
