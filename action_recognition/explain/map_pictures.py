@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
+from matplotlib.path import Path as Curve
 from numpy.typing import NDArray
 
 from action_recognition.explain.connections import INPUT, Connection
@@ -17,7 +19,7 @@ from action_recognition.video.frames import Frame
 
 MOST_COLUMNS, FEWEST_COLUMNS = 8, 4
 LONGEST_NAME = 40
-BEND = 0.25  # of an arrow round other layers, as a share of its length
+BEND = 0.4  # how far an arrow round other layers goes to the left
 # In units of a map's side: the gap between maps, the space for names at their left, for a lane of the connections.
 GAP, NAMES, LANE = 0.14, 1.9, 0.5
 INCHES, SMALL_INCHES, STILL = 1.0, 0.75, 1.2  # of a map's side, with connections, without, and of a still's
@@ -81,7 +83,7 @@ def draw_rows(frames_THWC: Frame, rows: Sequence[MapRow], links: Sequence[Connec
     """
     columns = min(len(frames_THWC), MOST_COLUMNS)
     lanes = lanes_of([row.name for row in rows], links)
-    left = -(LANE * (max(lanes.values()) + 1) + 0.2) if links else -NAMES
+    left = -(LANE * (max(lanes.values()) + 1) + BEND) if links else -NAMES
     pitch, inches = (1.36, INCHES) if links else (1 + GAP, SMALL_INCHES)
     width, height = max(columns, FEWEST_COLUMNS) * (1 + GAP), pitch * (len(rows) + 1)
     figure, axis = plt.subplots(figsize=(inches * (width - left), inches * height))
@@ -149,21 +151,18 @@ def _connect(
     sheet: _Sheet, names: Sequence[str], links: Sequence[Connection], lanes: dict[str, int], left: float
 ) -> None:
     """Dots for layers with arrows between them, and how many sums are on the way."""
-    spots = {name: (left + 0.25 + LANE * lanes[name], sheet.top(number) + 0.5) for number, name in enumerate(names)}
+    spots = {name: (left + BEND + LANE * lanes[name], sheet.top(number) + 0.5) for number, name in enumerate(names)}
     for link in links:
         (x1, y1), (x2, y2) = spots[link.source], spots[link.target]
         # One that passes other layers of its lane goes round them.
         passes = any(x == x1 == x2 and y1 < y < y2 for x, y in spots.values())
-        arrow = FancyArrowPatch(
-            (x1, y1),
-            (x2, y2),
-            arrowstyle="-|>",
-            mutation_scale=9,
-            shrinkA=4,
-            shrinkB=4,
-            color=ORANGE if passes else SOFT,
-            connectionstyle=f"arc3,rad={BEND if passes else 0}",
-        )
+        style: dict[str, Any] = {"arrowstyle": "-|>", "mutation_scale": 9, "color": ORANGE if passes else SOFT}
+        if passes:
+            far, end = x1 - 1.2 * BEND, x2 - 0.07
+            spline = Curve([(x1, y1), (far, y1), (far, y2), (end, y2)], [Curve.MOVETO, *[Curve.CURVE4] * 3])
+            arrow = FancyArrowPatch(path=spline, **style)
+        else:
+            arrow = FancyArrowPatch((x1, y1), (x2, y2), shrinkA=4, shrinkB=4, **style)
         sheet.axis.add_patch(arrow)
     for name, (x, y) in spots.items():
         sheet.axis.plot(x, y, "o", color=BLUE, markersize=6)
