@@ -79,3 +79,13 @@ def test_scores_agree_with_scikit_learn(clips: int, classes: int, present: int, 
     predicted_N = probability_NK.argmax(axis=1)
     expected_KK = sklearn.confusion_matrix(label_N, predicted_N, labels=range(classes))
     assert np.array_equal(confusion_matrix(predicted_N, label_N, classes), expected_KK)
+
+
+def test_small_sets_of_all_kinds_agree_with_scikit_learn() -> None:
+    generator = np.random.default_rng(0)
+    for number in range(60):
+        classes = int(generator.integers(2, 7))
+        clips, present = int(generator.integers(1, 25)), int(generator.integers(1, classes + 1))
+        probability_NK, label_N = case(clips, classes, present, ties=number % 2 == 0)
+        found = {name: metric.compute(probability_NK, label_N) for name, metric in METRICS.items()}
+        assert found == pytest.approx(expected(probability_NK, label_N), abs=1e-9), (clips, classes, present)
