@@ -20,6 +20,9 @@ def _is_word(value: Any) -> bool:
 WORDS = Check(
     "a name, or names as [a,b]", lambda value: all(map(_is_word, value if isinstance(value, list) else [value]))
 )
+TRUTH_OR_WORDS = Check(
+    "true or false, a name, or names as [a,b]", lambda value: isinstance(value, bool) or WORDS.allows(value)
+)
 TEXT_BY_PART = Check(
     "a name, a path or a URL, {part: one of these} or null",
     lambda value: all(

@@ -10,6 +10,7 @@ from action_recognition.config.network_arguments import NETWORK_ARGUMENTS
 from action_recognition.config.rules import (
     FOLDER_NAME,
     TEXT_BY_PART,
+    TRUTH_OR_WORDS,
     WORDS,
     Count,
     Effect,
@@ -80,6 +81,7 @@ class TrainerConfig(Section, key="trainer"):
     `freeze=backbone` trains the head alone; with `unfreeze_every` one more stage joins every so many epochs.
     `feature_views` caches the frozen backbone's features of so many augmented views a clip and trains on them.
     `limit_train_batches` and `limit_val_batches` are a number of batches, or a share of them all.
+    `activation_histograms` becomes true, false, or a list of names and patterns of layers.
     """
 
     max_epochs: Count
@@ -99,10 +101,13 @@ class TrainerConfig(Section, key="trainer"):
     limit_train_batches: Count | ShareOfBatches | None
     limit_val_batches: Annotated[Count | ShareOfBatches | None, Effect.ON_CLIPS]
     calibrate: bool
+    activation_histograms: Annotated[Any, TRUTH_OR_WORDS, Effect.NONE] = False
     resume: Annotated[str | None, Lifetime.COMMAND, Effect.ON_CLIPS, Effect.NONE]
     run_dir: Annotated[str | None, Lifetime.COMMAND, Effect.ON_CLIPS, Effect.NONE]
 
     def check_together(self) -> None:
+        if not isinstance(self.activation_histograms, bool):
+            self.activation_histograms = _names(self.activation_histograms) or False
         if self.unfreeze_every is not None and self.freeze != "backbone":
             raise ConfigError(f"trainer.unfreeze_every={self.unfreeze_every}: needs trainer.freeze=backbone")
         if self.devices != 1 and (self.feature_views or self.unfreeze_every):

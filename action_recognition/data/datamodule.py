@@ -108,6 +108,12 @@ class ClipDataModule(L.LightningDataModule):
             sampler.set_epoch(number)
         return self._loader(dataset, batch_size=self.data.batch_size, sampler=sampler)
 
+    def spread_clips(self, split: str, count: int) -> ClipBatch:
+        """One centre clip of up to `count` videos, evenly spread over a split, always the same."""
+        dataset = self._dataset(split, views=1)
+        count = min(count, len(dataset))
+        return dataset.__getitems__([number * len(dataset) // count for number in range(count)])
+
     def labels(self, split: str) -> NDArray[np.int64]:
         """`[N]` int64: the class of each clip of a split."""
         return self._dataset(split, views=1).label_N

@@ -15,11 +15,12 @@ from action_recognition.config import Config
 from action_recognition.data.datamodule import ClipDataModule
 from action_recognition.readers.base import DecodingReader
 from action_recognition.tracking.run_folders import checkpoint_dir
+from action_recognition.training.activation_recorder import activation_recorders
 from action_recognition.training.callbacks import EpochProgress, History
 from action_recognition.training.loss_guard import LossGuard
 from action_recognition.training.preparation import Training, prepare
 from action_recognition.training.resumable import continue_advice, explaining_no_room, fit, restart_advice
-from action_recognition.training.run_files import complete_run_dir, open_run_dir
+from action_recognition.training.run_files import complete_run_dir, curves_title, open_run_dir
 from action_recognition.training.run_stats import RunFacts
 from action_recognition.training.step_clock import time_lines
 from action_recognition.training.trainer import make_trainer, quiet_lightning
@@ -71,11 +72,16 @@ def train(
         keep_freed_memory()
         L.seed_everything(config.trainer.seed, workers=True, verbose=False)
         training = prepare(config, console)
+        recorders = activation_recorders(config, training, console)
         # Only now: a run that never starts leaves no folder.
         run_dir = open_run_dir(config, training, tracker)
         history = History(run_dir / "history.csv", console)
         facts = [RunFacts(tracker, training.plan, history, read_from=training.clips.reader.name)] if tracker else []
-        trainer = _trainer(config, run_dir, training, [EpochProgress(console), history, *facts, *callbacks], tracker)
+        for recorder in recorders:
+            recorder.keep_in(run_dir, title=curves_title(run_dir, config))
+        # The history counts the time of the recorders.
+        own = [EpochProgress(console), *recorders, history, *facts]
+        trainer = _trainer(config, run_dir, training, [*own, *callbacks], tracker)
         if config.trainer.compile:
             training.model.network.compile()
         advice, best = partial(continue_advice, config, run_dir, command), checkpoint_dir(run_dir) / "best.ckpt"

@@ -47,8 +47,7 @@ def complete_run_dir(
     if training.resume_from and not history.rows and history.path.exists():  # it had come to its end before
         history.rows = read_history(history.path)
     if is_first_process() and history.rows:
-        title = f"{run_title(run_dir)}: {config.model.network} on {data_title(config.data)}"
-        plot_history(history.rows, run_dir / CURVES, title=title)
+        plot_history(history.rows, run_dir / CURVES, title=curves_title(run_dir, config))
     if tracker:
         for name in ("manifest.csv", "history.csv"):
             tracker.log_artifact(run_dir / name)
@@ -56,6 +55,13 @@ def complete_run_dir(
             tracker.log_artifact(path, "checkpoints")
         for path in sorted(run_dir.glob(f"{Path(CURVES).stem}.*")):
             tracker.log_artifact(path, "plots")
+        for path in sorted(run_dir.glob("activations.*")):
+            tracker.log_artifact(path, "plots" if path.suffix == ".png" else None)
         from action_recognition.training.recorded_model import record_model
 
         record_model(tracker, config, training, checkpoint_dir(run_dir) / "best.ckpt", history.rows)
+
+
+def curves_title(run_dir: Path, config: Config) -> str:
+    """The first line above pictures of a run's epochs."""
+    return f"{run_title(run_dir)}: {config.model.network} on {data_title(config.data)}"

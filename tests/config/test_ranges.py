@@ -12,7 +12,7 @@ from action_recognition.config import each_key_once, flatten, load_config
 from action_recognition.config.checking import Section, checked
 from action_recognition.config.keys import check_given_once, declared_keys, section_of
 from action_recognition.config.network_arguments import NETWORK_ARGUMENTS
-from action_recognition.config.rules import INTERVAL, TEXT_BY_PART, WORDS
+from action_recognition.config.rules import INTERVAL, TEXT_BY_PART, TRUTH_OR_WORDS, WORDS
 from action_recognition.errors import ConfigError
 from action_recognition.utils.rules import DISTINCT, Choice, Length, Range, split_rules
 
@@ -57,7 +57,7 @@ def _inside(hint: Any) -> st.SearchStrategy[Any]:
         return st.floats(
             low, high, exclude_min=bounds.above is not None, exclude_max=bounds.below is not None, allow_subnormal=False
         )
-    if plain is str or {TEXT_BY_PART, WORDS} & set(rules):
+    if plain is str or {TEXT_BY_PART, TRUTH_OR_WORDS, WORDS} & set(rules):
         texts = [r"(?P<subject>.)(?P<label>.)(?P<frame>.)", "a", "ünï", "2024", "a b", "x/y", "-1"]
         return st.sampled_from([text for text in texts if all(rule.allows(text) for rule in rules)])
     if get_origin(plain) is list:

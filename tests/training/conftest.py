@@ -16,4 +16,4 @@ def console() -> Console:
 @pytest.fixture
 def run(tiny_overrides: list[str], tiny_config: Config, console: Console) -> Callable[..., TrainResult]:
     """Train the tiny model with more overrides."""
-    return lambda *overrides: train(load_config([*tiny_overrides, *overrides]), console=console)
+    return lambda *overrides, **more: train(load_config([*tiny_overrides, *overrides]), console=console, **more)
