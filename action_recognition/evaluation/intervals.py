@@ -1,7 +1,7 @@
 """Bootstrap intervals of scores, over source videos."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,7 @@ class Draws:
     def __init__(self, group_N: NDArray[np.int64], count_RG: Floats) -> None:
         self.group_N, self.count_RG = group_N, count_RG
         self.clips_R = self.sums(np.ones(len(group_N)))
+        self.kept: dict[object, Any] = {}  # sums that several figures are made of, by what they are sums of
 
     def sums(self, value_N: NDArray[np.generic]) -> Floats:
         """`[R]` sums of `value_N` over the clips of each draw."""
@@ -76,8 +77,8 @@ Statistic = Callable[[Draws], Floats]
 
 def numbered(groups: Sequence[str]) -> tuple[NDArray[np.int64], int]:
     """The number of each clip's group, and how many groups there are."""
-    names, group_N = np.unique(np.asarray(groups, dtype=np.str_), return_inverse=True)
-    return group_N.astype(np.int64), len(names)
+    numbers = {name: number for number, name in enumerate(sorted(set(groups)))}
+    return np.array([numbers[name] for name in groups], dtype=np.int64), len(numbers)
 
 
 def draw_blocks(groups: int, *, resamples: int, width: int = 1, seed: int = 0) -> Iterator[Floats]:

@@ -33,11 +33,15 @@ class ClassCounts(NamedTuple):
 
     @classmethod
     def of(cls, clips: Outcomes, draws: Draws) -> "ClassCounts":
-        return cls(
-            draws.sums_by(clips.label_N, clips.classes),
-            draws.sums_by(clips.predicted_N, clips.classes),
-            draws.sums_by(clips.label_N, clips.classes, clips.correct_N),
-        )
+        """The counts of each draw, which are summed up once for all figures that ask for them."""
+        if clips not in draws.kept:
+            draws.kept[clips] = cls(
+                draws.sums_by(clips.label_N, clips.classes),
+                draws.sums_by(clips.predicted_N, clips.classes),
+                draws.sums_by(clips.label_N, clips.classes, clips.correct_N),
+            )
+        counts: ClassCounts = draws.kept[clips]
+        return counts
 
     def precision(self, *, otherwise: float = 0.0) -> Floats:
         """`[R, K]`; `otherwise` where nothing is predicted."""
