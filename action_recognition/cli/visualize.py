@@ -29,7 +29,7 @@ def visualize(call: Call) -> None:
     settings = call.config.visualize
     with checkpoint_of(call.config) as path:
         from action_recognition.explain.example import explain_model, read_example
-        from action_recognition.explain.page import said, write_page
+        from action_recognition.explain.page import write_page
         from action_recognition.inference.batch.targets import named_files
         from action_recognition.inference.inputs.expand import as_clips
 
@@ -46,7 +46,7 @@ def visualize(call: Call) -> None:
                 errors.append(str(error))
                 call.console.print(f"error: {error}", style="red", markup=False, highlight=False)
             else:
-                line = f"{printable(example.prediction.input)}: {printable(said(example))}; {printable(page)}"
+                line = f"{printable(example.prediction.input)}: {example.prediction.answer}; {printable(page)}"
                 call.console.print(line, markup=False, highlight=False, soft_wrap=True)
     if errors:
         raise VideoError(f"{len(errors)} of {len(clips)} inputs could not be read or written")

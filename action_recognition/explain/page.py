@@ -10,7 +10,6 @@ import numpy as np
 
 from action_recognition.config.schema import VIEWS
 from action_recognition.explain.example import Example
-from action_recognition.inference.temporal.segments import NONE_OF_THESE
 from action_recognition.reports.page import Bar, Block, Figure, Gallery, Heading, Paragraph, Table, to_html
 from action_recognition.utils.folders import replacing_folder
 from action_recognition.video.frames import Frame
@@ -55,16 +54,10 @@ def write_page(example: Example, folder: Path) -> Path:
             if name in example.explained.settings.what and name in SECTIONS:
                 section: Section = resolve_name(SECTIONS[name])
                 blocks += section(example, partial)
-        (partial / PAGE).write_text(to_html(f"{example.prediction.input}: {said(example)}", blocks), encoding="utf-8")
+        (partial / PAGE).write_text(
+            to_html(f"{example.prediction.input}: {example.prediction.answer}", blocks), encoding="utf-8"
+        )
     return folder / PAGE
-
-
-def said(example: Example) -> str:
-    """The prediction in a few words."""
-    prediction = example.prediction
-    likeliest = f"{prediction.label} {prediction.probability:.1%}"
-    is_none = prediction.probability < example.model.contract.threshold
-    return f"{NONE_OF_THESE} (likeliest {likeliest})" if is_none else likeliest
 
 
 def head(example: Example) -> list[Block]:
@@ -72,12 +65,14 @@ def head(example: Example) -> list[Block]:
     prediction = example.prediction
     blocks: list[Block] = [Heading(Path(prediction.input).name, level=1)]
     if not example.truth:
-        blocks.append(Paragraph(f"Predicted {said(example)}. The true class is not known."))
+        blocks.append(Paragraph(f"Predicted {example.prediction.answer}. The true class is not known."))
     else:
         right = example.truth == prediction.label
         verdict = "right" if right else f"wrong: it is {example.truth}"
         blocks.append(
-            Paragraph(f"Predicted {said(example)}. The likeliest is {verdict}.", tone="good" if right else "bad")
+            Paragraph(
+                f"Predicted {example.prediction.answer}. The likeliest is {verdict}.", tone="good" if right else "bad"
+            )
         )
         blocks.append(Paragraph(f"The true class is known {example.truth_from}."))
     blocks += [Heading("Prediction"), probability_table(example), Heading("What the model sees")]
