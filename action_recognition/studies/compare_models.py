@@ -203,14 +203,13 @@ def _remarks(names: tuple[str, str], both: Sequence[Prepared], *, is_same: bool)
     lines = []
     if is_same:
         lines.append("A and B are the same file")
-    unknown = [
-        f"{letter} ({name})" for letter, name, each in zip("AB", names, both, strict=True) if not each.is_checked
-    ]
-    if unknown and both[0].config.evaluation.allow_leakage:
-        lines.append("leaking: evaluation.allow_leakage=true, so the models may have been trained on these clips")
-    elif unknown:
+    unknown = [f"{letter} ({names[n]})" for n, letter in enumerate("AB") if both[n].leaking is None]
+    if unknown:
         what = "does not say what it was trained on" if len(unknown) == 1 else "do not say what they were trained on"
         lines.append(f"{' and '.join(unknown)} {what}: leakage cannot be seen")
+    for letter, each in zip("AB", both, strict=True):
+        if each.leaking and each.config.evaluation.split == "test":
+            lines.append(f"leaking: {letter} was trained on the source videos of {each.leaking} of these clips")
     views = [(each.config.data.test_clips, each.config.data.test_crops) for each in both]
     if views[0] != views[1]:
         said = " and ".join(f"{clips} x {crops}" for clips, crops in views)

@@ -19,7 +19,7 @@ from action_recognition.data.preconditions import check_batches_fit
 from action_recognition.datasets import check_dataset
 from action_recognition.datasets.records import ClipRecord
 from action_recognition.errors import ConfigError, DataError
-from action_recognition.evaluation.evaluate import check_leakage
+from action_recognition.evaluation.evaluate import check_leakage, leaking_clips
 from action_recognition.evaluation.logits import Classifier
 from action_recognition.evaluation.predictions import predict_split
 from action_recognition.evaluation.stored import evaluation_key, file_digest, stored_probabilities
@@ -138,14 +138,15 @@ class Prepared:
     """A model and the clips of a split that it is to judge.
 
     Attributes:
-        is_checked: it is known that the model was not trained on the source videos of these clips.
+        leaking: how many of these clips come from source videos that the model was trained on; None if its file does
+            not say what it was trained on.
     """
 
     named: NamedModel
     config: Config
     data: ClipDataModule
     records: Sequence[ClipRecord]
-    is_checked: bool
+    leaking: int | None
 
     @property
     def videos_dir(self) -> Path:
@@ -193,12 +194,11 @@ def prepare(named: NamedModel, config: Config, console: Console) -> Prepared:
     set_max_pixels(config.data.max_pixels)
     data = ClipDataModule(config, load_manifest(config, console), named.contract, seed=0)
     records = data.records(config.evaluation.split)
-    model: Any = named.model
-    knows_training = isinstance(model, VideoActionModel)
-    if knows_training:
+    leaking = None
+    if isinstance(named.model, VideoActionModel) and named.model.hparams["provenance"].get("train_groups"):
         try:
-            check_leakage(records, model, config)
+            check_leakage(records, named.model, config)
         except DataError as error:
             raise DataError(f"{named.name}: {error}") from None
-    is_checked = knows_training and not config.evaluation.allow_leakage
-    return Prepared(named=named, config=config, data=data, records=records, is_checked=is_checked)
+        leaking = len(leaking_clips(records, named.model))
+    return Prepared(named=named, config=config, data=data, records=records, leaking=leaking)

@@ -31,7 +31,7 @@ def data(tiny_set: Path, tmp_path: Path) -> list[str]:
 def checkpoint(path: Path, *, seed: int = 0, class_names: tuple[str, ...] = NAMES, **provenance: object) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     model = tiny_model(seed=seed, class_names=class_names)
-    model.hparams["provenance"] = provenance
+    model.hparams["provenance"] = {"train_groups": ["of another film"]} | provenance
     return save_checkpoint(model, path)
 
 
@@ -162,6 +162,15 @@ def test_what_cannot_be_compared(
     assert done.code == 1
     assert_line(done.err, said)
     assert not (tmp_path / "plots/compare_models").exists()
+
+
+def test_leaking_models_are_compared_only_on_demand(run_cli: RunCli, data: list[str], tmp_path: Path) -> None:
+    checkpoint(tmp_path / "a.ckpt")
+    checkpoint(tmp_path / "leaks.ckpt", train_groups=group_digests(load_records(data)))
+    done = run_cli("compare-models", "a.ckpt", "leaks.ckpt", "evaluation.allow_leakage=true", *data)
+    assert done.code == 0, done.err
+    figures, clips = read(tmp_path / "plots/compare_models/a.ckpt_vs_leaks.ckpt")
+    assert figures["remarks"] == [f"leaking: B was trained on the source videos of {len(clips)} of these clips"]
 
 
 def assert_line(err: str, said: str) -> None:
