@@ -21,6 +21,11 @@ from action_recognition.utils.files import replace_file, replacing
 
 # How many of the likeliest classes predictions.csv names.
 LIKELIEST = 5
+# What `dvc exp show` has columns for.
+KEY_FIGURES = (
+    *("top1", "top1_low", "top1_high", "top5", "mean_class_accuracy", "f1_macro", "log_loss", "calibration_error"),
+    *("coverage", "risk", "clips"),
+)
 Row = Sequence[object]
 
 
@@ -40,8 +45,8 @@ def write_tables(
         key: of the evaluation, see `stored.evaluation_key`.
 
     Returns:
-        The files: `metrics.json`, `predictions.csv`, `probabilities.npz`, and a CSV file for each kind of figure. Data
-        without tags have no `tags.csv`.
+        The files: `metrics.json`, of it `key_figures.json`, `predictions.csv`, `probabilities.npz`, and a CSV file for
+        each kind of figure. Data without tags have no `tags.csv`.
     """
     tables = {
         "predictions": prediction_rows(figures, records, outcomes, probability_NK),
@@ -52,8 +57,9 @@ def write_tables(
         "calibration": calibration_rows(figures),
         "risk_coverage": risk_rows(figures),
     }
-    written = [directory / "probabilities.npz"]
+    written = [directory / "probabilities.npz", directory / "key_figures.json"]
     write_probabilities(written[0], figures.class_names, records, outcomes, probability_NK, key=key)
+    replace_file(written[1], metrics_json(figures, KEY_FIGURES))
     for name, rows in tables.items():
         path = directory / f"{name}.csv"
         if name == "tags" and not figures.tags:
@@ -66,9 +72,11 @@ def write_tables(
     return (*written, metrics)
 
 
-def metrics_json(figures: EvaluationFigures) -> bytes:
-    """The content of `metrics.json`: flat, as DVC reads it."""
-    return (json.dumps(figures.flat(), indent=2) + "\n").encode()
+def metrics_json(figures: EvaluationFigures, names: Sequence[str] | None = None) -> bytes:
+    """The content of `metrics.json`: flat, as DVC reads it. Of figures with certain names if they are given."""
+    values = figures.flat()
+    chosen = values if names is None else {name: values[name] for name in names if name in values}
+    return (json.dumps(chosen, indent=2) + "\n").encode()
 
 
 def write_csv(path: Path, rows: Iterable[Row]) -> None:
