@@ -239,8 +239,8 @@ def test_demo_and_pipeline_run_in_a_fresh_clone_and_leave_it_clean(clone):
     assert small_run["data"]["params"]["params.yaml"]["data"]["trainer"]["max_epochs"] == 1
     plots = json.loads(run_in(clone, "dvc", "plots", "show", "--json").stdout)
     assert not plots.get("errors")
-    assert {"loss", "top-1", "confusion"} <= set(plots["data"])
-    assert len([kind for drawn in plots["data"].values() for kind in drawn if kind["type"] == "image"]) == 3
+    assert {"loss", "top-1", "confusion", "class accuracy", "risk by coverage"} <= set(plots["data"])
+    assert len([kind for drawn in plots["data"].values() for kind in drawn if kind["type"] == "image"]) == 4
 
 
 SMALL = "trainer.max_epochs=1 model.args.widths=[4,4,4] data.test_clips=1"
