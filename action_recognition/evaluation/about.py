@@ -59,7 +59,8 @@ def _cautions(config: Config, figures: EvaluationFigures, *, errors: Sequence[st
     if config.evaluation.split == "val":
         yield "These are validation clips, which chose the checkpoint: the scores are too high for new videos."
     if metrics.caution:
-        yield f"{metrics.caution[0].upper()}{metrics.caution[1:]}."
+        caution = metrics.caution.removeprefix("caution: ")
+        yield f"{caution[0].upper()}{caution[1:]}."
     full, split = config.data.full_set, config.data.split
     if full is not None and split is not None and config.evaluation.split == "test":
         listed = full.test[split - 1]

@@ -92,9 +92,8 @@ def plot_risk_coverage(risk_coverage: RiskCoverage, path: Path, *, title: str) -
     axis.set_xlabel("clips answered, in %")
     axis.set_ylabel("wrong among the answered, in %")
     axis.grid()
-    axis.legend(fontsize=8, frameon=False, loc="upper left")
-    axis.margins(y=0.3)
-    axis.set_ylim(0, max(5.0, 1.35 * axis.get_ylim()[1]))
+    axis.set_ylim(0, min(102.0, max(5.0, 1.3 * axis.get_ylim()[1])))  # room for the legend
+    axis.legend(fontsize=8, frameon=False, loc="best")
     save_with_title(figure, title, path, also_svg=True)
 
 

@@ -76,7 +76,7 @@ def write_report(
     pictured = picture_mistakes(figures.mistakes, records, videos_dir)
     sheet = write_mistakes_sheet(pictured, directory)
     blocks = list(report_blocks(figures, pictured, directory, about))
-    replace_file(directory / REPORT, to_html(f"Evaluation: {about.data}", blocks).encode())
+    replace_file(directory / REPORT, to_html(f"Evaluation: {about.data}", blocks, wide=True).encode())
     return directory / REPORT, (*plots, *([sheet] if sheet else []))
 
 
@@ -232,7 +232,7 @@ def _trust_blocks(figures: EvaluationFigures, directory: Path) -> Iterator[Block
     for label, name in (("calibration error", "calibration_error"), ("log loss", "log_loss")):
         rows.append((label, overall.cell(name), overall.cell(name, prefix="uncalibrated_")))
     if calibration.temperature != 1.0:
-        columns = ("", f"at temperature {calibration.temperature:.3g}", "before calibration")
+        columns = ("", "calibrated", "before")
         yield Table(columns, rows, wide=frozenset({""}))
 
 

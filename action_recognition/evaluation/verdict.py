@@ -61,6 +61,8 @@ def _trust(figures: EvaluationFigures, overall: Overall) -> Pieces:
     yield from (error, " on average")
     if calibration.temperature != 1.0:
         yield from (", and by ", overall.percent("uncalibrated_calibration_error"), " before calibration")
+        if calibration.error.value > calibration.uncalibrated_error.value:
+            yield ", which made it worse here: the validation clips that it was fitted on are few, or unlike these"
     else:
         yield " (no temperature has been fitted; python commands.py calibrate does it)"
     yield ". "

@@ -24,7 +24,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Figure]]:
         yield figures
 
 
-@pytest.mark.parametrize(("classes", "clips"), [(1, 4), (2, 12), (8, 200), (51, 400)])
+@pytest.mark.parametrize(("classes", "clips"), [(1, 4), (8, 200), (51, 400)])
 def test_nothing_is_cut_off_and_every_plot_names_the_run(drawn: list[Figure], classes: int, clips: int) -> None:
     figures = made_figures(classes, clips=clips)
     write_plots(figures, Path("x"), title=TITLE)
@@ -71,9 +71,8 @@ def test_of_a_thousand_classes_the_most_confused_are_kept_and_no_clip_is_lost() 
     assert matrix_SS[-1, -1] == sum(matrix_KK[n, n] for n in range(1000) if str(n) not in shown)
 
 
-@pytest.mark.parametrize("classes", [51, 1000])
-def test_files_are_small_name_no_date_and_can_be_opened(tmp_path: Path, classes: int) -> None:
-    figures = made_figures(classes, clips=2000)
+def test_files_are_small_name_no_date_and_can_be_opened(tmp_path: Path) -> None:
+    figures = made_figures(1000, clips=2000)
     (tmp_path / "tags.svg").write_text("of an earlier evaluation")
     plots = write_plots(replace(figures, tags=()), tmp_path, title=TITLE)
     assert {path.name for path in tmp_path.iterdir()} == {

@@ -13,6 +13,7 @@ from helpers.support import moving_square, write_video
 
 from action_recognition.evaluation.report import About, write_report
 from action_recognition.evaluation.tables import write_tables
+from action_recognition.evaluation.verdict import verdict
 from action_recognition.evaluation.worst_mistakes import choose_mistakes
 
 ABOUT = About(
@@ -70,6 +71,7 @@ def test_every_number_of_the_page_is_found_equal_in_the_files(tmp_path: Path, cl
     shown = min(classes, 50 if classes > 100 else classes)
     assert sum(key.endswith("/f1") for key in page.values) in (shown, shown - 1)  # of a class without clips
     assert len(text) < 2_000_000
+    assert all(path.stat().st_size < 500_000 for path in tmp_path.glob("*.svg"))
 
 
 def test_the_page_needs_no_network_and_takes_no_name_for_a_tag(tmp_path: Path) -> None:
@@ -109,6 +111,14 @@ def test_a_model_that_is_always_right_has_neither_confusions_nor_mistakes(tmp_pa
 def test_a_threshold_that_refuses_everything_is_said(tmp_path: Path) -> None:
     text = written(made_evaluation(2, clips=20, threshold=1.0, strength=0.1), tmp_path).read_text()
     assert "so it answers nothing here" in text
+
+
+@pytest.mark.parametrize(("temperature", "strength", "worse"), [(5.0, 4.0, True), (1.0, 4.0, False)])
+def test_a_calibration_that_made_probabilities_worse_is_said(temperature: float, strength: float, worse: bool) -> None:
+    figures = made_evaluation(5, clips=200, temperature=temperature, strength=strength).figures
+    said = str(verdict(figures, split="test"))
+    assert (figures.calibration.error.value > figures.calibration.uncalibrated_error.value) is worse
+    assert ("made it worse here" in said) is worse
 
 
 def test_mistakes_come_from_other_sources_and_pairs_first() -> None:

@@ -16,7 +16,7 @@ import aiohttp
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 SECONDS = 60.0  # that it may take to start
-IS_LOADED = 'document.readyState === "complete"'
+IS_LOADED = 'document.readyState === "complete" && location.protocol === "file:"'
 IS_THERE = 'document.querySelector("video") !== null'
 # Plays the video until it is `seconds` far, and says what was decoded until then. A promise that does not end would be
 # a test that does not.
