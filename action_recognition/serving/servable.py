@@ -21,6 +21,7 @@ from action_recognition.tracking.logged_models import add_files, note_version
 from action_recognition.tracking.mlflow_run import Tracker
 from action_recognition.utils.folders import replacing_folder
 
+ARTIFACT_FOLDER = "model"
 ALIAS = "champion"  # "latest" is reserved by MLflow for the newest version
 DESCRIPTION = (
     "Labels the action in a video. A request has the bytes of a video file, base64-encoded, in the column `video`; the "
@@ -97,7 +98,10 @@ def log_servable(
     description: str = "",
     tags: Mapping[str, str] | None = None,
 ) -> str:
-    """Copy a servable model to the run's logged model, which is made if there is none, and register it.
+    """Copy a servable model to the run's artifacts and to its logged model, and register it.
+
+    In MLflow 3 a model is no artifact of a run any more. It lies in both, because `mlflow models serve -m
+    <run>/artifacts/model` and `runs:/<run>/model` need the first, and MLflow's page of models shows the second.
 
     Args:
         registered_model: name in the registry, where the alias `champion` moves to this version; None for none.
@@ -110,6 +114,7 @@ def log_servable(
     Raises:
         ConfigError: if the registry does not take the name.
     """
+    tracker.log_artifact(directory, ARTIFACT_FOLDER)
     client, model = tracker.client, add_files(tracker, directory)
     if not registered_model:
         return f"models:/{model.model_id}"

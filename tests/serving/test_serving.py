@@ -265,6 +265,7 @@ def test_log_registers_each_version_and_moves_the_alias(
         with open_run(load_config(["tracking.system_metrics=false"]), tags={}) as tracker:
             model_uri = log_servable(tracker, servable, "video_action_model")
         (made,) = MlflowClient(uri).get_run(tracker.run_id).outputs.model_outputs
+        assert (project / "plots/mlruns/demo" / tracker.run_id / "artifacts/model/MLmodel").is_file()
         assert (project / "plots/mlruns/demo/models" / made.model_id / "artifacts/MLmodel").is_file()
         assert model_uri == "models:/video_action_model@champion"
         champion = MlflowClient(uri).get_model_version_by_alias("video_action_model", "champion")
@@ -275,7 +276,8 @@ def test_log_registers_each_version_and_moves_the_alias(
         patch.setenv("MLFLOW_TRACKING_URI", uri)
         mlflow.set_tracking_uri(uri)
         try:
-            for address in (model_uri, f"models:/{made.model_id}", "models:/video_action_model/1"):
+            addresses = (model_uri, f"models:/{made.model_id}", f"runs:/{tracker.run_id}/model")
+            for address in (*addresses, "models:/video_action_model/1"):
                 answer = mlflow.pyfunc.load_model(address).predict(pd.DataFrame({"video": [video.read_bytes()]}))
                 check(answer.to_dict("records")[0], expected)
         finally:
