@@ -31,8 +31,8 @@ from sklearn import metrics as sklearn
 from action_recognition.contract import ClipContract
 from action_recognition.datasets.records import ClipRecord
 from action_recognition.evaluation.compute import compute_figures
-from action_recognition.evaluation.plots import write_plots
 from action_recognition.evaluation.predictions import Accumulator, SplitPredictions
+from action_recognition.evaluation.report.plots import write_plots
 from action_recognition.evaluation.tables import write_tables
 
 VIEWS, CLIPS_OF_A_SOURCE, TEMPERATURE = 3, 5, 1.4

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from action_recognition.config import Config
-    from action_recognition.evaluation.calibrate import Calibrated
+    from action_recognition.evaluation.calibration.calibrate import Calibrated
 
 
 @command(groups=("evaluation", "data", "clip"), of_checkpoint=True, makes_batches=True, needs_data=True)
@@ -27,7 +27,7 @@ def run_calibration(config: "Config", *, console: "Console") -> "Calibrated":
     """Calibrate `evaluation.checkpoint`."""
     from action_recognition.data.datamodule import ClipDataModule
     from action_recognition.data.load import load_manifest
-    from action_recognition.evaluation.calibrate import calibrate_checkpoint, show
+    from action_recognition.evaluation.calibration.calibrate import calibrate_checkpoint, show
     from action_recognition.models.module import VideoActionModel
     from action_recognition.models.stored_contract import check_rewritable
     from action_recognition.tracking.run_folders import resolve_checkpoint

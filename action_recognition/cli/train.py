@@ -68,7 +68,7 @@ def run_training(
         dvc: first make sure that the data is what `data.dvc` pins, and record its hash.
         servable: log and register a model that `mlflow models serve` can run.
     """
-    from action_recognition.evaluation.calibrate import calibrate_trained
+    from action_recognition.evaluation.calibration.calibrate import calibrate_trained
     from action_recognition.training.fit import train as fit
     from action_recognition.training.preparation import find_weights
 

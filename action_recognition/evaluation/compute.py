@@ -6,13 +6,13 @@ import numpy as np
 
 from action_recognition.contract import ClipContract
 from action_recognition.datasets.records import ClipRecord
-from action_recognition.evaluation.calibration import calibration
+from action_recognition.evaluation.calibration.reliability import calibration
+from action_recognition.evaluation.calibration.risk_coverage import risk_coverage
 from action_recognition.evaluation.classes import class_figures, confused_pairs, confusion_matrix
 from action_recognition.evaluation.figures import MOST_MISTAKES, EvaluationFigures, Mistake
 from action_recognition.evaluation.metrics import metrics_of
 from action_recognition.evaluation.outcomes import Outcomes
 from action_recognition.evaluation.predictions import SplitPredictions
-from action_recognition.evaluation.risk_coverage import risk_coverage
 from action_recognition.evaluation.tags import tag_figures
 
 

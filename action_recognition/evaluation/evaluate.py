@@ -12,12 +12,12 @@ from action_recognition.data.datamodule import ClipDataModule
 from action_recognition.data.load import load_manifest
 from action_recognition.datasets.records import ClipRecord, Manifest, group_digests
 from action_recognition.errors import DataError
-from action_recognition.evaluation.about import about_evaluation
 from action_recognition.evaluation.compute import compute_figures
 from action_recognition.evaluation.figures import EvaluationFigures
 from action_recognition.evaluation.metrics import Metrics
 from action_recognition.evaluation.predictions import predict_split
-from action_recognition.evaluation.report import write_report
+from action_recognition.evaluation.report.about import about_evaluation
+from action_recognition.evaluation.report.page import write_report
 from action_recognition.evaluation.stored import evaluation_key, file_digest
 from action_recognition.evaluation.tables import metrics_json, write_tables
 from action_recognition.models.module import VideoActionModel

@@ -18,7 +18,7 @@ from action_recognition.config import flatten, load_config
 WORK = {
     "check": ("check_data", {"checks.examine", "checks.report"}),
     "cache": ("cache_data", {"data.load", "readers.store.build"}),
-    "train": ("train", {"training.preparation", "training.fit", "evaluation.calibrate"}),
+    "train": ("train", {"training.preparation", "training.fit", "evaluation.calibration.calibrate"}),
     "evaluate": ("infer", {"evaluation.evaluate"}),
     "export": ("export", {"export.checkpoint"}),
 }

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from action_recognition.evaluation.temperature import FEW_CLIPS
+from action_recognition.evaluation.calibration.temperature import FEW_CLIPS
 
 UNSURE = 0.5  # the best threshold where probabilities are right, and an error costs as much as no answer (Chow 1970)
 

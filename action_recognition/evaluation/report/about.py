@@ -11,7 +11,7 @@ from action_recognition.config import Config
 from action_recognition.contract import ClipContract
 from action_recognition.datasets.records import Manifest
 from action_recognition.evaluation.figures import EvaluationFigures
-from action_recognition.evaluation.report import About
+from action_recognition.evaluation.report.page import About
 from action_recognition.models.module import VideoActionModel
 from action_recognition.tracking.run_folders import data_title
 from action_recognition.utils.devices import device_name

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from action_recognition.evaluation.calibration.risk_coverage import MOST_POINTS, risk_coverage
 from action_recognition.evaluation.outcomes import Outcomes
-from action_recognition.evaluation.risk_coverage import MOST_POINTS, risk_coverage
 
 
 def outcomes(clips: int, *, ties: bool, seed: int = 0) -> Outcomes:

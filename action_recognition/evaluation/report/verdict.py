@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from action_recognition.evaluation.figures import Calibration, EvaluationFigures
-from action_recognition.evaluation.report_numbers import Overall, count, percent, place
+from action_recognition.evaluation.report.numbers import Overall, count, percent, place
 from action_recognition.reports.page import Line, Number
 from action_recognition.utils.text import shortened
 

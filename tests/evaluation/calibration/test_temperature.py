@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from action_recognition.errors import NumericsError
-from action_recognition.evaluation.calibrate import fit
-from action_recognition.evaluation.temperature import (
+from action_recognition.evaluation.calibration.calibrate import fit
+from action_recognition.evaluation.calibration.temperature import (
     FEW_CLIPS,
     LEAST_TEMPERATURE,
     MOST_TEMPERATURE,

@@ -10,8 +10,8 @@ from helpers.drawn_figures import assert_nothing_is_cut_off, kept_figures, texts
 from helpers.evaluation_figures import HOSTILE_NAME, made_figures
 from matplotlib.figure import Figure
 
-from action_recognition.evaluation.class_plots import LONGEST_CLASS_NAME, OTHERS, most_confused
-from action_recognition.evaluation.plots import write_plots
+from action_recognition.evaluation.report.class_plots import LONGEST_CLASS_NAME, OTHERS, most_confused
+from action_recognition.evaluation.report.plots import write_plots
 from action_recognition.reports.figures import DPI
 from action_recognition.utils.text import printable, shortened
 

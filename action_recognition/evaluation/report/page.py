@@ -7,10 +7,10 @@ from pathlib import Path
 from action_recognition.datasets.records import ClipRecord
 from action_recognition.evaluation.figures import ClassFigures, EvaluationFigures
 from action_recognition.evaluation.metrics import METRICS
-from action_recognition.evaluation.plots import write_plots
-from action_recognition.evaluation.report_numbers import Overall, count, percent, place, share_cell
-from action_recognition.evaluation.verdict import verdict
-from action_recognition.evaluation.worst_mistakes import PicturedMistake, picture_mistakes, write_mistakes_sheet
+from action_recognition.evaluation.report.numbers import Overall, count, percent, place, share_cell
+from action_recognition.evaluation.report.plots import write_plots
+from action_recognition.evaluation.report.verdict import verdict
+from action_recognition.evaluation.report.worst_mistakes import PicturedMistake, picture_mistakes, write_mistakes_sheet
 from action_recognition.reports.page import (
     Bar,
     Block,

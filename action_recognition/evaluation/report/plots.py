@@ -6,9 +6,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
-from action_recognition.evaluation.class_plots import plot_class_accuracy, plot_confusion
 from action_recognition.evaluation.figures import EvaluationFigures, ReliabilityBin, RiskCoverage, TagFigures
 from action_recognition.evaluation.intervals import Estimate
+from action_recognition.evaluation.report.class_plots import plot_class_accuracy, plot_confusion
 from action_recognition.reports.figures import BLUE, LIGHT_BLUE, ORANGE, SOFT, save_with_title
 
 # Inches. On the screen of a phone, letters keep their size in a figure of this width.

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from action_recognition.evaluation.threshold import choose_threshold
+from action_recognition.evaluation.calibration.threshold import choose_threshold
 
 
 def gains(confidence_N: np.ndarray, correct_N: np.ndarray, threshold: float) -> int:

@@ -13,15 +13,15 @@ from action_recognition.contract import ClipContract
 from action_recognition.data.datamodule import ClipDataModule
 from action_recognition.datasets.records import ClipRecord, group_digests
 from action_recognition.errors import DataError, UserError
-from action_recognition.evaluation.logits import split_logits
-from action_recognition.evaluation.metrics import METRICS
-from action_recognition.evaluation.temperature import (
+from action_recognition.evaluation.calibration.temperature import (
     FEW_CLIPS,
     fit_temperature,
     mean_probabilities,
     temperature_interval,
 )
-from action_recognition.evaluation.threshold import choose_threshold
+from action_recognition.evaluation.calibration.threshold import choose_threshold
+from action_recognition.evaluation.logits import split_logits
+from action_recognition.evaluation.metrics import METRICS
 from action_recognition.models.module import VideoActionModel
 from action_recognition.models.stored_contract import check_rewritable, rewrite_contract
 from action_recognition.utils.devices import training_device

@@ -11,10 +11,10 @@ from helpers.evaluation_figures import HOSTILE_NAME, MadeEvaluation, made_evalua
 from helpers.html_pages import Page
 from helpers.support import moving_square, write_video
 
-from action_recognition.evaluation.report import About, write_report
+from action_recognition.evaluation.report.page import About, write_report
+from action_recognition.evaluation.report.verdict import verdict
+from action_recognition.evaluation.report.worst_mistakes import choose_mistakes
 from action_recognition.evaluation.tables import write_tables
-from action_recognition.evaluation.verdict import verdict
-from action_recognition.evaluation.worst_mistakes import choose_mistakes
 
 ABOUT = About(
     data="<b>data</b>, split 1",

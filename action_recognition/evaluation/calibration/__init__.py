@@ -1,0 +1,1 @@
+"""Temperature and threshold: fitted on validation clips, and judged on others."""
