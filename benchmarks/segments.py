@@ -27,16 +27,23 @@ from action_recognition.data.load import load_manifest
 from action_recognition.evaluation.temporal_detection import Action, f1, mean_average_precision
 from action_recognition.inference.backends import load_backend
 from action_recognition.inference.predictor import Predictor
-from action_recognition.inference.temporal.segments import Segment, SegmentSettings, Window, find_segments
+from action_recognition.inference.temporal.segments import (
+    RECOMMENDED_SEGMENTS,
+    Segment,
+    SegmentSettings,
+    Window,
+    find_segments,
+)
 
 OVERLAPS = (0.0, 0.5, 0.75)
 GRID = {
     "smoothing_seconds": (0.0, 0.25, 0.5, 1.0),
     "min_seconds": (0.0, 0.5, 1.0, 2.0),
     "merge_seconds": (0.0, 2.0),
-    "threshold": (0.0, 0.3, 0.5),
+    "threshold": (0.0, 0.3, 0.5),  # and the model's own, which its contract has
 }
 RAW = SegmentSettings(threshold=0.0, smoothing_seconds=0.0, min_seconds=0.0, merge_seconds=0.0)
+PREDICT_OVERLAP = 0.5  # of conf/predict
 TOLERANCE = 0.02  # settings this close to the best are as good
 VIDEO_SECONDS, PAUSES, STEP = 60.0, 24, 0.05
 COLUMNS = ("way", "mAP at 0.3", "mAP at 0.5", "F1 at 0.5", "time right", "pauses called an action", "segments")
@@ -79,7 +86,7 @@ def main() -> None:
     console = Console(soft_wrap=True)
     overrides = options.overrides or ["experiment=demo"]
     films = list(assemble(overrides, options.model, "val", options.videos, console))
-    overlap, settings, best = choose(films)
+    overlap, settings, best = choose(films, own_threshold(options.model))
     console.print(f"chosen on validation clips: overlap {overlap}, {settings}; {best.quality:.3f}", highlight=False)
     figures: dict[str, float] = {}
     rows: list[tuple[str, ...]] = []
@@ -89,10 +96,10 @@ def main() -> None:
         models["hmdb51_sample"] = (["data=hmdb51", "data.split=2", *sample], options.sample_model)
     for name, (words, model) in models.items():
         films = list(assemble(words, model, "test", options.videos, console))
-        for way, (used, changed) in ways(overlap, settings).items():
+        for way, (used, changed) in ways(overlap, settings, own_threshold(model)).items():
             score = judge(films, used, changed)
             rows.append((f"{name}: {way}", *score.cells()))
-            if way in ("raw windows", "chosen"):
+            if way in ("raw windows", "as predict", "chosen"):
                 found = {f"{name}_{way}_{key}".replace(" ", "_"): value for key, value in asdict(score).items()}
                 figures |= found
     report(
@@ -134,25 +141,31 @@ def assemble(overrides: Sequence[str], model: Path, split: str, videos: int, con
             )
 
 
-def choose(films: Sequence[Film]) -> tuple[float, SegmentSettings, Score]:
+def own_threshold(model: Path) -> float:
+    return load_backend(model, kind="onnx", device="cpu").contract.threshold
+
+
+def choose(films: Sequence[Film], own: float) -> tuple[float, SegmentSettings, Score]:
     """The settings of the grid with the best mean of average precision and F1 at overlaps of 0.3 and 0.5.
 
     Of those that are as good, the least overlap, for speed; then the highest threshold, because no answer is better
     than a wrong one; then the shortest segments, because one's own videos may have shorter actions than these.
     """
     tried = []
-    for overlap, *values in product(OVERLAPS, *GRID.values()):
-        settings = SegmentSettings(**dict(zip(GRID, values, strict=True)))
+    grid = GRID | {"threshold": (*GRID["threshold"], own)}
+    for overlap, *values in product(OVERLAPS, *grid.values()):
+        settings = SegmentSettings(**dict(zip(grid, values, strict=True)))
         tried.append((overlap, settings, judge(films, overlap, settings)))
     best = max(score.quality for _, _, score in tried)
     good = [entry for entry in tried if entry[2].quality >= best - TOLERANCE]
     return min(good, key=lambda entry: (entry[0], -entry[1].threshold, entry[1].min_seconds, -entry[2].quality))
 
 
-def ways(overlap: float, chosen: SegmentSettings) -> dict[str, tuple[float, SegmentSettings]]:
-    """The peer, what was chosen, and that with one thing changed."""
+def ways(overlap: float, chosen: SegmentSettings, own: float) -> dict[str, tuple[float, SegmentSettings]]:
+    """The peer, `predict` with the model's own threshold, what was chosen, and that with one thing changed."""
     return {
         "raw windows": (0.0, RAW),
+        "as predict": (PREDICT_OVERLAP, replace(RECOMMENDED_SEGMENTS, threshold=own)),
         "chosen": (overlap, chosen),
         "chosen, no overlap": (0.0, chosen),
         "chosen, overlap 0.75": (0.75, chosen),

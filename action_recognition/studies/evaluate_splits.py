@@ -48,10 +48,12 @@ def evaluate_splits(config: Config, *, console: Console, mlflow: bool = False) -
     Raises:
         ConfigError: before anything is trained, for a key that the study sets itself, and for a study of this name
             with other settings.
-        DataError: for data without official lists of these splits, and where data changed since a split was trained.
+        DataError: for data without official lists or clips of these splits, and where data changed since a split was
+            trained.
     """
     check_settings(config)
     folder = Path(config.splits.output_dir, config.splits.name)
+    check_clips(config, folder)
     with locked(folder / "study.lock", work=f"evaluate-splits splits.name={config.splits.name}"):
         keep_settings(config, folder)
         find_weights(config)
@@ -88,6 +90,21 @@ def check_settings(config: Config) -> None:
         except MissingListError as error:
             there = f"splits.numbers={[one for one in config.splits.numbers if one != number]}".replace(" ", "")
             raise DataError(f"splits.numbers: {error}; or leave it out: {there}") from None
+
+
+def check_clips(config: Config, folder: Path) -> None:
+    """Refuse a split of which there are no clips to train or to test on, before hours of training.
+
+    Raises:
+        DataError: naming the split.
+    """
+    for number in sorted(config.splits.numbers):
+        # Raises where there is none to train on.
+        manifest = load_manifest(split_config(config, number, folder / f"split-{number}"), Console(quiet=True))
+        if not manifest.split("test"):
+            there = f"splits.numbers={[one for one in config.splits.numbers if one != number]}".replace(" ", "")
+            line = f"splits.numbers: split {number} has no test clips in {config.data.videos_dir}"
+            raise DataError(f"{line}; leave it out: {there}")
 
 
 def keep_settings(config: Config, folder: Path) -> None:

@@ -150,3 +150,18 @@ def test_data_without_lists_is_refused(overrides: list[str], splits_dir: Path, c
     with pytest.raises(DataError, match=r"has no official splits, .*data\.split_seed"):
         evaluate_splits(replace(config, overrides=[]), console=console)
     assert not Path("plots/splits").exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [(1, r"split 3 has no test clips in .*splits.numbers=\[1,2\]"), (2, "no usable training clip .* under split 3")],
+)
+def test_a_split_without_clips_is_refused_before_any_training(
+    overrides: list[str], splits_dir: Path, console: Console, code: int, message: str
+) -> None:
+    for path in splits_dir.glob("*_test_split3.txt"):
+        names = [line.split()[0] for line in path.read_text().splitlines()]
+        path.write_text("".join(f"{name} {code} \n" for name in names))
+    with pytest.raises(DataError, match=message):
+        evaluated(overrides, console)
+    assert not Path("plots/splits").exists()

@@ -30,6 +30,11 @@ if TYPE_CHECKING:
     from action_recognition.tracking.mlflow_run import Tracker
 
 
+# With fewer, a bin of the reliability diagram holds a handful of clips. On 38 clips of 25 source videos of HMDB51, the
+# temperature that suited them made the test clips' calibration error worse.
+MODEST_CLIPS = 100
+
+
 @dataclass(frozen=True, kw_only=True)
 class Calibrated:
     """What was put into a checkpoint.
@@ -165,3 +170,8 @@ def show(found: Calibrated, checkpoint: Path, console: Console) -> None:
     for line in found.skipped:
         console.print(f"skipped: {line}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     console.print(f"{checkpoint}: {found}", markup=False, highlight=False, soft_wrap=True)
+    if found.clips < MODEST_CLIPS:
+        caution = (
+            "caution: so few validation clips may not suit other clips; the report of infer says how it does there"
+        )
+        console.print(caution, style="yellow", highlight=False, soft_wrap=True)
