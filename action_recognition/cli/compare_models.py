@@ -17,8 +17,8 @@ def run(call: Call) -> None:
     from action_recognition.utils.text import first_names
 
     if len(call.inputs) != 2:
-        given = f"{len(call.inputs)} models ({first_names(call.inputs)})" if call.inputs else "no models"
-        raise ConfigError(f"given {given}; expected two: python commands.py compare-models A.ckpt B.ckpt")
+        given = f"{len(call.inputs)} ({first_names(call.inputs)})" if call.inputs else "none"
+        raise ConfigError(f"models given: {given}; expected two: python commands.py compare-models A.ckpt B.ckpt")
     if any(key_of(override) == "evaluation.checkpoint" for override in call.overrides):
         raise ConfigError("evaluation.checkpoint: here the models are given as words: compare-models A.ckpt B.ckpt")
     from action_recognition.studies.compare_models import compare_models

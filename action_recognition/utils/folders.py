@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from action_recognition.errors import DataError
@@ -67,13 +67,17 @@ def move_folder(source: Path, destination: Path) -> None:
 
 @contextmanager
 def _partial_folder(folder: Path) -> Iterator[Path]:
-    """An empty folder, removed at the end of the block if it was not renamed."""
+    """An empty folder, removed at the end of the block if it was not renamed, with the parents made for it."""
     shutil.rmtree(folder, ignore_errors=True)
+    made = [parent for parent in folder.parents if not parent.exists()]
     folder.mkdir(parents=True)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # one that is not empty stays
+            for parent in made:
+                parent.rmdir()
 
 
 def _check_empty(directory: Path, line: str) -> None:

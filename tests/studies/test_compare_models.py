@@ -139,9 +139,9 @@ def test_predictions_of_an_evaluation_are_taken_while_they_are_true(
 @pytest.mark.parametrize(
     ("models", "said"),
     [
-        ([], "given no models; expected two: python commands.py compare-models A.ckpt B.ckpt"),
+        ([], "models given: none; expected two: python commands.py compare-models A.ckpt B.ckpt"),
         (["a.ckpt", "a.ckpt", "evaluation.checkpoint=best"], r"evaluation.checkpoint: here the models are given as"),
-        (["a.ckpt"], r"given 1 models \(a.ckpt\); expected two"),
+        (["a.ckpt"], r"models given: 1 \(a.ckpt\); expected two"),
         (["a.ckpt", "gone.ckpt"], r"checkpoint gone.ckpt: no such file; there is a.ckpt"),
         (["a.ckpt", "nothing"], r"'nothing': no such model"),
         (["a.ckpt", "empty"], r"empty: a folder without checkpoints/best.ckpt; expected best, last"),

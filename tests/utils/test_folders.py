@@ -41,6 +41,16 @@ def test_a_folder_of_ones_own_is_replaced_and_another_is_not(tmp_path: Path) -> 
     assert set(files_in(tmp_path)) == {"set/b.tar", "set/mine.txt"}
 
 
+def test_parents_made_for_a_folder_that_failed_go_with_it(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    with pytest.raises(KeyError), new_folder(tmp_path / "there/a/b/set"):
+        raise KeyError
+    assert [path.name for path in tmp_path.rglob("*")] == ["there"]
+    with new_folder(tmp_path / "there/a/b/set"):
+        pass
+    assert (tmp_path / "there/a/b/set").is_dir()
+
+
 def test_what_is_in_the_way_of_a_move_is_kept(tmp_path: Path) -> None:
     (tmp_path / "staged").mkdir()
     (tmp_path / "there").write_text("mine")
