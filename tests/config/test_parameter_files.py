@@ -41,7 +41,7 @@ def test_options_are_chosen_and_numbers_read_as_in_conf(tmp_path: Path) -> None:
     assert (config.optimizer.lr, config.optimizer.weight_decay) == (1e-4, 5e-05)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=12)
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["C", "Zl", "Zp"]), min_size=1, max_size=12))
 @pytest.mark.filterwarnings("ignore")
 def test_any_text_stays_this_text(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:

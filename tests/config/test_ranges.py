@@ -101,7 +101,7 @@ def test_the_shipped_values_are_in_the_schema():
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_values_inside_the_range_are_taken(data):
     key = data.draw(st.sampled_from(sorted(FIELDS)), label="key")
     value = data.draw(inside(FIELDS[key]), label="value")
@@ -122,7 +122,7 @@ def refusal(key: str, value: Any) -> str:
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_values_just_outside_are_refused_with_the_key(data):
     key = data.draw(st.sampled_from(sorted(key for key in FIELDS if ranges(FIELDS[key]))), label="key")
     kind, rule = data.draw(st.sampled_from(ranges(FIELDS[key])), label="range")
@@ -141,7 +141,7 @@ def _allowed_elsewhere(hint: Any, value: float, own: Range) -> list[bool]:
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_other_types_are_refused_with_the_key(data):
     key = data.draw(st.sampled_from(sorted(FIELDS)), label="key")
     plains = {split_rules(member)[0] for member in members(FIELDS[key])}
@@ -154,7 +154,7 @@ def test_other_types_are_refused_with_the_key(data):
 
 
 @given(st.sampled_from(sorted(key for key in FIELDS if ranges(FIELDS[key]))), st.sampled_from(NEVER))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_no_number_is_nan_or_infinite_on_the_command_line(key, word):
     with pytest.raises(ConfigError) as caught:
         load_config([f"++{key}={word}"])
@@ -163,7 +163,7 @@ def test_no_number_is_nan_or_infinite_on_the_command_line(key, word):
 
 
 @given(st.text(st.characters(exclude_characters="\x00"), max_size=30))
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_text_as_an_override_is_taken_or_refused_in_one_line(text):
     for override in (text, f"data.videos_dir={text}", f"trainer.max_epochs={text}"):
         try:

@@ -58,7 +58,7 @@ def shown_names(values: dict[str, float]) -> dict[str, float]:
     return {printable(key): value for key, value in values.items()}
 
 
-@pytest.mark.parametrize(("classes", "clips"), [(2, 40), (51, 1530), (1000, 2500)])
+@pytest.mark.parametrize(("classes", "clips"), [(2, 40), pytest.param(51, 1530, marks=pytest.mark.slow), (1000, 2500)])
 def test_every_number_of_the_page_is_found_equal_in_the_files(tmp_path: Path, classes: int, clips: int) -> None:
     text = written(made_evaluation(classes, clips=clips), tmp_path).read_text()
     page, values = Page(text, scripts=1), shown_names(values_of_files(tmp_path))
