@@ -10,10 +10,11 @@ from action_recognition.config import Config
 from action_recognition.contract import ClipContract
 from action_recognition.data.datamodule import ClipDataModule
 from action_recognition.data.load import load_manifest
-from action_recognition.datasets.records import ClipRecord, Manifest, group_digests
+from action_recognition.datasets.records import ClipRecord, Manifest
 from action_recognition.errors import DataError
 from action_recognition.evaluation.compute import compute_figures
 from action_recognition.evaluation.figures import EvaluationFigures
+from action_recognition.evaluation.leakage import leaking_clips
 from action_recognition.evaluation.metrics import Metrics
 from action_recognition.evaluation.predictions import predict_split
 from action_recognition.evaluation.report.about import about_evaluation
@@ -114,12 +115,6 @@ def evaluation_title(config: Config, checkpoint: Path, metrics: Metrics) -> str:
         f"{metrics.clips} {config.evaluation.split} clips{leaking}\n"
         f"{score_summary(metrics)}"
     )
-
-
-def leaking_clips(records: Sequence[ClipRecord], model: VideoActionModel) -> list[ClipRecord]:
-    """Clips of source videos that a model was trained on."""
-    trained = set(model.hparams["provenance"].get("train_groups", ()))
-    return [record for record in records if group_digests([record])[0] in trained]
 
 
 def check_leakage(records: Sequence[ClipRecord], model: VideoActionModel, config: Config) -> None:

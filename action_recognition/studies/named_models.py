@@ -19,7 +19,8 @@ from action_recognition.data.preconditions import check_batches_fit
 from action_recognition.datasets import check_dataset
 from action_recognition.datasets.records import ClipRecord
 from action_recognition.errors import ConfigError, DataError
-from action_recognition.evaluation.evaluate import check_leakage, leaking_clips
+from action_recognition.evaluation.evaluate import check_leakage
+from action_recognition.evaluation.leakage import leaking_clips
 from action_recognition.evaluation.logits import Classifier
 from action_recognition.evaluation.predictions import predict_split
 from action_recognition.evaluation.stored import evaluation_key, file_digest, stored_probabilities

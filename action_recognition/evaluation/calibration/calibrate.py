@@ -11,7 +11,7 @@ from rich.console import Console
 
 from action_recognition.contract import ClipContract
 from action_recognition.data.datamodule import ClipDataModule
-from action_recognition.datasets.records import ClipRecord, group_digests
+from action_recognition.datasets.records import ClipRecord
 from action_recognition.errors import DataError, UserError
 from action_recognition.evaluation.calibration.temperature import (
     FEW_CLIPS,
@@ -20,6 +20,7 @@ from action_recognition.evaluation.calibration.temperature import (
     temperature_interval,
 )
 from action_recognition.evaluation.calibration.threshold import choose_threshold
+from action_recognition.evaluation.leakage import leaking_clips
 from action_recognition.evaluation.logits import split_logits
 from action_recognition.evaluation.metrics import METRICS
 from action_recognition.models.module import VideoActionModel
@@ -131,9 +132,7 @@ def check_own_validation(records: Sequence[ClipRecord], model: VideoActionModel,
     """
     if datamodule.manifest.data_hash == model.contract.data_hash:
         return
-    trained = set(model.hparams["provenance"].get("train_groups", ()))
-    shared = [record for record in records if group_digests([record])[0] in trained]
-    if shared:
+    if shared := leaking_clips(records, model):
         raise DataError(
             f"{len(shared)} of {len(records)} validation clips (e.g. {shared[0].path}) may have been trained on: the "
             f"data is not what this model was trained with (data hash {model.contract.data_hash}, now "
